@@ -1,0 +1,1 @@
+# Installed tree: headers, libraries, CMake package, program (filled in with the embedding guide).

@@ -1,0 +1,22 @@
+# room(NAME FOLDER [HEADERS_ONLY] [uses ROOM...] [libraries LIB...])
+#
+# One static library of all .cc files directly in FOLDER. `uses` names the rooms on the floors below whose headers it may
+# include; what they use comes along. `libraries` are outside packages that belong to this room.
+function(room name folder)
+  cmake_parse_arguments(ROOM "HEADERS_ONLY" "" "uses;libraries" ${ARGN})
+  list(TRANSFORM ROOM_uses PREPEND braid_)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "_main\\.cc$")
+  if(ROOM_HEADERS_ONLY OR NOT sources)
+    add_library(braid_${name} INTERFACE)
+    target_include_directories(braid_${name} INTERFACE
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/${folder}> $<INSTALL_INTERFACE:include>)
+    target_include_directories(braid_${name} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+    target_link_libraries(braid_${name} INTERFACE ${ROOM_uses} ${ROOM_libraries})
+  else()
+    add_library(braid_${name} STATIC ${sources})
+    target_include_directories(braid_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+    target_link_libraries(braid_${name} PUBLIC ${ROOM_uses} ${ROOM_libraries} PRIVATE $<BUILD_INTERFACE:braid_warnings>)
+  endif()
+  set_property(GLOBAL APPEND PROPERTY BRAID_ROOMS braid_${name})
+endfunction()

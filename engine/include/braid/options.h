@@ -1,0 +1,42 @@
+// Options of a DB. Each has a unit, a default and a reason.
+#pragma once
+
+#include <cstdint>
+
+#include "braid/types.h"
+
+namespace braid {
+
+enum class Durability : uint8_t {
+  kDurable,   // Write returns after fdatasync of the WAL: survives power loss
+  kBuffered,  // Write returns once the WAL bytes are with the kernel: survives kill -9, loses at most 1 s at power loss
+  kMemory,    // no WAL: everything since the last flush is lost when the process ends
+};
+
+// What Open does when the WAL is damaged in its middle (valid records follow damaged bytes). A torn tail is never an
+// error: it is cut, counted and reported.
+enum class Recovery : uint8_t {
+  kRefuse,       // Open answers DataLoss with segment and offset
+  kPointInTime,  // keep what stands before the damage, set the rest aside in quarantine/
+  kSalvage,      // also keep every later record that checks
+};
+
+struct Options {
+  bool create_if_missing = true;
+  bool read_only = false;  // no lock, no recovery writes; sees the state at Open. For readers beside a live writer.
+  Durability durability = Durability::kDurable;
+  Recovery recovery = Recovery::kRefuse;
+
+  // Memory of the head at which it is flushed to a part. Bounds memory and replay time.
+  uint64_t flush_bytes_max = uint64_t{64} << 20;
+  // Age of the oldest record in the head at which it is flushed. Bounds the WAL of a quiet store.
+  Duration flush_age_max = 2 * 3600 * kSecond;
+  // Parts whose newest record is older than the newest record of the store by more than this are removed. 0 = keep.
+  Duration retention = 0;
+  // How long a commit may wait for others to share its fdatasync. 0 = only those that are already waiting share.
+  Duration group_commit_window = 0;
+  // Flush and merge in a thread of the DB's own. false: only Flush() and Tick() do that work, in the caller's thread.
+  bool background_work = true;
+};
+
+}  // namespace braid

@@ -1,0 +1,56 @@
+// The read face that a mutable head (frozen at a snapshot) and an immutable part share. A Snapshot is a list of
+// Sources, oldest first; flush and compaction are one merge of Sources into a PartWriter.
+//
+// Threads: const methods may be called from many threads; each scan belongs to one thread at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "braid/snapshot.h"
+#include "braid/types.h"
+#include "braid/write_batch.h"
+
+namespace braid {
+
+struct SourceCounts {
+  uint64_t series = 0;
+  uint64_t samples = 0;
+  uint64_t rows[kTableCount] = {};
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  virtual std::string name() const = 0;  // for stats and messages: "head", "part 000012"
+  virtual SourceCounts counts() const = 0;
+  virtual TimeRange Range(Table table) const = 0;  // by `time`; for spans start = least start, end = greatest end
+  virtual TimeRange SampleRange() const = 0;
+
+  // The contract of Snapshot's methods, over this source alone. A spec is already checked (columns, regexes).
+  virtual absl::StatusOr<std::unique_ptr<Scan>> OpenScan(const ScanSpec& spec) const = 0;
+  virtual absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeriesScan(const SeriesSpec& spec) const = 0;
+  virtual std::vector<ColumnInfo> Columns(Table table) const = 0;
+  virtual std::vector<MetricMetadata> Metadata() const = 0;
+
+  // May this source hold rows of the trace? False only if certainly not (filter in memory, no read).
+  virtual bool MayContainTrace(TraceId id) const = 0;
+
+  // For merging: all streams, by the `stream` fingerprint that the rows carry.
+  virtual std::vector<std::pair<uint64_t, Stream>> Streams() const = 0;
+};
+
+// Fingerprint of a stream or a label set: XXH3 of its canonical encoding (sorted by name). Never 0.
+uint64_t Fingerprint(const Stream& stream);
+uint64_t Fingerprint(const Labels& labels);
+
+// The derived columns of a stream (rules: braid/snapshot.h, BuiltinColumns).
+std::string ServiceOf(const Stream& stream);
+std::string InstanceOf(const Stream& stream);
+std::string ServiceOf(const Labels& labels);
+std::string InstanceOf(const Labels& labels);
+
+}  // namespace braid
