@@ -12,6 +12,7 @@
 #include "braid/snapshot.h"
 #include "braid/types.h"
 #include "braid/write_batch.h"
+#include "engine/base/fingerprint.h"
 
 namespace braid {
 
@@ -61,15 +62,5 @@ class Source {
   // For merging: all streams, by the `stream` fingerprint that the rows carry.
   virtual std::vector<std::pair<uint64_t, Stream>> Streams() const = 0;
 };
-
-// Fingerprint of a stream or a label set: XXH3 of its canonical encoding (sorted by name). Never 0.
-uint64_t Fingerprint(const Stream& stream);
-uint64_t Fingerprint(const Labels& labels);
-
-// The derived columns of a stream (rules: braid/snapshot.h, BuiltinColumns).
-std::string ServiceOf(const Stream& stream);
-std::string InstanceOf(const Stream& stream);
-std::string ServiceOf(const Labels& labels);
-std::string InstanceOf(const Labels& labels);
 
 }  // namespace braid

@@ -88,15 +88,22 @@ class ColumnBuilder {
   // Row `row` of `from`, whatever its type.
   void AppendFrom(const Column& from, size_t row);
   size_t size() const { return column_.size; }
+  // The column built so far; the builder is then empty and untyped.
   Column Finish();
 
  private:
   void Adopt(Type type);
   void PushValid(bool valid);
 
+  void Widen(Type type);
+  void PushZero();
+  uint32_t CodeOf(std::string_view text);
+
   Column column_;
-  std::vector<std::string> strings_;
-  // Index over strings_ by hash; open addressing kept in the .cc file's terms (code + 1, 0 = empty).
+  // Distinct strings one after another, and where each ends.
+  std::string string_bytes_;
+  std::vector<size_t> string_ends_;
+  // Index over the strings by hash; open addressing kept in the .cc file's terms (code + 1, 0 = empty).
   std::vector<uint32_t> string_slots_;
 };
 
