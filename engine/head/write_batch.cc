@@ -1,0 +1,292 @@
+// batch      := three sections; the caller of WriteBatch sees none of this, the WAL copies the body as it is.
+//
+// series     := series_entry*                     the n-th entry is series n of this batch
+//   series_entry := bytes(labels)                 labels := { bytes(name) bytes(value) }, ascending by name
+// streams    := stream_entry*                     the n-th entry is stream n of this batch
+//   stream_entry := bytes(stream)
+//   stream     := attributes(resource) bytes(schema url) bytes(scope name) bytes(scope version)
+//                 attributes(scope) bytes(scope schema url)            attributes ascending by name
+// body       := item*
+//   item     := 1 zigzag(series - last series) zigzag(time - last time) fixed64(value's bits)           a sample
+//             | 2 zigzag(series - last series) zigzag(time - last time) bytes(histogram)
+//             | 3 varint(series) bytes(exemplar)
+//             | 4 bytes(metadata)
+//             | 5 varint(stream) bytes(log)
+//             | 6 varint(stream) bytes(span)
+//   "last" is that of the sample or histogram before, at first 0; differences wrap around.
+//
+// log        := byte(has) fixed64(time) [1: fixed64(observed time)] [2: zigzag(severity)] [4: trace_id] [8: fixed64(span_id)]
+//               [16: varint(flags)] [32: varint(dropped attributes)]
+//               bytes(severity text) bytes(message) bytes(event name) attributes
+// span       := byte(has) fixed64(start) zigzag(end - start) trace_id fixed64(span_id) [1: fixed64(parent_id)]
+//               [2: varint(flags)] [4: varint(dropped attributes) varint(dropped events) varint(dropped links)]
+//               byte(kind) byte(status) bytes(trace state) bytes(name) bytes(status message) attributes
+//               varint(count) bytes(event)* varint(count) bytes(link)*
+// event      := fixed64(time) varint(dropped attributes) bytes(name) attributes
+// link       := trace_id fixed64(span_id) varint(flags) varint(dropped attributes) bytes(trace state) attributes
+// exemplar   := byte(has) fixed64(time) fixed64(value's bits) [1: trace_id] [2: fixed64(span_id)] attributes
+// metadata   := bytes(metric) bytes(type) bytes(unit) bytes(help)
+// histogram  := zigzag(schema) byte(1: gauge, 2: reset unknown) fixed64 zero threshold, zero count, count, sum
+//               buckets(positive) buckets(negative) varint(count) fixed64(custom bound)*
+//   buckets  := varint(count) { zigzag(index - last index) fixed64(count's bits) }*
+// attributes := varint(count) { bytes(name) value }*
+//   value    := 0 | 1 (false) | 2 (true) | 3 zigzag | 4 fixed64(double's bits) | 5 bytes
+// trace_id   := fixed64(high) fixed64(low)
+#include "braid/write_batch.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/base/coding.h"
+#include "engine/head/batch_reader.h"
+
+namespace braid {
+namespace {
+
+void PutTraceId(std::string* out, TraceId id) {
+  PutFixed64(out, id.high);
+  PutFixed64(out, id.low);
+}
+
+void PutValue(std::string* out, const ValueView& value) {
+  switch (value.index()) {
+    case 0: PutByte(out, 0); break;
+    case 1: PutByte(out, std::get<bool>(value) ? 2 : 1); break;
+    case 2:
+      PutByte(out, 3);
+      PutZigzag(out, std::get<int64_t>(value));
+      break;
+    case 3:
+      PutByte(out, 4);
+      PutDouble(out, std::get<double>(value));
+      break;
+    default:
+      PutByte(out, 5);
+      PutBytes(out, std::get<std::string_view>(value));
+  }
+}
+
+void PutAttributes(std::string* out, std::span<const AttributeView> attributes) {
+  PutVarint(out, attributes.size());
+  for (const AttributeView& attribute : attributes) {
+    PutBytes(out, attribute.name);
+    PutValue(out, attribute.value);
+  }
+}
+
+void PutSortedAttributes(std::string* out, const std::vector<Attribute>& attributes) {
+  std::vector<AttributeView> sorted;
+  sorted.reserve(attributes.size());
+  for (const Attribute& attribute : attributes) sorted.push_back({attribute.name, View(attribute.value)});
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const AttributeView& a, const AttributeView& b) { return a.name < b.name; });
+  PutAttributes(out, sorted);
+}
+
+void PutBuckets(std::string* out, const std::vector<Histogram::Bucket>& buckets) {
+  PutVarint(out, buckets.size());
+  int64_t last = 0;
+  for (const Histogram::Bucket& bucket : buckets) {
+    PutZigzag(out, bucket.index - last);
+    PutDouble(out, bucket.count);
+    last = bucket.index;
+  }
+}
+
+void PutHistogram(std::string* out, const Histogram& histogram) {
+  PutZigzag(out, histogram.schema);
+  PutByte(out, static_cast<uint8_t>((histogram.is_gauge ? 1 : 0) | (histogram.reset_unknown ? 2 : 0)));
+  PutDouble(out, histogram.zero_threshold);
+  PutDouble(out, histogram.zero_count);
+  PutDouble(out, histogram.count);
+  PutDouble(out, histogram.sum);
+  PutBuckets(out, histogram.positive);
+  PutBuckets(out, histogram.negative);
+  PutVarint(out, histogram.custom_bounds.size());
+  for (double bound : histogram.custom_bounds) PutDouble(out, bound);
+}
+
+int64_t WrappingDifference(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+
+// Filled anew for each record that is written with its length before it.
+std::string& Scratch() {
+  thread_local std::string scratch;
+  scratch.clear();
+  return scratch;
+}
+
+}  // namespace
+
+WriteBatch::SeriesRef WriteBatch::AddSeries(std::span<const LabelView> labels) {
+  // Canonical bytes make the series' identity a comparison of bytes. Callers mostly come sorted already.
+  thread_local std::vector<LabelView> sorted;
+  sorted.clear();
+  for (const LabelView& label : labels) {
+    if (!label.value.empty()) sorted.push_back(label);
+  }
+  auto by_name = [](const LabelView& a, const LabelView& b) { return a.name < b.name; };
+  if (!std::is_sorted(sorted.begin(), sorted.end(), by_name)) std::stable_sort(sorted.begin(), sorted.end(), by_name);
+  size_t size = 0;
+  for (const LabelView& label : sorted) {
+    size += VarintSize(label.name.size()) + label.name.size() + VarintSize(label.value.size()) + label.value.size();
+  }
+  PutVarint(&series_, size);
+  for (const LabelView& label : sorted) {
+    PutBytes(&series_, label.name);
+    PutBytes(&series_, label.value);
+  }
+  return series_count_++;
+}
+
+void WriteBatch::AddSample(SeriesRef series, Timestamp time, double value) {
+  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kSample));
+  PutZigzag(&body_, int64_t{series} - int64_t{last_series_});
+  PutZigzag(&body_, WrappingDifference(time, last_sample_time_));
+  PutDouble(&body_, value);
+  last_series_ = series;
+  last_sample_time_ = time;
+  ++counts_.samples;
+}
+
+void WriteBatch::AddHistogram(SeriesRef series, Timestamp time, const Histogram& histogram) {
+  std::string& bytes = Scratch();
+  PutHistogram(&bytes, histogram);
+  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kHistogram));
+  PutZigzag(&body_, int64_t{series} - int64_t{last_series_});
+  PutZigzag(&body_, WrappingDifference(time, last_sample_time_));
+  PutBytes(&body_, bytes);
+  last_series_ = series;
+  last_sample_time_ = time;
+  ++counts_.samples;
+}
+
+void WriteBatch::AddExemplar(SeriesRef series, const Exemplar& exemplar) {
+  std::string& bytes = Scratch();
+  const bool has_trace = !exemplar.trace_id.IsZero(), has_span = !exemplar.span_id.IsZero();
+  PutByte(&bytes, static_cast<uint8_t>((has_trace ? 1 : 0) | (has_span ? 2 : 0)));
+  PutFixed64(&bytes, static_cast<uint64_t>(exemplar.time));
+  PutDouble(&bytes, exemplar.value);
+  if (has_trace) PutTraceId(&bytes, exemplar.trace_id);
+  if (has_span) PutFixed64(&bytes, exemplar.span_id.value);
+  PutAttributes(&bytes, exemplar.attributes);
+  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kExemplar));
+  PutVarint(&body_, series);
+  PutBytes(&body_, bytes);
+  ++counts_.exemplars;
+}
+
+void WriteBatch::AddMetadata(const MetricMetadata& metadata) {
+  std::string& bytes = Scratch();
+  PutBytes(&bytes, metadata.metric);
+  PutBytes(&bytes, metadata.type);
+  PutBytes(&bytes, metadata.unit);
+  PutBytes(&bytes, metadata.help);
+  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kMetadata));
+  PutBytes(&body_, bytes);
+  ++counts_.metadata;
+}
+
+WriteBatch::StreamRef WriteBatch::AddStream(const Stream& stream) {
+  std::string& bytes = Scratch();
+  PutSortedAttributes(&bytes, stream.resource);
+  PutBytes(&bytes, stream.resource_schema_url);
+  PutBytes(&bytes, stream.scope_name);
+  PutBytes(&bytes, stream.scope_version);
+  PutSortedAttributes(&bytes, stream.scope_attributes);
+  PutBytes(&bytes, stream.scope_schema_url);
+  PutBytes(&streams_, bytes);
+  return stream_count_++;
+}
+
+void WriteBatch::AddLog(StreamRef stream, const LogRecord& record) {
+  std::string& bytes = Scratch();
+  uint8_t has = 0;
+  if (record.observed_time != 0) has |= 1;
+  if (record.severity_number != 0) has |= 2;
+  if (!record.trace_id.IsZero()) has |= 4;
+  if (!record.span_id.IsZero()) has |= 8;
+  if (record.flags != 0) has |= 16;
+  if (record.dropped_attributes != 0) has |= 32;
+  PutByte(&bytes, has);
+  PutFixed64(&bytes, static_cast<uint64_t>(record.time));
+  if (has & 1) PutFixed64(&bytes, static_cast<uint64_t>(record.observed_time));
+  if (has & 2) PutZigzag(&bytes, record.severity_number);
+  if (has & 4) PutTraceId(&bytes, record.trace_id);
+  if (has & 8) PutFixed64(&bytes, record.span_id.value);
+  if (has & 16) PutVarint(&bytes, record.flags);
+  if (has & 32) PutVarint(&bytes, record.dropped_attributes);
+  PutBytes(&bytes, record.severity_text);
+  PutBytes(&bytes, record.message);
+  PutBytes(&bytes, record.event_name);
+  PutAttributes(&bytes, record.attributes);
+  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kLog));
+  PutVarint(&body_, stream);
+  PutBytes(&body_, bytes);
+  ++counts_.logs;
+}
+
+void WriteBatch::AddSpan(StreamRef stream, const Span& span) {
+  std::string& bytes = Scratch();
+  uint8_t has = 0;
+  if (!span.parent_id.IsZero()) has |= 1;
+  if (span.flags != 0) has |= 2;
+  if ((span.dropped_attributes | span.dropped_events | span.dropped_links) != 0) has |= 4;
+  PutByte(&bytes, has);
+  PutFixed64(&bytes, static_cast<uint64_t>(span.start));
+  PutZigzag(&bytes, WrappingDifference(span.end, span.start));
+  PutTraceId(&bytes, span.trace_id);
+  PutFixed64(&bytes, span.span_id.value);
+  if (has & 1) PutFixed64(&bytes, span.parent_id.value);
+  if (has & 2) PutVarint(&bytes, span.flags);
+  if (has & 4) {
+    PutVarint(&bytes, span.dropped_attributes);
+    PutVarint(&bytes, span.dropped_events);
+    PutVarint(&bytes, span.dropped_links);
+  }
+  PutByte(&bytes, static_cast<uint8_t>(span.kind));
+  PutByte(&bytes, static_cast<uint8_t>(span.status));
+  PutBytes(&bytes, span.trace_state);
+  PutBytes(&bytes, span.name);
+  PutBytes(&bytes, span.status_message);
+  PutAttributes(&bytes, span.attributes);
+  thread_local std::string part;
+  PutVarint(&bytes, span.events.size());
+  for (const SpanEvent& event : span.events) {
+    part.clear();
+    PutFixed64(&part, static_cast<uint64_t>(event.time));
+    PutVarint(&part, event.dropped_attributes);
+    PutBytes(&part, event.name);
+    PutAttributes(&part, event.attributes);
+    PutBytes(&bytes, part);
+  }
+  PutVarint(&bytes, span.links.size());
+  for (const SpanLink& link : span.links) {
+    part.clear();
+    PutTraceId(&part, link.trace_id);
+    PutFixed64(&part, link.span_id.value);
+    PutVarint(&part, link.flags);
+    PutVarint(&part, link.dropped_attributes);
+    PutBytes(&part, link.trace_state);
+    PutAttributes(&part, link.attributes);
+    PutBytes(&bytes, part);
+  }
+  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kSpan));
+  PutVarint(&body_, stream);
+  PutBytes(&body_, bytes);
+  ++counts_.spans;
+}
+
+void WriteBatch::Clear() {
+  series_.clear();
+  streams_.clear();
+  body_.clear();
+  series_count_ = 0;
+  stream_count_ = 0;
+  last_series_ = 0;
+  last_sample_time_ = 0;
+  counts_ = {};
+}
+
+}  // namespace braid
