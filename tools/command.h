@@ -1,0 +1,85 @@
+// The subcommands of `braid`: their settings, and the functions that do them. Each returns the exit code:
+// 0 = done, 1 = the work failed or found something wrong, 2 = called wrongly.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "braid/options.h"
+#include "tools/generator/generator.h"
+
+namespace braid {
+
+struct ServeSettings {
+  std::string data = "braid-data";
+  std::vector<std::string> listen;  // empty: 127.0.0.1:4318 and [::1]:4318
+  std::string durability = "durable";
+  std::string retention;            // e.g. "15d"; empty = keep all
+  uint64_t flush_mb = 64;
+  std::string recover = "refuse";
+  bool allow_remote = false;        // bind to other addresses than loopback
+};
+int RunServe(const ServeSettings& settings);
+
+struct ImportSettings {
+  std::vector<std::string> files;  // "-" = standard input
+  std::string data = "braid-data";
+  std::string format;              // empty: found out; else "prometheus", "otlp-json", "ndjson", "text"
+  std::string service;             // for log lines that name none
+  bool quiet = false;
+};
+int RunImport(const ImportSettings& settings);
+
+struct QuerySettings {
+  std::string text;    // "-" = standard input
+  std::string data;    // directory; empty with `server` empty: braid-data
+  std::string server;  // URL
+  std::string start, end, step;
+  std::string format;  // "table", "json", "ndjson", "csv"; empty: table on a terminal or not
+  std::vector<std::string> params;  // name=value
+  std::optional<uint64_t> limit;
+};
+int RunQuery(const QuerySettings& settings);
+
+struct InspectSettings {
+  std::string file;
+  uint64_t lines_max = 0;
+};
+int RunInspect(const InspectSettings& settings);
+
+struct VerifySettings {
+  std::string dir;
+  bool quiet = false;
+};
+int RunVerify(const VerifySettings& settings);
+
+struct GenerateSettings {
+  GeneratorOptions options;
+  std::string out = ".";
+  bool quiet = false;
+};
+int RunGenerate(const GenerateSettings& settings);
+
+struct DemoSettings {
+  bool once = false;
+  std::string data;                 // empty: a temporary directory
+  std::vector<std::string> listen;
+};
+int RunDemo(const DemoSettings& settings);
+
+// "durable" ... and "refuse" ... as Options has them; false for other words.
+bool ParseDurability(const std::string& text, Durability* durability);
+bool ParseRecovery(const std::string& text, Recovery* recovery);
+// "90s", "1h30m", "15d"; false for anything else.
+bool ParseDurationText(const std::string& text, Duration* duration);
+// RFC 3339 ("2026-01-31T10:00:00Z"), seconds since the epoch, "now", or relative to now: "-1h".
+bool ParseTimeText(const std::string& text, Timestamp now, Timestamp* time);
+Timestamp Now();
+
+// "braid: " and the message on stderr, for people; returns 1.
+int Fail(const std::string& message);
+
+}  // namespace braid

@@ -1,0 +1,69 @@
+#include "tools/http_client.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/url/parse.hpp>
+
+namespace braid {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::asio::ip::tcp;
+
+absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
+                                    const std::string& accept, const std::string& body, int timeout_seconds) {
+  const auto parsed = boost::urls::parse_uri(url.find("://") == std::string::npos ? "http://" + url : url);
+  if (!parsed || parsed->scheme() != "http" || parsed->host().empty()) {
+    return absl::InvalidArgumentError("'" + url + "' is not a URL such as http://127.0.0.1:4318");
+  }
+  const std::string host = parsed->host_address();
+  const std::string port = parsed->has_port() && !parsed->port().empty() ? std::string(parsed->port()) : "4318";
+  const auto failure = [&](const std::string& what) {
+    return absl::UnavailableError("no answer from " + host + " port " + port + ": " + what +
+                                  " (is `braid serve` running there?)");
+  };
+
+  boost::asio::io_context io;
+  boost::system::error_code error;
+  tcp::resolver resolver(io);
+  const auto addresses = resolver.resolve(host, port, error);
+  if (error) return failure(error.message());
+  tcp::socket socket(io);
+  boost::asio::connect(socket, addresses, error);
+  if (error) return failure(error.message());
+  // A blocking read ends by the socket's own timeout.
+  const timeval timeout{timeout_seconds, 0};
+  setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+
+  http::request<http::string_body> request{http::verb::post, std::string(parsed->encoded_path()) + path, 11};
+  const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  request.set(http::field::host, shown + ":" + port);
+  request.set(http::field::user_agent, "braid");
+  request.set(http::field::content_type, content_type);
+  request.set(http::field::accept, accept);
+  request.set(http::field::connection, "close");
+  request.body() = body;
+  request.prepare_payload();
+  http::write(socket, request, error);
+  if (error) return failure(error.message());
+
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(uint64_t{1} << 32);
+  http::read(socket, buffer, parser, error);
+  if (error) return failure(error.message());
+  HttpAnswer answer;
+  answer.status = parser.get().result_int();
+  answer.content_type = std::string(parser.get()[http::field::content_type]);
+  answer.body = std::move(parser.get().body());
+  return answer;
+}
+
+}  // namespace braid

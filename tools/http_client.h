@@ -1,0 +1,23 @@
+// One HTTP request to a Braid server.
+//
+// Threads: free function without state. Errors: Unavailable if nobody answers (the message names host and port),
+// InvalidArgument for a URL that is none.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace braid {
+
+struct HttpAnswer {
+  int status = 0;
+  std::string content_type;
+  std::string body;
+};
+
+// POSTs `body` to `url` ("http://host:port") + `path`. Waits at most `timeout_seconds` for the answer to begin.
+absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
+                                    const std::string& accept, const std::string& body, int timeout_seconds);
+
+}  // namespace braid

@@ -1,0 +1,135 @@
+#include "tools/program.h"
+
+#include <CLI/CLI.hpp>
+
+#include "tools/command.h"
+
+namespace braid {
+namespace {
+
+const char* const kFooter =
+    "Examples:\n"
+    "  braid demo                                     an incident, answered by one query\n"
+    "  braid serve --data ./telemetry                 OTLP, Prometheus and NDJSON in; queries out\n"
+    "  braid import --data ./telemetry app.ndjson.gz  files instead of a server\n"
+    "  braid query --data ./telemetry 'logs{level >= error} | stats n = count() by (service)'\n";
+
+void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
+  CLI::App* command = app->add_subcommand("serve", "Receive telemetry and answer queries over HTTP");
+  command->add_option("--data", settings->data, "Directory of the store; created if missing")->capture_default_str();
+  command->add_option("--listen", settings->listen, "HOST:PORT to listen on, repeatable [127.0.0.1:4318 and [::1]:4318]");
+  command->add_option("--durability", settings->durability, "What an acknowledgement means: durable, buffered, memory")
+      ->check(CLI::IsMember({"durable", "buffered", "memory"}))->capture_default_str();
+  command->add_option("--retention", settings->retention, "Remove data older than this before the newest, e.g. 15d [keep all]");
+  command->add_option("--flush-mb", settings->flush_mb, "Memory of the head before it is flushed, in MB")
+      ->check(CLI::Range(1, 65536))->capture_default_str();
+  command->add_option("--recover", settings->recover, "If the log is damaged in its middle: refuse, point-in-time, salvage")
+      ->check(CLI::IsMember({"refuse", "point-in-time", "salvage"}))->capture_default_str();
+  command->add_flag("--allow-remote", settings->allow_remote, "Allow --listen on an address that others can reach");
+  command->callback([settings, code] { *code = RunServe(*settings); });
+}
+
+void AddImport(CLI::App* app, ImportSettings* settings, int* code) {
+  CLI::App* command = app->add_subcommand(
+      "import", "Read files into a store: Prometheus text or OpenMetrics, OTLP JSON lines, NDJSON logs, plain text logs; .gz and .zst too");
+  command->add_option("files", settings->files, "Files; - is standard input")->required();
+  command->add_option("--data", settings->data, "Directory of the store; created if missing")->capture_default_str();
+  command->add_option("--format", settings->format, "prometheus, otlp-json, ndjson or text [found out from the content]")
+      ->check(CLI::IsMember({"prometheus", "otlp-json", "ndjson", "text"}));
+  command->add_option("--service", settings->service, "Service of log lines that name none");
+  command->add_flag("-q,--quiet", settings->quiet, "No progress");
+  command->callback([settings, code] { *code = RunImport(*settings); });
+}
+
+void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
+  CLI::App* command = app->add_subcommand("query", "Ask one question across metrics, logs and traces");
+  command->add_option("text", settings->text, "The query; - reads it from standard input")->required();
+  CLI::Option* data = command->add_option("--data", settings->data, "Directory of the store [braid-data]");
+  command->add_option("--server", settings->server, "Ask a running server instead, e.g. http://127.0.0.1:4318")->excludes(data);
+  command->add_option("--start", settings->start, "First instant: RFC 3339, epoch seconds or -1h [all of the data]");
+  command->add_option("--end", settings->end, "Last instant");
+  command->add_option("--step", settings->step, "Step of series, e.g. 30s [range / 250]");
+  command->add_option("--format", settings->format, "table, json, ndjson or csv [table]")
+      ->check(CLI::IsMember({"table", "json", "ndjson", "csv"}));
+  command->add_option("-p,--param", settings->params, "NAME=VALUE for $NAME in the query, repeatable");
+  command->add_option("--limit", settings->limit, "Rows of the answer at the most [10000]");
+  command->callback([settings, code] { *code = RunQuery(*settings); });
+}
+
+void AddFiles(CLI::App* app, InspectSettings* inspect, VerifySettings* verify, int* code) {
+  CLI::App* command = app->add_subcommand("inspect", "Show what is inside one file of a store");
+  command->add_option("file", inspect->file, "A WAL segment, the manifest, or a file of a part")->required();
+  command->add_option("--lines", inspect->lines_max, "Stop after so many lines [all]");
+  command->callback([inspect, code] { *code = RunInspect(*inspect); });
+
+  command = app->add_subcommand("verify", "Read every byte of a store and check it; changes nothing");
+  command->add_option("dir", verify->dir, "Directory of the store")->required();
+  command->add_flag("-q,--quiet", verify->quiet, "No progress");
+  command->callback([verify, code] { *code = RunVerify(*verify); });
+}
+
+void AddGenerate(CLI::App* app, GenerateSettings* settings, std::string* length, std::string* start, int* code) {
+  CLI::App* command = app->add_subcommand(
+      "generate", "Write seeded telemetry of a small shop with an incident: metrics.om, logs.ndjson, spans.otlp.ndjson, truth.json");
+  command->add_option("--out", settings->out, "Directory to write to; created if missing")->capture_default_str();
+  command->add_option("--seed", settings->options.seed, "Same seed and settings, same bytes")->capture_default_str();
+  command->add_option("--length", *length, "How long the shop runs")->capture_default_str();
+  command->add_option("--start", *start, "When it starts [2026-01-01T10:00:00Z]");
+  command->add_option("--rate", settings->options.requests_per_second, "Requests per second")->capture_default_str();
+  command->add_option("--instances", settings->options.instances, "Instances of each service")->capture_default_str();
+  command->add_flag("!--no-incident", settings->options.incident, "A quiet day");
+  command->add_flag("-q,--quiet", settings->quiet, "No progress");
+  command->callback([settings, length, start, code] {
+    if (!ParseDurationText(*length, &settings->options.length)) {
+      throw CLI::ValidationError("--length", "'" + *length + "' is not a duration such as 30m or 2h");
+    }
+    if (!start->empty() && !ParseTimeText(*start, Now(), &settings->options.start)) {
+      throw CLI::ValidationError("--start", "'" + *start + "' is not a time such as 2026-01-31T10:00:00Z");
+    }
+    *code = RunGenerate(*settings);
+  });
+}
+
+void AddDemo(CLI::App* app, DemoSettings* settings, int* code) {
+  CLI::App* command = app->add_subcommand("demo", "Make an incident, import it, answer it with one query, then serve it");
+  command->add_flag("--once", settings->once, "Stop after the answer");
+  command->add_option("--data", settings->data, "Directory for the demo's store; must not exist yet [a temporary one]");
+  command->add_option("--listen", settings->listen, "HOST:PORT to serve on, repeatable [127.0.0.1:4318 and [::1]:4318]");
+  command->callback([settings, code] { *code = RunDemo(*settings); });
+}
+
+}  // namespace
+
+int RunProgram(int argc, char** argv) {
+  CLI::App app("Metrics, logs and traces in one store, answered by one query.", "braid");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("braid ") + BRAID_VERSION);
+  app.footer(kFooter);
+  app.get_formatter()->column_width(34);
+
+  int code = 0;
+  ServeSettings serve;
+  ImportSettings import;
+  QuerySettings query;
+  InspectSettings inspect;
+  VerifySettings verify;
+  GenerateSettings generate;
+  std::string length = "30m", start;
+  DemoSettings demo;
+  AddServe(&app, &serve, &code);
+  AddImport(&app, &import, &code);
+  AddQuery(&app, &query, &code);
+  AddFiles(&app, &inspect, &verify, &code);
+  AddGenerate(&app, &generate, &length, &start, &code);
+  AddDemo(&app, &demo, &code);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help and version are "errors" that succeed; everything else is a wrong call.
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return code;
+}
+
+}  // namespace braid
