@@ -43,7 +43,8 @@ struct ParamRef { std::string name; };              // $name
 struct FieldRef { std::vector<std::string> path; bool leading_dot = false; };
 
 // ---- vector position
-struct LabelMatcher { Matcher matcher; Place place; };
+// `param` set: the value is the caller's $param (a string), and `matcher.value` is empty.
+struct LabelMatcher { Matcher matcher; Place place; std::string param; };
 struct VectorSelector {
   std::string metric;                  // may be empty
   std::vector<LabelMatcher> matchers;  // including the one for __name__ when `metric` is set
@@ -93,7 +94,9 @@ struct Item { std::string name; ExprPtr expr; std::string text; Place place; };
 struct CallExpr { std::string function; std::vector<Item> args; Place name_place; };
 struct ParenExpr { ExprPtr inner; };                    // kept so that printing gives the text back
 struct TupleExpr { std::vector<ExprPtr> parts; };       // (service, time)
-struct PipelineExpr { PipelinePtr pipeline; };          // ( pipeline ) as operand, or as argument of scalar()
+// ( pipeline ) as operand, or as argument of scalar(). A `let` used as operand by its name is a pipeline that is nothing
+// but its LetRef: kind set, no stages.
+struct PipelineExpr { PipelinePtr pipeline; };
 // x in S, (x, y) not in S. S: a name (let), a parameter, one pipeline, or a list of values.
 struct InExpr {
   std::vector<ExprPtr> keys;
