@@ -9,7 +9,7 @@ cmake --install "$root/build" --prefix "$work/braid" >/dev/null
 mkdir "$work/shop"
 awk '/^```cmake/{on=1;next} /^```/{on=0} on' "$root/docs/embedding.md" >"$work/shop/CMakeLists.txt"
 awk '/^```cpp/{on=1;next} /^```/{on=0} on' "$root/docs/embedding.md" >"$work/shop/shop.cc"
-cmake -G Ninja -S "$work/shop" -B "$work/shop/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_STANDARD=20 \
+cmake -G Ninja -S "$work/shop" -B "$work/shop/build" -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_PREFIX_PATH="$work/braid" >/dev/null
 ninja -C "$work/shop/build" >/dev/null
 answer=$("$work/shop/build/shop" "$work/data")
