@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "query/rows/column_concat.h"
+#include "query/rows/operator.h"
+
+namespace braid {
+namespace {
+
+// Rows of one slice: as many as a scan gives at most.
+constexpr size_t kSliceRows = 8192;
+
+class BatchSource : public Operator {
+ public:
+  BatchSource(Schema schema, RecordBatch rows) : schema_(std::move(schema)), rows_(std::move(rows)) {}
+
+  const Schema& schema() const override { return schema_; }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    if (next_row_ >= rows_.num_rows) return false;
+    if (next_row_ == 0 && rows_.num_rows <= kSliceRows) {
+      next_row_ = rows_.num_rows;
+      *batch = std::move(rows_);
+      rows_ = RecordBatch();
+      return true;
+    }
+    std::vector<uint32_t> slice(std::min(kSliceRows, rows_.num_rows - next_row_));
+    std::iota(slice.begin(), slice.end(), static_cast<uint32_t>(next_row_));
+    next_row_ += slice.size();
+    *batch = rows_.Select(slice);
+    return true;
+  }
+
+ private:
+  Schema schema_;
+  RecordBatch rows_;
+  size_t next_row_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const char* owner) {
+  const size_t num_columns = op->schema().columns.size();
+  std::vector<ColumnConcat> columns(num_columns);
+  // The dictionary counted last per column: most batches of one source share it.
+  std::vector<const StringDictionary*> counted(num_columns, nullptr);
+  RecordBatch all;
+  while (true) {
+    RecordBatch batch;
+    auto more = op->Next(&batch);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
+    if (absl::Status alive = context->CheckAlive(); !alive.ok()) return alive;
+    if (batch.num_rows == 0) continue;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < num_columns; ++i) {
+      const Column& column = batch.columns[i];
+      const bool fresh = column.dictionary != nullptr && column.dictionary.get() != counted[i];
+      bytes += fresh ? ApproximateBytes(column) : ApproximateRowBytes(column);
+      if (fresh) counted[i] = column.dictionary.get();
+    }
+    if (absl::Status reserved = context->Reserve(bytes, owner); !reserved.ok()) return reserved;
+    for (size_t i = 0; i < num_columns; ++i) columns[i].Append(batch.columns[i]);
+    all.num_rows += batch.num_rows;
+  }
+  all.columns.reserve(num_columns);
+  for (size_t i = 0; i < num_columns; ++i) {
+    Column column = columns[i].Finish();
+    if (all.num_rows == 0) {
+      const Type type = op->schema().columns[i].type;
+      column = ColumnBuilder(type == Type::kMixed ? Type::kNull : type).Finish();
+    }
+    all.columns.push_back(std::move(column));
+  }
+  return all;
+}
+
+OperatorPtr MakeBatchSource(Schema schema, RecordBatch rows) {
+  return std::make_unique<BatchSource>(std::move(schema), std::move(rows));
+}
+
+}  // namespace braid
