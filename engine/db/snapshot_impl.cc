@@ -1,0 +1,245 @@
+#include "engine/db/snapshot_impl.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "engine/base/status_macros.h"
+#include "engine/part/label_matcher.h"
+
+namespace braid {
+namespace {
+
+bool IsBuiltin(Table table, const std::string& name) {
+  for (const auto& [builtin, type] : BuiltinColumns(table)) {
+    if (builtin == name) return true;
+  }
+  return false;
+}
+
+absl::Status CheckColumn(Table table, const ColumnRef& ref) {
+  if (ref.level != ColumnLevel::kBuiltin || IsBuiltin(table, ref.name)) return absl::OkStatus();
+  return absl::InvalidArgumentError("table " + std::string(ToString(table)) + " has no built-in column \"" + ref.name +
+                                    "\"");
+}
+
+// One source after the other.
+class ChainedScan : public Scan {
+ public:
+  ChainedScan(SourceList sources, const ScanSpec& spec) : sources_(std::move(sources)), spec_(spec) {
+    Refresh();
+  }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    while (true) {
+      if (!scan_) {
+        if (at_ == sources_.size()) return false;
+        const Source& source = *sources_[at_++];
+        const TimeRange range = source.Range(spec_.table);
+        if (range.empty() || !range.Overlaps(spec_.time)) continue;
+        ASSIGN_OR_RETURN(scan_, source.OpenScan(spec_));
+      }
+      ASSIGN_OR_RETURN(const bool more, scan_->Next(batch));
+      Refresh();
+      if (more) return true;
+      done_ = stats_;
+      scan_ = nullptr;
+    }
+  }
+  const ScanStats& stats() const override { return stats_; }
+
+ private:
+  void Refresh() {
+    stats_ = done_;
+    if (scan_) stats_.Add(scan_->stats());
+    stats_.sources_total = sources_.size();
+  }
+
+  const SourceList sources_;
+  const ScanSpec spec_;
+  size_t at_ = 0;
+  std::unique_ptr<Scan> scan_;
+  ScanStats done_;
+  ScanStats stats_;
+};
+
+// `newer` over `older`: ascending times, one sample per time.
+void MergeSamples(const SeriesData& newer, SeriesData* older) {
+  if (newer.times.empty()) return;
+  const bool histograms = !newer.histograms.empty() || !older->histograms.empty();
+  SeriesData merged;
+  merged.labels = std::move(older->labels);
+  auto take = [&](const SeriesData& from, size_t i) {
+    merged.times.push_back(from.times[i]);
+    merged.values.push_back(from.values[i]);
+    if (histograms) merged.histograms.push_back(from.histograms.empty() ? nullptr : from.histograms[i]);
+  };
+  merged.times.reserve(older->times.size() + newer.times.size());
+  merged.values.reserve(older->times.size() + newer.times.size());
+  size_t o = 0, n = 0;
+  while (o < older->times.size() || n < newer.times.size()) {
+    if (n == newer.times.size() || (o < older->times.size() && older->times[o] < newer.times[n])) {
+      take(*older, o++);
+      continue;
+    }
+    if (o < older->times.size() && older->times[o] == newer.times[n]) ++o;
+    take(newer, n++);
+  }
+  if (std::all_of(merged.histograms.begin(), merged.histograms.end(), [](const auto& h) { return h == nullptr; })) {
+    merged.histograms.clear();
+  }
+  *older = std::move(merged);
+}
+
+class MergedSeriesScan : public SeriesScan {
+ public:
+  explicit MergedSeriesScan(SourceList sources) : sources_(std::move(sources)) {
+    stats_.sources_total = sources_.size();
+  }
+  absl::Status Open(const SeriesSpec& spec) {
+    for (const auto& source : sources_) {
+      const TimeRange range = source->SampleRange();
+      if (range.empty() || !range.Overlaps(spec.time)) continue;
+      Input input;
+      ASSIGN_OR_RETURN(input.scan, source->OpenSeriesScan(spec));
+      inputs_.push_back(std::move(input));
+    }
+    for (Input& input : inputs_) RETURN_IF_ERROR(Advance(&input));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<bool> Next(SeriesData* series) override {
+    Input* least = nullptr;
+    for (Input& input : inputs_) {
+      if (input.more && (least == nullptr || input.data.labels < least->data.labels)) least = &input;
+    }
+    if (least == nullptr) {
+      Refresh();
+      return false;
+    }
+    *series = std::move(least->data);
+    RETURN_IF_ERROR(Advance(least));
+    // Inputs stand oldest first, and `least` is the first of those with these labels.
+    for (Input* input = least + 1; input != inputs_.data() + inputs_.size(); ++input) {
+      if (!input->more || input->data.labels != series->labels) continue;
+      MergeSamples(input->data, series);
+      RETURN_IF_ERROR(Advance(input));
+    }
+    Refresh();
+    return true;
+  }
+  const ScanStats& stats() const override { return stats_; }
+
+ private:
+  struct Input {
+    std::unique_ptr<SeriesScan> scan;
+    SeriesData data;
+    bool more = false;
+  };
+  void Refresh() {
+    stats_ = {};
+    for (const Input& input : inputs_) stats_.Add(input.scan->stats());
+    stats_.sources_total = sources_.size();
+  }
+  static absl::Status Advance(Input* input) {
+    input->data = {};
+    ASSIGN_OR_RETURN(input->more, input->scan->Next(&input->data));
+    return absl::OkStatus();
+  }
+
+  const SourceList sources_;
+  std::vector<Input> inputs_;
+  ScanStats stats_;
+};
+
+class SnapshotImpl : public Snapshot {
+ public:
+  explicit SnapshotImpl(SourceList sources) : sources_(std::move(sources)) {}
+
+  absl::StatusOr<std::unique_ptr<Scan>> OpenScan(const ScanSpec& spec) const override {
+    for (const ColumnRef& ref : spec.columns) RETURN_IF_ERROR(CheckColumn(spec.table, ref));
+    for (const Predicate& predicate : spec.predicates) RETURN_IF_ERROR(CheckColumn(spec.table, predicate.column));
+    for (const auto& set : spec.intervals) {
+      for (const ColumnRef& ref : set->keys) RETURN_IF_ERROR(CheckColumn(spec.table, ref));
+    }
+    return std::make_unique<ChainedScan>(sources_, spec);
+  }
+
+  absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeriesScan(const SeriesSpec& spec) const override {
+    RETURN_IF_ERROR(LabelMatcher::MakeAll(spec.matchers).status());
+    auto scan = std::make_unique<MergedSeriesScan>(sources_);
+    RETURN_IF_ERROR(scan->Open(spec));
+    return scan;
+  }
+
+  std::vector<ColumnInfo> Columns(Table table, TimeRange time) const override {
+    std::map<ColumnRef, std::pair<std::set<Type>, uint64_t>> merged;
+    for (const auto& source : sources_) {
+      const TimeRange range = source->Range(table);
+      if (range.empty() || !range.Overlaps(time)) continue;
+      for (const ColumnInfo& info : source->Columns(table)) {
+        auto& [types, rows] = merged[info.ref];
+        types.insert(info.types.begin(), info.types.end());
+        rows += info.rows;
+      }
+    }
+    std::vector<ColumnInfo> columns;
+    auto add = [&](const auto& entry) {
+      columns.push_back({entry.first, {entry.second.first.begin(), entry.second.first.end()}, entry.second.second});
+    };
+    for (const auto& [name, type] : BuiltinColumns(table)) {
+      auto found = merged.find({ColumnLevel::kBuiltin, name});
+      if (found != merged.end()) add(*found);
+    }
+    for (const auto& entry : merged) {
+      if (entry.first.level != ColumnLevel::kBuiltin) add(entry);
+    }
+    return columns;
+  }
+
+  TimeRange Range(Table table) const override {
+    return Union([table](const Source& source) { return source.Range(table); });
+  }
+  TimeRange SampleRange() const override {
+    return Union([](const Source& source) { return source.SampleRange(); });
+  }
+
+  std::vector<MetricMetadata> Metadata() const override {
+    std::map<std::string, MetricMetadata> merged;
+    for (const auto& source : sources_) {
+      for (MetricMetadata& metadata : source->Metadata()) {
+        std::string name = metadata.metric;
+        merged.insert_or_assign(std::move(name), std::move(metadata));
+      }
+    }
+    std::vector<MetricMetadata> all;
+    all.reserve(merged.size());
+    for (auto& [name, metadata] : merged) all.push_back(std::move(metadata));
+    return all;
+  }
+
+ private:
+  template <typename RangeOf>
+  TimeRange Union(RangeOf range_of) const {
+    TimeRange all{kMaxTimestamp, kMinTimestamp};
+    for (const auto& source : sources_) {
+      const TimeRange range = range_of(*source);
+      if (range.empty()) continue;
+      all.start = std::min(all.start, range.start);
+      all.end = std::max(all.end, range.end);
+    }
+    return all;
+  }
+
+  const SourceList sources_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Snapshot> MakeSnapshot(SourceList oldest_first) {
+  return std::make_shared<SnapshotImpl>(std::move(oldest_first));
+}
+
+}  // namespace braid

@@ -1,0 +1,228 @@
+#include "engine/head/head.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/head/head_view.h"
+#include "engine/head/row_columns.h"
+
+namespace braid {
+namespace {
+
+void Widen(TimeRange* range, Timestamp start, Timestamp end) {
+  range->start = std::min(range->start, start);
+  range->end = std::max(range->end, end);
+}
+
+}  // namespace
+
+HeadCut::HeadCut() {
+  for (TimeRange& range : row_range) range = {kMaxTimestamp, kMinTimestamp};
+  static const auto& none = *new std::shared_ptr<const std::vector<MetricMetadata>>(
+      std::make_shared<const std::vector<MetricMetadata>>());
+  metadata = none;
+}
+
+bool HeadCut::empty() const {
+  uint64_t all = samples + metadata->size();
+  for (uint32_t count : rows) all += count;
+  return all == 0;
+}
+
+Head::Head() { next_.commit = 1; }
+
+void Head::Resolve(const BatchView& batch, Resolved* resolved) {
+  resolved->series.clear();
+  resolved->streams.clear();
+  resolved->series.reserve(batch.series.size());
+  for (std::string_view labels : batch.series) resolved->series.push_back(series_.FindOrAdd(labels));
+  for (std::string_view stream : batch.streams) resolved->streams.push_back(streams_.FindOrAdd(stream));
+}
+
+void Head::Apply(const Resolved& resolved, std::string_view body) {
+  {
+    std::lock_guard lock(mutex_);
+    oldest_snapshot_ = published_.commit;
+    if (!views_.empty()) oldest_snapshot_ = std::min(oldest_snapshot_, *views_.begin());
+  }
+  BodyReader reader(body);
+  BatchItem item;
+  while (reader.Next(&item)) {
+    switch (item.kind) {
+      case BatchItem::Kind::kSample:
+        series_.Append(resolved.series[item.ref], next_.commit, oldest_snapshot_, item.time, item.value);
+        ++next_.samples;
+        Widen(&next_.sample_range, item.time, item.time);
+        break;
+      case BatchItem::Kind::kHistogram: {
+        auto histogram = std::make_shared<Histogram>();
+        DecodeHistogram(item.payload, histogram.get());
+        series_.AppendHistogram(resolved.series[item.ref], next_.commit, oldest_snapshot_, item.time,
+                                std::move(histogram));
+        ++next_.samples;
+        Widen(&next_.sample_range, item.time, item.time);
+        break;
+      }
+      case BatchItem::Kind::kExemplar: {
+        ExemplarView view;
+        DecodeExemplar(item.payload, &view);
+        const std::string_view bytes = arena_.Copy(item.payload);
+        const Exemplar& exemplar = view.exemplar;
+        AddRow(Table::kExemplars,
+               {exemplar.time, exemplar.time, exemplar.trace_id, exemplar.span_id, bytes.data(),
+                static_cast<uint32_t>(bytes.size()), resolved.series[item.ref]},
+               exemplar.time);
+        break;
+      }
+      case BatchItem::Kind::kMetadata: {
+        MetricMetadata metadata;
+        DecodeMetadata(item.payload, &metadata);
+        AddMetadata(std::move(metadata));
+        break;
+      }
+      case BatchItem::Kind::kLog: {
+        LogView view;
+        DecodeLog(item.payload, &view);
+        const std::string_view bytes = arena_.Copy(item.payload);
+        const LogRecord& record = view.record;
+        AddRow(Table::kLogs,
+               {record.time, record.time, record.trace_id, record.span_id, bytes.data(),
+                static_cast<uint32_t>(bytes.size()), resolved.streams[item.ref]},
+               record.time);
+        break;
+      }
+      case BatchItem::Kind::kSpan: ApplySpan(resolved.streams[item.ref], item.payload); break;
+    }
+  }
+}
+
+void Head::ApplySpan(uint32_t stream, std::string_view payload) {
+  const std::string_view bytes = arena_.Copy(payload);
+  DecodeSpan(bytes, &span_);
+  const Span& span = span_.span;
+  AddRow(Table::kSpans,
+         {span.start, span.end, span.trace_id, span.span_id, bytes.data(), static_cast<uint32_t>(bytes.size()), stream},
+         span.end);
+  for (std::string_view event_bytes : span_.events) {
+    EventView event;
+    DecodeEvent(event_bytes, &event);
+    AddRow(Table::kEvents,
+           {event.event.time, event.event.time, span.trace_id, span.span_id, event_bytes.data(),
+            static_cast<uint32_t>(event_bytes.size()), stream},
+           event.event.time);
+  }
+  for (std::string_view link_bytes : span_.links) {
+    AddRow(Table::kLinks,
+           {span.start, span.start, span.trace_id, span.span_id, link_bytes.data(),
+            static_cast<uint32_t>(link_bytes.size()), stream},
+           span.start);
+  }
+}
+
+void Head::AddRow(Table table, const Row& row, Timestamp end) {
+  const int index = static_cast<int>(table);
+  rows_[index].Append(row);
+  ++next_.rows[index];
+  Widen(&next_.row_range[index], row.time, std::max(row.time, end));
+}
+
+void Head::AddMetadata(MetricMetadata metadata) {
+  auto found = metadata_.find(metadata.metric);
+  if (found != metadata_.end() && found->second == metadata) return;
+  std::string name = metadata.metric;
+  metadata_.insert_or_assign(std::move(name), std::move(metadata));
+  metadata_changed_ = true;
+}
+
+void Head::Publish() {
+  next_.series = series_.size();
+  next_.streams = streams_.size();
+  if (metadata_changed_) {
+    auto list = std::make_shared<std::vector<MetricMetadata>>();
+    list->reserve(metadata_.size());
+    for (const auto& [name, metadata] : metadata_) list->push_back(metadata);
+    next_.metadata = std::move(list);
+    metadata_changed_ = false;
+  }
+  uint64_t bytes = arena_.byte_size() + series_.byte_size() + streams_.byte_size() + metadata_.size() * 256;
+  for (const RowTable& rows : rows_) bytes += rows.byte_size();
+  byte_size_.store(bytes, std::memory_order_relaxed);
+  {
+    std::lock_guard lock(mutex_);
+    published_ = next_;
+  }
+  ++next_.commit;
+}
+
+HeadCut Head::cut() const {
+  std::lock_guard lock(mutex_);
+  return published_;
+}
+
+std::shared_ptr<const Source> Head::View() const {
+  std::lock_guard lock(mutex_);
+  views_.insert(published_.commit);
+  return std::make_shared<HeadView>(shared_from_this(), published_);
+}
+
+void Head::ReleaseView(uint64_t commit) const {
+  std::lock_guard lock(mutex_);
+  views_.erase(views_.find(commit));
+}
+
+void Head::CountRow(Table table, const Row& row, RowReader* reader, TableColumns* columns) {
+  auto count = [columns](ColumnLevel level, std::string_view name, Type type) {
+    ColumnCounts& counts = columns->columns[{level, std::string(name)}];
+    counts.types |= 1u << static_cast<int>(type);
+    ++counts.rows;
+  };
+  reader->Load(row);
+  const auto& builtins = BuiltinColumns(table);
+  for (size_t i = 0; i < builtins.size(); ++i) {
+    if (!reader->IsNull(i)) count(ColumnLevel::kBuiltin, builtins[i].first, builtins[i].second);
+  }
+  reader->ForEachAttribute([&](const AttributeView& attribute) {
+    if (attribute.value.index() != 0) count(ColumnLevel::kAttribute, attribute.name, TypeOf(attribute.value));
+  });
+  if (columns->rows_of_owner.size() <= row.owner) columns->rows_of_owner.resize(row.owner + 1);
+  ++columns->rows_of_owner[row.owner];
+}
+
+std::vector<ColumnInfo> Head::ColumnsOf(Table table, const HeadCut& cut) const {
+  const int index = static_cast<int>(table);
+  std::lock_guard lock(columns_mutex_);
+  TableColumns& known = columns_[index];
+  RowReader reader(this, table);
+  for (; known.rows_seen < cut.rows[index]; ++known.rows_seen) {
+    CountRow(table, rows_[index].row(known.rows_seen), &reader, &known);
+  }
+  std::map<ColumnRef, ColumnCounts> all = known.columns;
+  if (table != Table::kExemplars) {
+    for (uint32_t owner = 0; owner < known.rows_of_owner.size(); ++owner) {
+      const uint64_t rows = known.rows_of_owner[owner];
+      if (rows == 0) continue;
+      const Stream& stream = streams_.stream(owner).stream;
+      for (const auto& [level, attributes] : {std::pair(ColumnLevel::kResource, &stream.resource),
+                                              std::pair(ColumnLevel::kScope, &stream.scope_attributes)}) {
+        for (const Attribute& attribute : *attributes) {
+          if (attribute.value.index() == 0) continue;
+          ColumnCounts& counts = all[{level, attribute.name}];
+          counts.types |= 1u << static_cast<int>(TypeOf(braid::View(attribute.value)));
+          counts.rows += rows;
+        }
+      }
+    }
+  }
+  std::vector<ColumnInfo> infos;
+  infos.reserve(all.size());
+  for (const auto& [ref, counts] : all) {
+    ColumnInfo info{ref, {}, counts.rows};
+    for (int type = 0; type < 32; ++type) {
+      if (counts.types & (1u << type)) info.types.push_back(static_cast<Type>(type));
+    }
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+}  // namespace braid

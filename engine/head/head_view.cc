@@ -1,0 +1,231 @@
+#include "engine/head/head_view.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+
+#include "engine/base/status_macros.h"
+#include "engine/head/row_columns.h"
+
+namespace braid {
+namespace {
+
+constexpr size_t kBatchRows = 4096;
+
+bool Passes(const ScanSpec& spec, const Row& row) {
+  if (spec.overlap && spec.table == Table::kSpans) {
+    return spec.time.Overlaps({row.time, std::max(row.time, row.end)});
+  }
+  return spec.time.Contains(row.time);
+}
+
+// Rows of a list (of one trace, or sorted), or all rows block by block.
+class RowScan : public Scan {
+ public:
+  RowScan(std::shared_ptr<const HeadView> view, const Head* head, const ScanSpec& spec, uint32_t count)
+      : view_(std::move(view)), rows_(head->rows(spec.table)), projector_(head, spec.table, spec.columns), count_(count) {
+    spec_.table = spec.table;
+    spec_.time = spec.time;
+    spec_.overlap = spec.overlap;
+    stats_.sources_total = 1;
+    stats_.blocks_total = (count + RowTable::kBlockRows - 1) / RowTable::kBlockRows;
+  }
+  void UseList(std::vector<uint32_t> list) {
+    list_ = std::move(list);
+    listed_ = true;
+  }
+  ScanStats* mutable_stats() { return &stats_; }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    while (projector_.rows() < kBatchRows) {
+      const Row* row = listed_ ? NextListed() : NextOfAll();
+      if (row == nullptr) break;
+      ++stats_.rows_read;
+      stats_.bytes_read += row->payload_size;
+      if (Passes(spec_, *row)) projector_.Add(*row);
+    }
+    if (projector_.rows() == 0) return false;
+    stats_.sources_read = 1;
+    stats_.rows_returned += projector_.rows();
+    *batch = projector_.Finish();
+    return true;
+  }
+  const ScanStats& stats() const override { return stats_; }
+
+ private:
+  const Row* NextListed() { return at_ < list_.size() ? &rows_.row(list_[at_++]) : nullptr; }
+  const Row* NextOfAll() {
+    while (at_ < count_) {
+      if (at_ % RowTable::kBlockRows == 0) {
+        const uint32_t block = static_cast<uint32_t>(at_ / RowTable::kBlockRows);
+        const bool full = at_ + RowTable::kBlockRows <= count_;
+        if (full && !rows_.block_range(block).Overlaps(spec_.time)) {
+          at_ += RowTable::kBlockRows;
+          continue;
+        }
+        ++stats_.blocks_read;
+      }
+      return &rows_.row(static_cast<uint32_t>(at_++));
+    }
+    return nullptr;
+  }
+
+  const std::shared_ptr<const HeadView> view_;
+  const RowTable& rows_;
+  RowProjector projector_;
+  ScanSpec spec_;
+  const uint32_t count_;
+  bool listed_ = false;
+  std::vector<uint32_t> list_;
+  size_t at_ = 0;
+  ScanStats stats_;
+};
+
+class HeadSeriesScan : public SeriesScan {
+ public:
+  HeadSeriesScan(std::shared_ptr<const HeadView> view, const SeriesTable* table, uint64_t commit, const SeriesSpec& spec,
+                 const std::vector<uint32_t>& series)
+      : view_(std::move(view)), table_(table), commit_(commit), time_(spec.time), labels_only_(spec.labels_only) {
+    ordered_.reserve(series.size());
+    for (uint32_t number : series) {
+      ordered_.push_back({{}, number});
+      DecodeLabels(table_->labels(number), &ordered_.back().first);
+    }
+    std::sort(ordered_.begin(), ordered_.end());
+    stats_.sources_total = 1;
+    stats_.blocks_total = ordered_.size();
+  }
+
+  absl::StatusOr<bool> Next(SeriesData* data) override {
+    SeriesCopy copy;
+    while (at_ < ordered_.size()) {
+      auto& [labels, number] = ordered_[at_++];
+      if (!table_->Read(number, commit_, time_, &copy) || !copy.Touches(time_)) continue;
+      data->times.clear();
+      data->values.clear();
+      data->histograms.clear();
+      ++stats_.blocks_read;
+      if (!labels_only_) {
+        for (const auto& chunk : copy.chunks) stats_.bytes_read += chunk.bytes->size();
+        RETURN_IF_ERROR(copy.Decode(time_, data));
+        stats_.rows_read += data->times.size();
+        if (data->times.empty()) continue;
+      }
+      data->labels = std::move(labels);
+      stats_.sources_read = 1;
+      stats_.rows_returned += data->times.size();
+      return true;
+    }
+    return false;
+  }
+  const ScanStats& stats() const override { return stats_; }
+
+ private:
+  const std::shared_ptr<const HeadView> view_;
+  const SeriesTable* const table_;
+  const uint64_t commit_;
+  const TimeRange time_;
+  const bool labels_only_;
+  std::vector<std::pair<Labels, uint32_t>> ordered_;
+  size_t at_ = 0;
+  ScanStats stats_;
+};
+
+}  // namespace
+
+SourceCounts HeadView::counts() const {
+  SourceCounts counts;
+  counts.series = cut_.series;
+  counts.samples = cut_.samples;
+  for (int i = 0; i < kTableCount; ++i) counts.rows[i] = cut_.rows[i];
+  return counts;
+}
+
+absl::StatusOr<std::unique_ptr<Scan>> HeadView::OpenScan(const ScanSpec& spec) const {
+  const int index = static_cast<int>(spec.table);
+  auto scan = std::make_unique<RowScan>(shared_from_this(), head_.get(), spec, cut_.rows[index]);
+  if (!spec.time.Overlaps(cut_.row_range[index]) || cut_.row_range[index].empty()) {
+    scan->UseList({});
+    return scan;
+  }
+  if (spec.trace_ids) {
+    std::vector<uint32_t> list;
+    const RowTable& rows = head_->rows(spec.table);
+    for (TraceId id : *spec.trace_ids) {
+      if (id.IsZero()) continue;
+      for (uint32_t row = rows.NewestOfTrace(id); row != kNoRow; row = rows.row(row).older_of_trace) {
+        if (row < cut_.rows[index]) list.push_back(row);
+      }
+    }
+    std::sort(list.begin(), list.end());  // arrival order
+    scan->mutable_stats()->indexes.push_back("trace index");
+    scan->UseList(std::move(list));
+  }
+  return scan;
+}
+
+absl::StatusOr<std::unique_ptr<SeriesScan>> HeadView::OpenSeriesScan(const SeriesSpec& spec) const {
+  std::vector<uint32_t> series;
+  if (!cut_.sample_range.empty() && spec.time.Overlaps(cut_.sample_range)) {
+    ASSIGN_OR_RETURN(const std::vector<LabelMatcher> matchers, LabelMatcher::MakeAll(spec.matchers));
+    series = head_->series().Match(matchers, cut_.series);
+  }
+  return std::make_unique<HeadSeriesScan>(shared_from_this(), &head_->series(), cut_.commit, spec, series);
+}
+
+bool HeadView::MayContainTrace(TraceId id) const {
+  for (int i = 0; i < kTableCount; ++i) {
+    if (head_->rows(static_cast<Table>(i)).NewestOfTrace(id) != kNoRow) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<OrderedRows> HeadView::OpenOrderedRows(Table table) const {
+  OrderedRows ordered;
+  for (const auto& [name, type] : StoredColumns(table)) ordered.columns.push_back({ColumnLevel::kBuiltin, name});
+  for (const ColumnInfo& info : head_->ColumnsOf(table, cut_)) {
+    if (info.ref.level == ColumnLevel::kAttribute) ordered.columns.push_back(info.ref);
+  }
+  const RowTable& rows = head_->rows(table);
+  const uint32_t count = cut_.rows[static_cast<int>(table)];
+  std::vector<uint32_t> order(count);
+  std::iota(order.begin(), order.end(), 0u);
+  // The keys of part order (part.h, AddRows); fingerprints compare as the signed column that they are kept in.
+  if (table == Table::kLogs || table == Table::kExemplars) {
+    const bool exemplars = table == Table::kExemplars;
+    auto stream = [&](const Row& row) {
+      return static_cast<int64_t>(exemplars ? head_->series().fingerprint(row.owner)
+                                            : head_->streams().stream(row.owner).fingerprint);
+    };
+    auto key = [&](uint32_t number) {
+      const Row& row = rows.row(number);
+      return std::tuple(stream(row), row.time, exemplars ? row.trace_id : TraceId());
+    };
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+  } else {
+    auto key = [&](uint32_t number) {
+      const Row& row = rows.row(number);
+      return std::tuple(row.trace_id, row.time, row.span_id);
+    };
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+  }
+  ScanSpec spec;
+  spec.table = table;
+  spec.columns = ordered.columns;
+  auto scan = std::make_unique<RowScan>(shared_from_this(), head_.get(), spec, count);
+  scan->UseList(std::move(order));
+  ordered.scan = std::move(scan);
+  return ordered;
+}
+
+std::vector<std::pair<uint64_t, Stream>> HeadView::Streams() const {
+  std::vector<std::pair<uint64_t, Stream>> streams;
+  streams.reserve(cut_.streams);
+  for (uint32_t i = 0; i < cut_.streams; ++i) {
+    const HeadStream& stream = head_->streams().stream(i);
+    streams.emplace_back(stream.fingerprint, stream.stream);
+  }
+  return streams;
+}
+
+}  // namespace braid

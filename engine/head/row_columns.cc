@@ -1,0 +1,270 @@
+#include "engine/head/row_columns.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/checksum.h"
+#include "engine/base/fingerprint.h"
+#include "engine/head/head.h"
+
+namespace braid {
+namespace {
+
+// Every built-in column of every table, so that a row's value is found by a switch.
+enum Code : int {
+  kTime, kService, kInstance, kTraceId, kSpanId, kStream, kObservedTime, kLevel, kSeverity, kSeverityText, kMessage,
+  kEventName, kFlags, kDroppedAttributes, kScopeName, kScopeVersion, kEnd, kDuration, kParentId, kName, kKind, kStatus,
+  kStatusMessage, kTraceState, kDroppedEvents, kDroppedLinks, kLinkedTraceId, kLinkedSpanId, kMetric, kValue
+};
+
+constexpr std::pair<std::string_view, Code> kCodes[] = {
+    {"time", kTime}, {"service", kService}, {"instance", kInstance}, {"trace_id", kTraceId}, {"span_id", kSpanId},
+    {"stream", kStream}, {"observed_time", kObservedTime}, {"level", kLevel}, {"severity", kSeverity},
+    {"severity_text", kSeverityText}, {"message", kMessage}, {"event_name", kEventName}, {"flags", kFlags},
+    {"dropped_attributes", kDroppedAttributes}, {"scope.name", kScopeName}, {"scope.version", kScopeVersion},
+    {"end", kEnd}, {"duration", kDuration}, {"parent_id", kParentId}, {"name", kName}, {"kind", kKind},
+    {"status", kStatus}, {"status_message", kStatusMessage}, {"trace_state", kTraceState},
+    {"dropped_events", kDroppedEvents}, {"dropped_links", kDroppedLinks}, {"linked_trace_id", kLinkedTraceId},
+    {"linked_span_id", kLinkedSpanId}, {"metric", kMetric}, {"value", kValue}};
+
+int CodeOf(std::string_view name) {
+  for (const auto& [known, code] : kCodes) {
+    if (known == name) return code;
+  }
+  return -1;
+}
+
+// An end before the start counts as no time; more than a Duration holds counts as the longest.
+Duration LengthOf(Timestamp start, Timestamp end) {
+  if (end <= start) return 0;
+  Duration length = 0;
+  return __builtin_sub_overflow(end, start, &length) ? INT64_MAX : length;
+}
+
+}  // namespace
+
+Type TypeOf(const ValueView& value) {
+  switch (value.index()) {
+    case 1: return Type::kBool;
+    case 2: return Type::kInt;
+    case 3: return Type::kDouble;
+    case 4: return Type::kString;
+    default: return Type::kNull;
+  }
+}
+
+RowReader::RowReader(const Head* head, Table table) : head_(head), table_(table), builtins_(BuiltinColumns(table)) {
+  for (const auto& [name, type] : builtins_) codes_.push_back(CodeOf(name));
+}
+
+void RowReader::Load(const Row& row) {
+  row_ = &row;
+  labels_.clear();
+  switch (table_) {
+    case Table::kLogs:
+      DecodeLog(row.bytes(), &log_);
+      attributes_ = log_.attributes;
+      break;
+    case Table::kSpans:
+      DecodeSpan(row.bytes(), &span_);
+      attributes_ = span_.attributes;
+      break;
+    case Table::kEvents:
+      DecodeEvent(row.bytes(), &event_);
+      attributes_ = event_.attributes;
+      break;
+    case Table::kLinks:
+      DecodeLink(row.bytes(), &link_);
+      attributes_ = link_.attributes;
+      break;
+    case Table::kExemplars: {
+      DecodeExemplar(row.bytes(), &exemplar_);
+      attributes_ = exemplar_.attributes;
+      auto [texts, added] = series_texts_.try_emplace(row.owner);
+      if (added) {
+        Labels labels;
+        DecodeLabels(head_->series().labels(row.owner), &labels);
+        texts->second = {ServiceOf(labels), InstanceOf(labels), std::string(FindLabel(labels, kMetricNameLabel))};
+      }
+      texts_ = &texts->second;
+      Decoder in(head_->series().labels(row.owner));
+      std::string_view name, value;
+      while (in.remaining() > 0 && in.ReadBytes(&name) && in.ReadBytes(&value)) {
+        bool hidden = false;
+        AttributeReader own(attributes_);
+        AttributeView attribute;
+        while (own.Next(&attribute)) hidden = hidden || attribute.name == name;
+        if (!hidden) labels_.push_back({name, value});
+      }
+      break;
+    }
+  }
+}
+
+RowReader::Field RowReader::Get(size_t builtin) const {
+  auto integer = [](int64_t value) { return Field{.null = false, .integer = value}; };
+  auto count = [](uint64_t value) { return Field{.null = value == 0, .integer = static_cast<int64_t>(value)}; };
+  auto text = [](std::string_view value) { return Field{.null = value.empty(), .text = value}; };
+  auto trace = [](TraceId id) { return Field{.null = id.IsZero(), .id = id}; };
+  const Row& row = *row_;
+  const bool of_series = table_ == Table::kExemplars;
+  switch (static_cast<Code>(codes_[builtin])) {
+    case kTime: return integer(row.time);
+    case kTraceId: return trace(row.trace_id);
+    case kSpanId: return count(row.span_id.value);
+    case kStream:
+      return integer(static_cast<int64_t>(of_series ? head_->series().fingerprint(row.owner)
+                                                    : head_->streams().stream(row.owner).fingerprint));
+    case kService: return text(of_series ? texts_->service : head_->streams().stream(row.owner).service);
+    case kInstance:
+      return text(of_series ? texts_->instance : head_->streams().stream(row.owner).instance);
+    case kScopeName: return text(head_->streams().stream(row.owner).stream.scope_name);
+    case kScopeVersion: return text(head_->streams().stream(row.owner).stream.scope_version);
+    case kObservedTime: return count(static_cast<uint64_t>(log_.record.observed_time));
+    case kLevel: return count(static_cast<uint64_t>(LevelOfSeverity(log_.record.severity_number)));
+    case kSeverity: return count(static_cast<uint64_t>(int64_t{log_.record.severity_number}));
+    case kSeverityText: return text(log_.record.severity_text);
+    case kMessage: return text(log_.record.message);
+    case kEventName: return text(log_.record.event_name);
+    case kFlags:
+      return count(table_ == Table::kLogs    ? log_.record.flags
+                   : table_ == Table::kSpans ? span_.span.flags
+                                             : link_.link.flags);
+    case kDroppedAttributes:
+      return count(table_ == Table::kLogs     ? log_.record.dropped_attributes
+                   : table_ == Table::kSpans  ? span_.span.dropped_attributes
+                   : table_ == Table::kEvents ? event_.event.dropped_attributes
+                                              : link_.link.dropped_attributes);
+    case kEnd: return integer(row.end);
+    case kDuration: return integer(LengthOf(row.time, row.end));
+    case kParentId: return count(span_.span.parent_id.value);
+    case kName: return text(table_ == Table::kSpans ? span_.span.name : event_.event.name);
+    case kKind: return integer(static_cast<int64_t>(span_.span.kind));
+    case kStatus: return integer(static_cast<int64_t>(span_.span.status));
+    case kStatusMessage: return text(span_.span.status_message);
+    case kTraceState: return text(table_ == Table::kSpans ? span_.span.trace_state : link_.link.trace_state);
+    case kDroppedEvents: return count(span_.span.dropped_events);
+    case kDroppedLinks: return count(span_.span.dropped_links);
+    case kLinkedTraceId: return trace(link_.link.trace_id);
+    case kLinkedSpanId: return count(link_.link.span_id.value);
+    case kMetric: return text(texts_->metric);
+    case kValue: return Field{.null = false, .number = exemplar_.exemplar.value};
+  }
+  return {};
+}
+
+bool RowReader::IsNull(size_t builtin) const { return Get(builtin).null; }
+
+bool RowReader::Append(size_t builtin, ColumnBuilder* column) const {
+  const Field field = Get(builtin);
+  if (field.null) return false;
+  const Type type = builtins_[builtin].second;
+  switch (type) {
+    case Type::kString: column->AppendString(field.text); break;
+    case Type::kTraceId: column->AppendTraceId(field.id); break;
+    case Type::kDouble: column->AppendDouble(field.number); break;
+    default: column->AppendInt(type, field.integer);
+  }
+  return true;
+}
+
+RowProjector::RowProjector(const Head* head, Table table, const std::vector<ColumnRef>& columns)
+    : head_(head), reader_(head, table) {
+  const auto& builtins = BuiltinColumns(table);
+  slots_.resize(columns.size());
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const ColumnRef& ref = columns[i];
+    Slot& slot = slots_[i];
+    slot.name = ref.name;
+    const bool any = ref.level == ColumnLevel::kAny;
+    if (any || ref.level == ColumnLevel::kBuiltin) {
+      for (size_t b = 0; b < builtins.size(); ++b) {
+        if (builtins[b].first == ref.name) slot.builtin = static_cast<int>(b);
+      }
+    }
+    const bool has_stream = table != Table::kExemplars;
+    slot.resource = has_stream && (any || ref.level == ColumnLevel::kResource);
+    slot.scope = has_stream && (any || ref.level == ColumnLevel::kScope);
+    if (slot.builtin >= 0) builtin_slots_.push_back(i);
+    if (any || ref.level == ColumnLevel::kAttribute) attribute_slots_[Hash64(ref.name)].push_back(i);
+    if (slot.resource || slot.scope) stream_slots_.push_back(i);
+  }
+}
+
+void RowProjector::PadTo(ColumnBuilder* builder, size_t rows) {
+  while (builder->size() < rows) builder->AppendNull();
+}
+
+const std::vector<ValueView>& RowProjector::StreamValues(uint32_t stream) {
+  auto [entry, added] = stream_values_.try_emplace(stream);
+  if (!added) return entry->second;
+  std::vector<ValueView>& values = entry->second;
+  const Stream& of = head_->streams().stream(stream).stream;
+  auto find = [](const std::vector<Attribute>& attributes, const std::string& name) {
+    for (const Attribute& attribute : attributes) {
+      if (attribute.name == name) return View(attribute.value);
+    }
+    return ValueView();
+  };
+  for (size_t i : stream_slots_) {
+    ValueView value;
+    if (slots_[i].resource) value = find(of.resource, slots_[i].name);
+    if (slots_[i].scope && value.index() == 0) value = find(of.scope_attributes, slots_[i].name);
+    values.push_back(value);
+  }
+  return values;
+}
+
+void RowProjector::Add(const Row& row) {
+  // A slot whose builder is longer than the rows before this one has its value; those left behind are padded with nulls
+  // when their next value comes, so that rare attributes cost nothing in the rows that lack them.
+  reader_.Load(row);
+  for (size_t i : builtin_slots_) {
+    PadTo(&slots_[i].builder, rows_);
+    reader_.Append(static_cast<size_t>(slots_[i].builtin), &slots_[i].builder);
+  }
+  if (!attribute_slots_.empty()) {
+    reader_.ForEachAttribute([&](const AttributeView& attribute) {
+      if (attribute.value.index() == 0) return;
+      auto found = attribute_slots_.find(Hash64(attribute.name));
+      if (found == attribute_slots_.end()) return;
+      for (size_t i : found->second) {
+        Slot& slot = slots_[i];
+        if (slot.builder.size() > rows_ || slot.name != attribute.name) continue;
+        PadTo(&slot.builder, rows_);
+        slot.builder.AppendValue(attribute.value);
+      }
+    });
+  }
+  if (!stream_slots_.empty()) {
+    const std::vector<ValueView>& values = StreamValues(row.owner);
+    for (size_t n = 0; n < stream_slots_.size(); ++n) {
+      Slot& slot = slots_[stream_slots_[n]];
+      if (values[n].index() == 0 || slot.builder.size() > rows_) continue;
+      PadTo(&slot.builder, rows_);
+      slot.builder.AppendValue(values[n]);
+    }
+  }
+  ++rows_;
+}
+
+RecordBatch RowProjector::Finish() {
+  RecordBatch batch;
+  batch.num_rows = rows_;
+  batch.columns.reserve(slots_.size());
+  for (Slot& slot : slots_) {
+    if (slot.builder.size() == 0) {
+      Column nothing;
+      nothing.size = rows_;
+      batch.columns.push_back(std::move(nothing));
+      continue;
+    }
+    PadTo(&slot.builder, rows_);
+    batch.columns.push_back(slot.builder.Finish());
+    slot.builder = ColumnBuilder();
+  }
+  rows_ = 0;
+  return batch;
+}
+
+}  // namespace braid

@@ -1,0 +1,107 @@
+// From the rows of a head to columns.
+//
+// Null values: ids of zero, empty texts, an observed time, severity, flags or dropped count of zero, and an unset level.
+// `kind` and `status` are never null: "unset" is one of their words.
+// Threads: one thread per object. REQUIRES: the head outlives it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "braid/record_batch.h"
+#include "braid/snapshot.h"
+#include "engine/head/batch_reader.h"
+#include "engine/head/row_table.h"
+
+namespace braid {
+
+class Head;
+
+Type TypeOf(const ValueView& value);
+
+// One row at a time, decoded.
+class RowReader {
+ public:
+  RowReader(const Head* head, Table table);
+  void Load(const Row& row);
+  // Built-in columns by their place in BuiltinColumns(table).
+  bool IsNull(size_t builtin) const;
+  bool Append(size_t builtin, ColumnBuilder* column) const;  // false, appending nothing, if it is null
+  // The record's own attributes, then (exemplars) the labels of the series that have no attribute's name.
+  template <typename Visit>
+  void ForEachAttribute(Visit visit) const {
+    AttributeReader reader(attributes_);
+    AttributeView attribute;
+    while (reader.Next(&attribute)) visit(attribute);
+    for (const AttributeView& label : labels_) visit(label);
+  }
+  uint32_t owner() const { return row_->owner; }
+
+ private:
+  // A built-in column's value before it takes its type.
+  struct Field {
+    bool null = true;
+    int64_t integer = 0;
+    double number = 0;
+    std::string_view text;
+    TraceId id;
+  };
+  Field Get(size_t builtin) const;
+
+  const Head* const head_;
+  const Table table_;
+  std::vector<int> codes_;
+  const std::vector<std::pair<std::string, Type>>& builtins_;
+  const Row* row_ = nullptr;
+  LogView log_;
+  SpanView span_;
+  EventView event_;
+  LinkView link_;
+  ExemplarView exemplar_;
+  std::string_view attributes_;
+  std::vector<AttributeView> labels_;
+  struct SeriesTexts {
+    std::string service, instance, metric;
+  };
+  std::unordered_map<uint32_t, SeriesTexts> series_texts_;  // of exemplars' series
+  const SeriesTexts* texts_ = nullptr;
+};
+
+// Fills batches of the columns that a scan asked for.
+class RowProjector {
+ public:
+  // REQUIRES: built-in names are known.
+  RowProjector(const Head* head, Table table, const std::vector<ColumnRef>& columns);
+  void Add(const Row& row);
+  size_t rows() const { return rows_; }
+  RecordBatch Finish();  // and begins anew
+
+ private:
+  struct Slot {
+    int builtin = -1;  // place in BuiltinColumns, -1 = none
+    bool attribute = false;
+    bool resource = false;
+    bool scope = false;
+    std::string name;
+    ColumnBuilder builder;
+  };
+  const std::vector<ValueView>& StreamValues(uint32_t stream);
+  static void PadTo(ColumnBuilder* builder, size_t rows);
+
+  const Head* const head_;
+  RowReader reader_;
+  std::vector<Slot> slots_;
+  std::vector<size_t> builtin_slots_;
+  std::vector<size_t> stream_slots_;
+  // Slots that want an attribute, by hash of its name.
+  absl::flat_hash_map<uint64_t, std::vector<size_t>> attribute_slots_;
+  absl::flat_hash_map<uint32_t, std::vector<ValueView>> stream_values_;
+  size_t rows_ = 0;
+};
+
+}  // namespace braid

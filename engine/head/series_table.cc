@@ -1,0 +1,273 @@
+#include "engine/head/series_table.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "engine/base/checksum.h"
+#include "engine/base/coding.h"
+#include "engine/base/status_macros.h"
+
+namespace braid {
+namespace {
+
+uint64_t PairHash(std::string_view name, std::string_view value) { return Hash64(value, Hash64(name)); }
+
+std::string_view FindInLabels(std::string_view labels, std::string_view wanted) {
+  Decoder in(labels);
+  std::string_view name, value;
+  while (in.remaining() > 0 && in.ReadBytes(&name) && in.ReadBytes(&value)) {
+    if (name == wanted) return value;
+    if (name > wanted) break;
+  }
+  return {};
+}
+
+}  // namespace
+
+bool SeriesCopy::Touches(TimeRange range) const {
+  for (const Chunk& chunk : chunks) {
+    if (range.Overlaps({chunk.first, chunk.last})) return true;
+  }
+  for (const TimedHistogram& sample : histograms) {
+    if (range.Contains(sample.time)) return true;
+  }
+  for (const Late& sample : late) {
+    if (range.Contains(sample.time)) return true;
+  }
+  return false;
+}
+
+absl::Status SeriesCopy::Decode(TimeRange range, SeriesData* data) const {
+  struct Sample {
+    Timestamp time;
+    double value;
+    std::shared_ptr<const Histogram> histogram;
+  };
+  std::vector<Timestamp> times;
+  std::vector<double> values;
+  for (const Chunk& chunk : chunks) {
+    const size_t before = times.size();
+    RETURN_IF_ERROR(DecodeChunk(*chunk.bytes, &times, &values, nullptr));
+    if (times.size() - before > chunk.samples) {
+      times.resize(before + chunk.samples);
+      values.resize(before + chunk.samples);
+    }
+  }
+  if (late.empty() && histograms.empty()) {
+    const auto begin = std::lower_bound(times.begin(), times.end(), range.start) - times.begin();
+    const auto end = std::upper_bound(times.begin() + begin, times.end(), range.end) - times.begin();
+    if (data->times.empty() && begin == 0 && static_cast<size_t>(end) == times.size()) {
+      data->times = std::move(times);
+      data->values = std::move(values);
+    } else {
+      data->times.insert(data->times.end(), times.begin() + begin, times.begin() + end);
+      data->values.insert(data->values.end(), values.begin() + begin, values.begin() + end);
+    }
+    return absl::OkStatus();
+  }
+  std::vector<Sample> samples;
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (range.Contains(times[i])) samples.push_back({times[i], values[i], nullptr});
+  }
+  for (const TimedHistogram& sample : histograms) {
+    if (range.Contains(sample.time)) samples.push_back({sample.time, sample.histogram->sum, sample.histogram});
+  }
+  size_t next_histogram = 0;
+  for (uint32_t i = 0; i < late.size(); ++i) {
+    std::shared_ptr<const Histogram> histogram;
+    if (next_histogram < late_histograms.size() && late_histograms[next_histogram].first == i) {
+      histogram = late_histograms[next_histogram++].second;
+    }
+    if (range.Contains(late[i].time)) samples.push_back({late[i].time, late[i].value, std::move(histogram)});
+  }
+  // A late sample was written after every in-order sample of its time, so a stable sort leaves the last written last.
+  std::stable_sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.time < b.time; });
+  bool has_histograms = false;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (i + 1 < samples.size() && samples[i + 1].time == samples[i].time) continue;
+    data->times.push_back(samples[i].time);
+    data->values.push_back(samples[i].value);
+    data->histograms.push_back(std::move(samples[i].histogram));
+    has_histograms = has_histograms || data->histograms.back() != nullptr;
+  }
+  if (!has_histograms) data->histograms.clear();
+  return absl::OkStatus();
+}
+
+uint32_t SeriesTable::FindOrAdd(std::string_view labels) {
+  const BytesKey key{Hash64(labels), labels};
+  if (auto found = by_labels_.find(key); found != by_labels_.end()) return found->second;
+  Series series;
+  series.labels = arena_->Copy(labels);
+  series.fingerprint = key.hash != 0 ? key.hash : 1;  // as Fingerprint(Labels) has it: the encoding is the same
+  const uint32_t number = series_.size();
+  series_.PushBack(std::move(series));
+  by_labels_.emplace(BytesKey{key.hash, series_[number].labels}, number);
+  AddToIndex(labels, number);
+  byte_size_ += sizeof(Series) + 48;
+  return number;
+}
+
+void SeriesTable::AddToIndex(std::string_view labels, uint32_t series) {
+  Decoder in(labels);
+  std::string_view name, value;
+  std::unique_lock lock(index_mutex_);
+  while (in.remaining() > 0 && in.ReadBytes(&name) && in.ReadBytes(&value)) {
+    std::vector<uint32_t>& postings = index_[PairHash(name, value)];
+    if (postings.empty() || postings.back() != series) postings.push_back(series);
+    byte_size_ += 6;
+  }
+}
+
+void SeriesTable::Touch(Series* series, uint64_t commit, uint64_t oldest_snapshot) {
+  Mark& mark = series->mark;
+  if (mark.commit == commit) return;
+  if (series->extra) {
+    auto& older = series->extra->older_marks;
+    older.erase(older.begin(), std::find_if(older.begin(), older.end(),
+                                            [&](const Mark& m) { return m.commit > oldest_snapshot; }));
+  }
+  if (mark.commit > oldest_snapshot) ExtraOf(series)->older_marks.push_back(mark);
+  mark = series->now;
+  mark.commit = commit;
+}
+
+SeriesTable::Extra* SeriesTable::ExtraOf(Series* series) {
+  if (!series->extra) series->extra = std::make_unique<Extra>();
+  return series->extra.get();
+}
+
+void SeriesTable::Append(uint32_t number, uint64_t commit, uint64_t oldest_snapshot, Timestamp time, double value) {
+  Series& series = series_[number];
+  const uint64_t bits = std::bit_cast<uint64_t>(value);
+  std::lock_guard lock(LockOf(number));
+  const bool first = series.now.floats + series.now.histograms + series.now.late == 0;
+  // The very sample that is already the last one: a producer's retry.
+  if (!first && time == series.last_time && bits == series.last_bits && series.now.late == 0 &&
+      series.now.histograms == 0) {
+    return;
+  }
+  Touch(&series, commit, oldest_snapshot);
+  if (!first && time <= series.last_time) {
+    ExtraOf(&series)->late.push_back({time, value});
+    ++series.now.late;
+    byte_size_ += sizeof(SeriesCopy::Late);
+    return;
+  }
+  if (!series.open) {
+    series.open = std::make_unique<GorillaAppender>();
+    byte_size_ += sizeof(GorillaAppender) + 16;
+  }
+  const size_t before = series.open->byte_size();
+  series.open->Append(time, value);
+  byte_size_ += series.open->byte_size() - before;
+  series.last_time = time;
+  series.last_bits = bits;
+  ++series.now.floats;
+  if (series.open->count() >= kChunkSamples) {
+    auto bytes = std::make_shared<const std::string>(series.open->Finish());
+    byte_size_ += bytes->size() + sizeof(SeriesCopy::Chunk) + 48;
+    byte_size_ -= std::min<uint64_t>(byte_size_, series.open->byte_size());
+    series.closed.push_back({std::move(bytes), series.open->count(), series.open->first_time(),
+                             series.open->last_time()});
+    *series.open = GorillaAppender();
+    byte_size_ += series.open->byte_size();
+  }
+}
+
+void SeriesTable::AppendHistogram(uint32_t number, uint64_t commit, uint64_t oldest_snapshot, Timestamp time,
+                                  std::shared_ptr<const Histogram> histogram) {
+  Series& series = series_[number];
+  std::lock_guard lock(LockOf(number));
+  Touch(&series, commit, oldest_snapshot);
+  const bool first = series.now.floats + series.now.histograms + series.now.late == 0;
+  byte_size_ += sizeof(Histogram) + 64 + (histogram->positive.capacity() + histogram->negative.capacity()) * 16 +
+                histogram->custom_bounds.capacity() * 8;
+  Extra* extra = ExtraOf(&series);
+  if (!first && time <= series.last_time) {
+    extra->late.push_back({time, histogram->sum});
+    extra->late_histograms.emplace_back(series.now.late++, std::move(histogram));
+    return;
+  }
+  extra->histograms.push_back({time, std::move(histogram)});
+  series.last_time = time;
+  ++series.now.histograms;
+}
+
+bool SeriesTable::Read(uint32_t number, uint64_t snapshot, TimeRange range, SeriesCopy* copy) const {
+  const Series& series = series_[number];
+  copy->chunks.clear();
+  copy->histograms.clear();
+  copy->late.clear();
+  copy->late_histograms.clear();
+  std::lock_guard lock(LockOf(number));
+  Mark counts = series.now;
+  if (series.mark.commit > snapshot) {
+    counts = series.mark;
+    if (series.extra) {
+      for (const Mark& mark : series.extra->older_marks) {
+        if (mark.commit <= snapshot) continue;
+        counts = mark;
+        break;
+      }
+    }
+  }
+  if (counts.floats + counts.histograms + counts.late == 0) return false;
+  uint32_t left = counts.floats;
+  for (const SeriesCopy::Chunk& chunk : series.closed) {
+    if (left == 0) break;
+    const uint32_t samples = std::min(left, chunk.samples);
+    left -= samples;
+    if (!range.Overlaps({chunk.first, chunk.last})) continue;
+    copy->chunks.push_back(chunk);
+    copy->chunks.back().samples = samples;
+  }
+  if (left > 0 && range.Overlaps({series.open->first_time(), series.open->last_time()})) {
+    copy->chunks.push_back({std::make_shared<const std::string>(series.open->Finish()), left,
+                            series.open->first_time(), series.open->last_time()});
+  }
+  if (series.extra) {
+    const Extra& extra = *series.extra;
+    copy->histograms.assign(extra.histograms.begin(), extra.histograms.begin() + counts.histograms);
+    copy->late.assign(extra.late.begin(), extra.late.begin() + counts.late);
+    for (const auto& entry : extra.late_histograms) {
+      if (entry.first < counts.late) copy->late_histograms.push_back(entry);
+    }
+  }
+  return true;
+}
+
+std::vector<uint32_t> SeriesTable::Match(const std::vector<LabelMatcher>& matchers, uint32_t count) const {
+  std::vector<uint32_t> candidates;
+  bool narrowed = false;
+  {
+    std::shared_lock lock(index_mutex_);
+    const std::vector<uint32_t>* shortest = nullptr;
+    for (const LabelMatcher& matcher : matchers) {
+      const std::vector<std::string>* literals = matcher.literals();
+      if (literals == nullptr || matcher.negated() || literals->size() != 1 || literals->front().empty()) continue;
+      auto found = index_.find(PairHash(matcher.name(), literals->front()));
+      if (found == index_.end()) return {};
+      if (shortest == nullptr || found->second.size() < shortest->size()) shortest = &found->second;
+    }
+    if (shortest != nullptr) {
+      narrowed = true;
+      candidates.assign(shortest->begin(), std::lower_bound(shortest->begin(), shortest->end(), count));
+    }
+  }
+  std::vector<uint32_t> matched;
+  auto consider = [&](uint32_t series) {
+    for (const LabelMatcher& matcher : matchers) {
+      if (!matcher.Matches(FindInLabels(labels(series), matcher.name()))) return;
+    }
+    matched.push_back(series);
+  };
+  if (narrowed) {
+    for (uint32_t series : candidates) consider(series);
+  } else {
+    for (uint32_t series = 0; series < count; ++series) consider(series);
+  }
+  return matched;
+}
+
+}  // namespace braid
