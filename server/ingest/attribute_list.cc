@@ -1,0 +1,62 @@
+#include "server/ingest/attribute_list.h"
+
+#include "server/ingest/ingest_limits.h"
+#include "server/ingest/json_text.h"
+
+namespace braid::ingest {
+
+std::string_view TextArena::CleanText(std::string_view text) { return IsUtf8(text) ? text : Keep(RepairUtf8(text)); }
+
+void AttributeList::Add(std::string_view name, const ValueView& value) {
+  // A full list takes nothing more, not even a new value: looking names up in it for every one of millions of
+  // attributes is how a small body would buy a lot of work.
+  if (name.empty() || name.size() > kAttributeNameBytesMax || views_.size() >= kAttributesMax) {
+    ++dropped_;
+    return;
+  }
+  name = arena_.CleanText(name);
+  ValueView clean = value;
+  if (const std::string_view* text = std::get_if<std::string_view>(&value)) clean = arena_.CleanText(*text);
+  for (AttributeView& view : views_) {
+    if (view.name == name) {
+      view.value = clean;
+      return;
+    }
+  }
+  views_.push_back({name, clean});
+}
+
+std::string_view AttributeList::Text(std::string_view name) const {
+  for (const AttributeView& view : views_) {
+    if (view.name != name) continue;
+    const std::string_view* text = std::get_if<std::string_view>(&view.value);
+    return text != nullptr ? *text : std::string_view();
+  }
+  return {};
+}
+
+bool AttributeList::Has(std::string_view name) const {
+  for (const AttributeView& view : views_) {
+    if (view.name == name) return true;
+  }
+  return false;
+}
+
+void AttributeList::Remove(std::string_view name) {
+  std::erase_if(views_, [&](const AttributeView& view) { return view.name == name; });
+}
+
+void AttributeList::Clear() {
+  views_.clear();
+  arena_.Clear();
+  dropped_ = 0;
+}
+
+std::vector<Attribute> AttributeList::Owned() const {
+  std::vector<Attribute> owned;
+  owned.reserve(views_.size());
+  for (const AttributeView& view : views_) owned.push_back({std::string(view.name), Own(view.value)});
+  return owned;
+}
+
+}  // namespace braid::ingest

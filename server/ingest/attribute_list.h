@@ -1,0 +1,53 @@
+// The attributes of one record while it is being decoded, and the texts that decoding had to make.
+//
+// Threads: one thread. Ownership: views handed out live until Clear() of the list or arena that made them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "braid/types.h"
+#include "braid/write_batch.h"
+
+namespace braid::ingest {
+
+// Keeps texts at fixed addresses.
+class TextArena {
+ public:
+  std::string_view Keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+  // `text` itself if it is well-formed UTF-8, else a repaired copy: what is stored can always be shown.
+  std::string_view CleanText(std::string_view text);
+  void Clear() { texts_.clear(); }
+
+ private:
+  std::deque<std::string> texts_;
+};
+
+class AttributeList {
+ public:
+  // Adds or, if the name is there already, replaces (the last one sent counts). Attributes beyond the limits of
+  // ingest_limits.h are counted in dropped(). Views must live as long as the list is used; names and texts are cleaned.
+  void Add(std::string_view name, const ValueView& value);
+  // Value of `name` as text of an attribute that is a string; "" otherwise.
+  std::string_view Text(std::string_view name) const;
+  bool Has(std::string_view name) const;
+  void Remove(std::string_view name);
+
+  std::span<const AttributeView> views() const { return views_; }
+  uint32_t dropped() const { return dropped_; }
+  TextArena& arena() { return arena_; }
+  void Clear();
+  // Copies for a Stream.
+  std::vector<Attribute> Owned() const;
+
+ private:
+  std::vector<AttributeView> views_;
+  TextArena arena_;
+  uint32_t dropped_ = 0;
+};
+
+}  // namespace braid::ingest

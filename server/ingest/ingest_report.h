@@ -1,0 +1,42 @@
+// What became of the records of one body: how many were taken, how many were not, and why.
+//
+// Threads: a value; one thread fills it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/ingest/ingest_limits.h"
+
+namespace braid::ingest {
+
+struct IngestError {
+  uint64_t line = 0;    // from 1; 0 = the format has no lines
+  std::string place;    // "spans[3]"; empty if `line` says it
+  std::string message;
+};
+
+struct IngestReport {
+  uint64_t accepted = 0;  // records in the batch: samples, log records or spans
+  uint64_t rejected = 0;  // records that are not
+  uint64_t kept_raw = 0;  // of the accepted: lines that could not be read and were kept as plain text
+  std::vector<IngestError> errors;  // the first kErrorsKeptMax
+
+  void Reject(uint64_t count, std::string place, std::string message) {
+    rejected += count;
+    Keep({0, std::move(place), std::move(message)});
+  }
+  void RejectLine(uint64_t line, std::string message) {
+    ++rejected;
+    Keep({line, "", std::move(message)});
+  }
+  void Keep(IngestError error) {
+    if (errors.size() < kErrorsKeptMax) errors.push_back(std::move(error));
+  }
+  // "3 rejected; line 7: ...; line 9: ..." or "" if nothing went wrong.
+  std::string Summary() const;
+};
+
+}  // namespace braid::ingest
