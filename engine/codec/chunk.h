@@ -14,53 +14,62 @@
 
 #include "absl/status/status.h"
 #include "braid/types.h"
+#include "engine/base/coding.h"
 
 namespace braid {
 
 // On disk; numbers never change their meaning.
-enum class ChunkEncoding : uint8_t { kGorilla = 1, kHistogram = 2, kConstant = 3, kDecimal = 4 };
+enum class ChunkEncoding : uint8_t { kGorilla = 1, kHistogram = 2, kConstant = 3, kDecimal = 4, kBits = 5 };
 
 inline constexpr size_t kMaxChunkSamples = 1 << 16;  // bounds what a damaged count can ask for
+// Samples times buckets of a histogram chunk; bounds memory in the same way. Writers cut their chunks below it.
+inline constexpr size_t kMaxChunkBuckets = 1 << 22;
 
-// An open chunk that samples are appended to in ascending time. Bytes appended before a call of bytes() stay as they
-// are; `Gorilla` bit streams may be read up to a count taken earlier while appending goes on only under the owner's lock.
+// An open chunk that samples are appended to in ascending time. It holds nothing but the encoded bits.
 class GorillaAppender {
  public:
-  GorillaAppender();
-  // REQUIRES: time is greater than the time before; not after Finish().
+  GorillaAppender() = default;
+  // REQUIRES: time is greater than the time before; count() < kMaxChunkSamples.
   void Append(Timestamp time, double value);
   uint32_t count() const { return count_; }
   Timestamp first_time() const { return first_time_; }
   Timestamp last_time() const { return last_time_; }
-  size_t byte_size() const;   // memory in use
-  std::string Finish() const; // the chunk as DecodeChunk reads it; appending may go on
+  size_t byte_size() const { return sizeof(*this) + bits_.capacity(); }  // memory in use
+  std::string Finish() const;  // the chunk as DecodeChunk reads it; appending may go on
 
  private:
+  // Writes everything anew in a finer unit, when a time is no multiple of the one so far.
+  void Rebuild(uint8_t unit);
+  void PutTime(Timestamp time);
+  void PutValue(uint64_t bits);
+  void Put(uint64_t value, uint32_t bits);
+
   std::string bits_;
-  uint32_t free_bits_ = 0;
-  uint32_t count_ = 0;
   Timestamp first_time_ = 0;
   Timestamp last_time_ = 0;
-  int64_t last_delta_ = 0;
-  int64_t unit_ = 0;
+  uint64_t last_delta_ = 0;  // in units
   uint64_t last_value_bits_ = 0;
-  uint8_t leading_ = 0xff;
+  uint32_t count_ = 0;
+  uint8_t free_bits_ = 0;  // in the last byte of bits_
+  uint8_t unit_ = 0;       // index into the units of chunk.md: 1 ns, 1 us, 1 ms, 1 s
+  uint8_t leading_ = 0xff;  // window of the value bits written last; 0xff = none yet
   uint8_t trailing_ = 0;
-  // Samples are kept raw until the unit is known and again if a later time is no multiple of it (see chunk.cc).
-  void Rebuild(int64_t unit);
-  void Put(uint64_t value, uint32_t bits);
 };
 
 // The smallest lossless encoding of the samples. REQUIRES: 1..kMaxChunkSamples samples, ascending times.
 std::string EncodeChunk(std::span<const Timestamp> times, std::span<const double> values);
+// REQUIRES: no null histogram; samples times the most buckets of any of them is at most kMaxChunkBuckets.
 std::string EncodeHistogramChunk(std::span<const Timestamp> times,
                                  std::span<const std::shared_ptr<const Histogram>> histograms);
 
 // Appends the chunk's samples; histograms only if it has them (values then get their sums). DataLoss for bytes that no
-// encoder wrote; never reads outside `bytes`, never allocates more than kMaxChunkSamples entries.
+// encoder wrote; never reads outside `bytes`, never allocates more than kMaxChunkSamples entries. `histograms` may be
+// null: then a histogram chunk gives its times and sums alone.
 absl::Status DecodeChunk(std::string_view bytes, std::vector<Timestamp>* times, std::vector<double>* values,
                          std::vector<std::shared_ptr<const Histogram>>* histograms);
 
-void EncodeHistogram(const Histogram& histogram, std::string* out);  // one, self-contained: WAL and batches
+// One histogram, self-contained: for WAL and batches. Read... returns false for bytes that no encoder wrote.
+void EncodeHistogram(const Histogram& histogram, std::string* out);
+bool ReadHistogram(Decoder* decoder, Histogram* histogram);
 
 }  // namespace braid

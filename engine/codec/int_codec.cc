@@ -1,0 +1,340 @@
+#include "engine/codec/int_codec.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <numeric>
+#include <vector>
+
+#include "engine/codec/bit_packing.h"
+#include "engine/codec/compression.h"
+
+namespace braid {
+namespace {
+
+constexpr uint8_t kConstantKind = 0;
+constexpr uint8_t kLinearKind = 1;
+constexpr uint8_t kPackedKind = 2;  // + order
+constexpr uint8_t kZstdKind = 5;    // + order
+constexpr uint8_t kKindMask = 7;
+constexpr uint8_t kGcdFlag = 8;
+constexpr uint8_t kPatchedFlag = 0x80;
+constexpr uint32_t kOrders = 3;
+
+constexpr int kZstdLevel = 3;
+// Below this the frame's own header eats the gain.
+constexpr size_t kZstdBytesMin = 48;
+// zstd must save this share of the packed bytes, because it is slower to read.
+constexpr double kZstdGainMin = 0.08;
+// Numbers of outliers tried for a block.
+constexpr std::array<size_t, 6> kOutlierCounts = {0, 1, 2, 4, 8, 16};
+
+uint64_t Bits(int64_t value) { return static_cast<uint64_t>(value); }
+
+// How a block is to be written.
+struct BlockPlan {
+  uint64_t base = 0;
+  uint32_t width = 0;
+  size_t bytes = 0;
+};
+
+uint32_t WidthOf(uint64_t range) { return static_cast<uint32_t>(std::bit_width(range)); }
+
+BlockPlan PlanWithWindow(const int64_t* sorted, size_t count, size_t begin, size_t kept) {
+  BlockPlan plan;
+  plan.base = Bits(sorted[begin]);
+  plan.width = WidthOf(Bits(sorted[begin + kept - 1]) - plan.base);
+  plan.bytes = 1 + VarintSize(ZigzagEncode(sorted[begin])) + PackedBytes(count, plan.width);
+  if (kept == count) return plan;
+  ++plan.bytes;
+  for (size_t i = 0; i < count; ++i) {
+    if (i == begin) i = begin + kept;
+    if (i >= count) break;
+    const uint64_t offset = Bits(sorted[i]) - plan.base;
+    plan.bytes += 1 + VarintSize(plan.width == 64 ? 0 : offset >> plan.width);
+  }
+  return plan;
+}
+
+BlockPlan PlanBlock(const int64_t* values, size_t count) {
+  const auto [least, greatest] = std::minmax_element(values, values + count);
+  const uint32_t width = WidthOf(Bits(*greatest) - Bits(*least));
+  std::array<int64_t, kBlockValues> sorted;
+  if (width <= 1) {
+    sorted[0] = *least;
+    sorted[count - 1] = *greatest;
+    return PlanWithWindow(sorted.data(), count, 0, count);
+  }
+  std::copy(values, values + count, sorted.begin());
+  std::sort(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(count));
+  BlockPlan best = PlanWithWindow(sorted.data(), count, 0, count);
+  for (size_t outliers : kOutlierCounts) {
+    if (outliers == 0 || outliers >= count) continue;
+    const size_t kept = count - outliers;
+    size_t begin = 0;
+    uint64_t least_range = UINT64_MAX;
+    for (size_t i = 0; i <= outliers; ++i) {
+      const uint64_t range = Bits(sorted[i + kept - 1]) - Bits(sorted[i]);
+      if (range < least_range) {
+        least_range = range;
+        begin = i;
+      }
+    }
+    if (WidthOf(least_range) >= best.width) continue;
+    const BlockPlan plan = PlanWithWindow(sorted.data(), count, begin, kept);
+    if (plan.bytes < best.bytes) best = plan;
+  }
+  return best;
+}
+
+void PutBlock(const int64_t* values, size_t count, const BlockPlan& plan, std::string* out) {
+  uint64_t offsets[kBlockValues];
+  uint64_t any = 0;
+  for (size_t i = 0; i < count; ++i) {
+    offsets[i] = Bits(values[i]) - plan.base;
+    any |= offsets[i];
+  }
+  const bool patched = WidthOf(any) > plan.width;
+  PutByte(out, static_cast<uint8_t>(plan.width | (patched ? kPatchedFlag : 0)));
+  PutZigzag(out, static_cast<int64_t>(plan.base));
+  PackBits(offsets, count, plan.width, out);
+  if (!patched) return;
+  const size_t count_at = out->size();
+  PutByte(out, 0);
+  uint8_t outliers = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t high = offsets[i] >> plan.width;
+    if (high == 0) continue;
+    PutByte(out, static_cast<uint8_t>(i));
+    PutVarint(out, high);
+    ++outliers;
+  }
+  (*out)[count_at] = static_cast<char>(outliers);
+}
+
+// Differences of neighbours, in place: n values become n - 1.
+void TakeDifferences(std::vector<int64_t>* values) {
+  for (size_t i = 0; i + 1 < values->size(); ++i) {
+    (*values)[i] = static_cast<int64_t>(Bits((*values)[i + 1]) - Bits((*values)[i]));
+  }
+  values->pop_back();
+}
+
+bool IsLinear(std::span<const int64_t> values, uint64_t step) {
+  for (size_t i = 1; i < values.size(); ++i) {
+    if (Bits(values[i]) - Bits(values[i - 1]) != step) return false;
+  }
+  return true;
+}
+
+// The greatest common divisor of the distances to the first value; 1 if there is none worth having.
+uint64_t DivisorOf(std::span<const int64_t> values) {
+  uint64_t divisor = 0;
+  for (int64_t value : values) {
+    int64_t distance;
+    if (__builtin_sub_overflow(value, values[0], &distance)) return 1;
+    const uint64_t magnitude = distance < 0 ? 0 - Bits(distance) : Bits(distance);
+    if (divisor != 0 && magnitude % divisor == 0) continue;
+    divisor = std::gcd(divisor, magnitude);
+    if (divisor == 1) return 1;
+  }
+  return std::max<uint64_t>(divisor, 1);
+}
+
+// Residuals of one order with what they start from.
+struct Residuals {
+  std::string start;
+  std::vector<int64_t> values;
+  std::vector<BlockPlan> plans;
+  size_t bytes = 0;
+};
+
+Residuals PlanResiduals(std::string start, std::vector<int64_t> values) {
+  Residuals residuals;
+  residuals.bytes = start.size();
+  residuals.start = std::move(start);
+  for (size_t at = 0; at < values.size(); at += kBlockValues) {
+    residuals.plans.push_back(PlanBlock(values.data() + at, std::min(kBlockValues, values.size() - at)));
+    residuals.bytes += residuals.plans.back().bytes;
+  }
+  residuals.values = std::move(values);
+  return residuals;
+}
+
+bool PutZstd(const Residuals& residuals, uint8_t kind, std::string* out) {
+  std::string plain;
+  plain.reserve(residuals.values.size() * 2);
+  for (int64_t value : residuals.values) PutZigzag(&plain, value);
+  std::string packed;
+  if (Compress(Compression::kZstd, kZstdLevel, plain, &packed) != Compression::kZstd) return false;
+  const size_t bytes = residuals.start.size() + packed.size() + 4;
+  if (static_cast<double>(bytes) > static_cast<double>(residuals.bytes) * (1 - kZstdGainMin)) return false;
+  PutByte(out, kind);
+  PutRaw(out, residuals.start);
+  PutVarint(out, plain.size());
+  PutBytes(out, packed);
+  return true;
+}
+
+// The body of any list, kind byte included; `flags` are or-ed to it.
+void PutBody(std::vector<int64_t> values, uint8_t flags, const std::string& before_body, std::string* out) {
+  const size_t count = values.size();
+  Residuals best;
+  uint32_t best_order = 0;
+  std::string start;
+  std::vector<int64_t> residual_values = values;
+  for (uint32_t order = 0; order < kOrders && order < count; ++order) {
+    if (order > 0) {
+      PutZigzag(&start, residual_values[0]);
+      TakeDifferences(&residual_values);
+    }
+    Residuals residuals = PlanResiduals(start, residual_values);
+    if (order == 0 || residuals.bytes < best.bytes) {
+      best = std::move(residuals);
+      best_order = order;
+    }
+  }
+  std::string body;
+  // Near eight bytes a value there is nothing but noise, and no use in trying.
+  if (best.bytes < kZstdBytesMin || best.bytes > count * 7 ||
+      !PutZstd(best, static_cast<uint8_t>(kZstdKind + best_order), &body)) {
+    body.clear();
+    PutByte(&body, static_cast<uint8_t>(kPackedKind + best_order));
+    PutRaw(&body, best.start);
+    for (size_t block = 0; block < best.plans.size(); ++block) {
+      const size_t at = block * kBlockValues;
+      PutBlock(best.values.data() + at, std::min(kBlockValues, best.values.size() - at), best.plans[block], &body);
+    }
+  }
+  PutByte(out, static_cast<uint8_t>(body[0]) | flags);
+  PutRaw(out, before_body);
+  PutRaw(out, std::string_view(body).substr(1));
+}
+
+bool ReadBlock(Decoder* decoder, size_t count, int64_t* values) {
+  uint8_t head;
+  int64_t base;
+  std::string_view packed;
+  if (!decoder->ReadByte(&head) || !decoder->ReadZigzag(&base)) return false;
+  const uint32_t width = head & ~kPatchedFlag;
+  if (width > 64 || !decoder->ReadRaw(PackedBytes(count, width), &packed)) return decoder->Fail();
+  uint64_t offsets[kBlockValues];
+  UnpackBits(packed.data(), count, width, offsets);
+  if ((head & kPatchedFlag) != 0) {
+    uint8_t outliers;
+    if (width == 64 || !decoder->ReadByte(&outliers)) return decoder->Fail();
+    for (uint32_t i = 0; i < outliers; ++i) {
+      uint8_t position;
+      uint64_t high;
+      if (!decoder->ReadByte(&position) || !decoder->ReadVarint(&high)) return false;
+      if (position >= count) return decoder->Fail();
+      offsets[position] |= high << width;
+    }
+  }
+  const uint64_t wide_base = Bits(base);
+  for (size_t i = 0; i < count; ++i) values[i] = static_cast<int64_t>(offsets[i] + wide_base);
+  return true;
+}
+
+bool ReadZstd(Decoder* decoder, size_t count, int64_t* values) {
+  uint64_t plain_size;
+  std::string_view packed;
+  std::string plain;
+  if (!decoder->ReadVarintMax(count * kMaxVarintBytes, &plain_size) || !decoder->ReadBytes(&packed)) return false;
+  if (!Decompress(Compression::kZstd, packed, plain_size, plain_size, &plain).ok()) return decoder->Fail();
+  Decoder residuals(plain);
+  for (size_t i = 0; i < count; ++i) {
+    if (!residuals.ReadZigzag(&values[i])) return decoder->Fail();
+  }
+  return residuals.done() || decoder->Fail();
+}
+
+void SumUp(int64_t* values, size_t count) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    sum += Bits(values[i]);
+    values[i] = static_cast<int64_t>(sum);
+  }
+}
+
+// Both sums of order 2 in one pass; values[0] is the first value, values[1] the first delta.
+void SumUpTwice(int64_t* values, size_t count) {
+  uint64_t sum = Bits(values[0]);
+  uint64_t delta = 0;
+  for (size_t i = 1; i < count; ++i) {
+    delta += Bits(values[i]);
+    sum += delta;
+    values[i] = static_cast<int64_t>(sum);
+  }
+}
+
+bool ReadBody(Decoder* decoder, uint8_t kind, size_t count, int64_t* values) {
+  if (kind == kConstantKind) {
+    if (!decoder->ReadZigzag(&values[0])) return false;
+    std::fill(values + 1, values + count, values[0]);
+    return true;
+  }
+  if (kind == kLinearKind) {
+    int64_t step;
+    if (!decoder->ReadZigzag(&values[0]) || !decoder->ReadZigzag(&step)) return false;
+    const uint64_t first = Bits(values[0]);
+    for (size_t i = 1; i < count; ++i) values[i] = static_cast<int64_t>(first + i * Bits(step));
+    return true;
+  }
+  const uint32_t order = kind >= kZstdKind ? kind - kZstdKind : kind - kPackedKind;
+  if (order > count) return decoder->Fail();
+  for (uint32_t i = 0; i < order; ++i) {
+    if (!decoder->ReadZigzag(&values[i])) return false;
+  }
+  if (kind >= kZstdKind) {
+    if (!ReadZstd(decoder, count - order, values + order)) return false;
+  } else {
+    for (size_t at = order; at < count; at += kBlockValues) {
+      if (!ReadBlock(decoder, std::min(kBlockValues, count - at), values + at)) return false;
+    }
+  }
+  if (order == 1) SumUp(values, count);
+  if (order == 2) SumUpTwice(values, count);
+  return true;
+}
+
+}  // namespace
+
+void PutInts(std::span<const int64_t> values, std::string* out) {
+  if (values.empty()) return;
+  const uint64_t step = values.size() > 1 ? Bits(values[1]) - Bits(values[0]) : 0;
+  if (IsLinear(values, step)) {
+    PutByte(out, step == 0 ? kConstantKind : kLinearKind);
+    PutZigzag(out, values[0]);
+    if (step != 0) PutZigzag(out, static_cast<int64_t>(step));
+    return;
+  }
+  const uint64_t divisor = DivisorOf(values);
+  if (divisor == 1) return PutBody({values.begin(), values.end()}, 0, {}, out);
+  std::vector<int64_t> quotients(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    quotients[i] = (values[i] - values[0]) / static_cast<int64_t>(divisor);
+  }
+  std::string origin;
+  PutZigzag(&origin, values[0]);
+  PutVarint(&origin, divisor);
+  PutBody(std::move(quotients), kGcdFlag, origin, out);
+}
+
+bool ReadInts(Decoder* decoder, size_t count, int64_t* values) {
+  if (count == 0) return decoder->ok();
+  uint8_t head;
+  if (!decoder->ReadByte(&head)) return false;
+  if ((head & ~(kKindMask | kGcdFlag)) != 0) return decoder->Fail();
+  int64_t origin = 0;
+  uint64_t divisor = 1;
+  const bool scaled = (head & kGcdFlag) != 0;
+  if (scaled && (!decoder->ReadZigzag(&origin) || !decoder->ReadVarint(&divisor))) return false;
+  if (!ReadBody(decoder, head & kKindMask, count, values)) return false;
+  if (scaled) {
+    for (size_t i = 0; i < count; ++i) values[i] = static_cast<int64_t>(Bits(values[i]) * divisor + Bits(origin));
+  }
+  return true;
+}
+
+}  // namespace braid
