@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "braid/options.h"
+#include "absl/status/status.h"
+#include "braid/db.h"
 #include "tools/generator/generator.h"
 
 namespace braid {
@@ -27,11 +28,13 @@ int RunServe(const ServeSettings& settings);
 struct ImportSettings {
   std::vector<std::string> files;  // "-" = standard input
   std::string data = "braid-data";
-  std::string format;              // empty: found out; else "prometheus", "otlp-json", "ndjson", "text"
+  std::string format;              // empty: found out; else "prometheus", "openmetrics", "otlp", "jsonl", "text"
   std::string service;             // for log lines that name none
   bool quiet = false;
 };
 int RunImport(const ImportSettings& settings);
+// Reads the files into an open store, with progress on stderr; the status names the file that failed.
+absl::Status ImportFiles(const ImportSettings& settings, DB* db, WriteBatch::Counts* counts);
 
 struct QuerySettings {
   std::string text;    // "-" = standard input

@@ -1,7 +1,6 @@
-// Reads a file or standard input as plain bytes, whatever it is compressed with (gzip and zstd are told by their first
-// bytes, not by the name).
+// Reads the bytes of a file or of standard input, and tells how far it is.
 //
-// Threads: one thread. Errors: NotFound, PermissionDenied, DataLoss for damaged compressed data.
+// Threads: one thread. Errors: NotFound, PermissionDenied, InvalidArgument (a directory), Unavailable; each names the path.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +15,22 @@ class FileReader {
  public:
   // "-" is standard input.
   static absl::StatusOr<std::unique_ptr<FileReader>> Open(const std::string& path);
-  virtual ~FileReader() = default;
+  FileReader(std::string path, int fd, uint64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+  ~FileReader();
 
-  // Appends the next plain bytes (some 256 KB) to `*bytes`; false at the end.
-  virtual absl::StatusOr<bool> Read(std::string* bytes) = 0;
-  // Of the file as stored, for progress. `file_size` is 0 if unknown.
-  virtual uint64_t file_position() const = 0;
-  virtual uint64_t file_size() const = 0;
+  // Up to `size` bytes into `buffer`; 0 at the end.
+  absl::StatusOr<size_t> Read(char* buffer, size_t size);
+  absl::StatusOr<std::string> ReadAll();
+  uint64_t position() const { return position_; }
+  uint64_t size() const { return size_; }  // 0 if unknown
+
+ private:
+  std::string path_;
+  int fd_;
+  uint64_t size_;
+  uint64_t position_ = 0;
 };
 
 }  // namespace braid

@@ -34,8 +34,8 @@ void AddImport(CLI::App* app, ImportSettings* settings, int* code) {
       "import", "Read files into a store: Prometheus text or OpenMetrics, OTLP JSON lines, NDJSON logs, plain text logs; .gz and .zst too");
   command->add_option("files", settings->files, "Files; - is standard input")->required();
   command->add_option("--data", settings->data, "Directory of the store; created if missing")->capture_default_str();
-  command->add_option("--format", settings->format, "prometheus, otlp-json, ndjson or text [found out from the content]")
-      ->check(CLI::IsMember({"prometheus", "otlp-json", "ndjson", "text"}));
+  command->add_option("--format", settings->format, "prometheus, openmetrics, otlp, jsonl or text [found out from the content]")
+      ->check(CLI::IsMember({"prometheus", "openmetrics", "otlp", "jsonl", "text"}));
   command->add_option("--service", settings->service, "Service of log lines that name none");
   command->add_flag("-q,--quiet", settings->quiet, "No progress");
   command->callback([settings, code] { *code = RunImport(*settings); });
