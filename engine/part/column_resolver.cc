@@ -1,0 +1,153 @@
+#include <algorithm>
+
+#include "engine/base/fingerprint.h"
+#include "engine/base/status_macros.h"
+#include "engine/part/columns.h"
+#include "engine/part/table_scan.h"
+
+namespace braid {
+namespace {
+
+bool HasBuiltin(Table table, std::string_view name) {
+  const auto& columns = BuiltinColumns(table);
+  return std::any_of(columns.begin(), columns.end(), [&](const auto& column) { return column.first == name; });
+}
+
+// The labels that ServiceOf and InstanceOf look at (braid/snapshot.h).
+constexpr const char* kIdentityLabels[] = {"service.name",        "service",  "service_name", "app", "job",
+                                           "service.instance.id", "instance", "k8s.pod.name", "pod", "host.name",
+                                           "host"};
+
+}  // namespace
+
+absl::StatusOr<const Column*> ColumnResolver::Resolve(const ColumnRef& ref) {
+  auto at = made_.find(ref);
+  if (at == made_.end()) {
+    ASSIGN_OR_RETURN(Column column, Make(ref));
+    at = made_.emplace(ref, std::move(column)).first;
+  }
+  return &at->second;
+}
+
+absl::StatusOr<const Column*> ColumnResolver::Stored(ColumnLevel level, const std::string& name) {
+  ColumnRef ref{level, name};
+  auto at = made_.find(ref);
+  if (at == made_.end()) {
+    Column column;
+    RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn(ref), &column));
+    at = made_.emplace(ref, std::move(column)).first;
+  }
+  return &at->second;
+}
+
+absl::StatusOr<Column> ColumnResolver::Make(const ColumnRef& ref) {
+  Column column;
+  switch (ref.level) {
+    case ColumnLevel::kAny:
+      return MakeAny(ref.name);
+    case ColumnLevel::kBuiltin:
+      return MakeBuiltin(ref.name);
+    case ColumnLevel::kAttribute:
+      RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn(ref), &column));
+      return column;
+    case ColumnLevel::kResource:
+    case ColumnLevel::kScope:
+      return FromStream(ref.level, ref.name);
+  }
+  return NullColumn(rows_);
+}
+
+absl::StatusOr<Column> ColumnResolver::FromStream(ColumnLevel level, const std::string& name) {
+  if (context_->table == Table::kExemplars) return NullColumn(rows_);
+  // Under its stored name the column holds fingerprints (MakeBuiltin), so the ordinals are kept apart.
+  ColumnRef ordinals{ColumnLevel::kBuiltin, ""};
+  auto at = made_.find(ordinals);
+  if (at == made_.end()) {
+    Column column;
+    RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn({ColumnLevel::kBuiltin, "stream"}), &column));
+    at = made_.emplace(ordinals, std::move(column)).first;
+  }
+  if (at->second.type == Type::kNull) return absl::DataLossError("rows without a stream");
+  if (!name.empty() || level != ColumnLevel::kBuiltin) {
+    return StreamColumn(context_->streams, at->second.ints, level, name);
+  }
+  Column fingerprints = at->second;
+  for (int64_t& value : fingerprints.ints) {
+    value = static_cast<int64_t>(context_->streams->entries()[static_cast<size_t>(value)].fingerprint);
+  }
+  return fingerprints;
+}
+
+absl::StatusOr<Column> ColumnResolver::FromSeriesLabels(const std::string& name) {
+  std::vector<std::pair<std::string, const Column*>> labels;
+  for (const char* label : kIdentityLabels) {
+    ASSIGN_OR_RETURN(const Column* column, Stored(ColumnLevel::kAttribute, label));
+    if (column->type != Type::kNull) labels.emplace_back(label, column);
+  }
+  ColumnBuilder builder;
+  for (size_t row = 0; row < rows_; ++row) {
+    Labels own;
+    for (const auto& [label, column] : labels) {
+      if (!column->IsNull(row)) own.push_back({label, ToText(View(column->ValueAt(row)))});
+    }
+    std::string value = name == "service" ? ServiceOf(own) : InstanceOf(own);
+    if (value.empty()) {
+      builder.AppendNull();
+    } else {
+      builder.AppendString(value);
+    }
+  }
+  return builder.Finish();
+}
+
+absl::StatusOr<Column> ColumnResolver::MakeBuiltin(const std::string& name) {
+  Column column;
+  if (context_->table == Table::kExemplars) {
+    if (name == "service" || name == "instance") return FromSeriesLabels(name);
+    if (name == "metric") {
+      ASSIGN_OR_RETURN(const Column* metric, Stored(ColumnLevel::kAttribute, std::string(kMetricNameLabel)));
+      return *metric;
+    }
+  } else {
+    if (StreamTable::IsDerived(name)) return FromStream(ColumnLevel::kBuiltin, name);
+    if (name == "stream") return FromStream(ColumnLevel::kBuiltin, "");
+  }
+  if (name == "duration" && context_->table == Table::kSpans) {
+    ASSIGN_OR_RETURN(const Column* time, Stored(ColumnLevel::kBuiltin, "time"));
+    ASSIGN_OR_RETURN(const Column* end, Stored(ColumnLevel::kBuiltin, "end"));
+    if (end->type == Type::kNull || time->type == Type::kNull) return NullColumn(rows_);
+    column = *end;
+    column.type = Type::kDuration;
+    for (size_t row = 0; row < rows_; ++row) {
+      int64_t length;
+      if (end->IsNull(row)) continue;
+      if (end->ints[row] <= time->ints[row]) {
+        length = 0;
+      } else if (__builtin_sub_overflow(end->ints[row], time->ints[row], &length)) {
+        length = INT64_MAX;
+      }
+      column.ints[row] = length;
+    }
+    return column;
+  }
+  RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn({ColumnLevel::kBuiltin, name}), &column));
+  return column;
+}
+
+absl::StatusOr<Column> ColumnResolver::MakeAny(const std::string& name) {
+  std::vector<Column> candidates;
+  auto complete = [&] { return !candidates.empty() && CountNonNull(candidates[0]) == rows_; };
+  if (HasBuiltin(context_->table, name)) {
+    ASSIGN_OR_RETURN(const Column* column, Resolve({ColumnLevel::kBuiltin, name}));
+    candidates.push_back(*column);
+    if (complete()) return std::move(candidates[0]);
+  }
+  for (ColumnLevel level : {ColumnLevel::kAttribute, ColumnLevel::kResource, ColumnLevel::kScope}) {
+    ASSIGN_OR_RETURN(Column column, Make({level, name}));
+    candidates.push_back(std::move(column));
+    if (complete()) return std::move(candidates[0]);
+  }
+  return CoalesceColumns(std::move(candidates));
+}
+
+}  // namespace braid

@@ -1,0 +1,246 @@
+#include "engine/part/row_filter.h"
+
+#include <cstring>
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_map.h"
+
+namespace braid {
+namespace {
+
+using Op = Predicate::Op;
+
+// -1, 0, 1, or 2 for values that do not compare.
+int Order(long double a, long double b) { return a < b ? -1 : a > b ? 1 : a == b ? 0 : 2; }
+
+// 64 bits of mantissa: every int64 and every double is exact.
+bool AsNumber(const ValueView& value, long double* number) {
+  if (const bool* flag = std::get_if<bool>(&value)) {
+    *number = *flag ? 1 : 0;
+  } else if (const int64_t* integer = std::get_if<int64_t>(&value)) {
+    *number = static_cast<long double>(*integer);
+  } else if (const double* real = std::get_if<double>(&value)) {
+    *number = static_cast<long double>(*real);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+int Order(const ValueView& a, const ValueView& b) {
+  const std::string_view* text_a = std::get_if<std::string_view>(&a);
+  const std::string_view* text_b = std::get_if<std::string_view>(&b);
+  if (text_a != nullptr && text_b != nullptr) {
+    int order = text_a->compare(*text_b);
+    return order < 0 ? -1 : order > 0 ? 1 : 0;
+  }
+  long double number_a, number_b;
+  if (!AsNumber(a, &number_a) || !AsNumber(b, &number_b)) return 2;
+  return Order(number_a, number_b);
+}
+
+bool Holds(Op op, int order) {
+  switch (op) {
+    case Op::kEqual:
+    case Op::kIn:
+      return order == 0;
+    case Op::kNotEqual:
+      return order != 0;
+    case Op::kLess:
+      return order == -1;
+    case Op::kLessEqual:
+      return order == -1 || order == 0;
+    case Op::kGreater:
+      return order == 1;
+    case Op::kGreaterEqual:
+      return order == 1 || order == 0;
+  }
+  return true;
+}
+
+bool HasNullConstant(const Predicate& predicate) {
+  return std::any_of(predicate.values.begin(), predicate.values.end(),
+                     [](const Value& value) { return value.index() == 0; });
+}
+
+// Ids: only equality is decided here. `parse` turns a constant into the column's form.
+template <typename Id, typename Parse, typename At>
+void FilterIds(const Predicate& predicate, const Column& column, Parse parse, At at, RowMask* keep) {
+  if (predicate.op != Op::kEqual && predicate.op != Op::kIn && predicate.op != Op::kNotEqual) return;
+  std::vector<Id> wanted;
+  for (const Value& value : predicate.values) {
+    const std::string* text = std::get_if<std::string>(&value);
+    Id id;
+    if (text != nullptr && parse(*text, &id)) wanted.push_back(id);
+  }
+  bool negated = predicate.op == Op::kNotEqual;
+  for (size_t row = 0; row < column.size; ++row) {
+    if ((*keep)[row] == 0) continue;
+    bool found = !column.IsNull(row) && std::find(wanted.begin(), wanted.end(), at(row)) != wanted.end();
+    if (found == negated) (*keep)[row] = 0;
+  }
+}
+
+ValueView PlainValueAt(const Column& column, size_t row) {
+  if (column.IsNull(row)) return {};
+  switch (column.type) {
+    case Type::kDouble:
+      return column.doubles[row];
+    case Type::kString:
+      return column.StringAt(row);
+    case Type::kMixed:
+      return View(column.mixed[row]);
+    default:
+      return column.ints[row];
+  }
+}
+
+}  // namespace
+
+bool MayMatch(const Predicate& predicate, const ValueView& value) {
+  if (HasNullConstant(predicate)) return true;
+  if (value.index() == 0) return predicate.op == Op::kNotEqual;
+  return std::any_of(predicate.values.begin(), predicate.values.end(),
+                     [&](const Value& constant) { return Holds(predicate.op, Order(value, View(constant))); });
+}
+
+void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask* keep) {
+  if (HasNullConstant(predicate) || column.type == Type::kHistogram) return;
+  if (column.type == Type::kTraceId) {
+    FilterIds<TraceId>(
+        predicate, column, [](const std::string& text, TraceId* id) { return ParseTraceId(text, id); },
+        [&](size_t row) { return column.trace_ids[row]; }, keep);
+    return;
+  }
+  if (column.type == Type::kSpanId) {
+    FilterIds<SpanId>(
+        predicate, column, [](const std::string& text, SpanId* id) { return ParseSpanId(text, id); },
+        [&](size_t row) { return SpanId{static_cast<uint64_t>(column.ints[row])}; }, keep);
+    return;
+  }
+  if (column.type == Type::kString) {
+    // 0 = not asked yet, 1 = may match, 2 = does not.
+    std::vector<uint8_t> asked(column.dictionary->values.size(), 0);
+    bool null_passes = MayMatch(predicate, {});
+    for (size_t row = 0; row < column.size; ++row) {
+      if ((*keep)[row] == 0) continue;
+      if (column.IsNull(row)) {
+        (*keep)[row] = null_passes ? 1 : 0;
+        continue;
+      }
+      uint8_t& answer = asked[column.codes[row]];
+      if (answer == 0) answer = MayMatch(predicate, column.StringAt(row)) ? 1 : 2;
+      if (answer == 2) (*keep)[row] = 0;
+    }
+    return;
+  }
+  for (size_t row = 0; row < column.size; ++row) {
+    if ((*keep)[row] != 0 && !MayMatch(predicate, PlainValueAt(column, row))) (*keep)[row] = 0;
+  }
+}
+
+void FilterByTerm(const std::string& term, const Column& column, RowMask* keep) {
+  if (column.type != Type::kString) {
+    if (column.type == Type::kNull) std::fill(keep->begin(), keep->end(), 0);
+    return;
+  }
+  std::vector<uint8_t> asked(column.dictionary->values.size(), 0);
+  for (size_t row = 0; row < column.size; ++row) {
+    if ((*keep)[row] == 0) continue;
+    if (column.IsNull(row)) {
+      (*keep)[row] = 0;
+      continue;
+    }
+    uint8_t& answer = asked[column.codes[row]];
+    if (answer == 0) {
+      std::string_view text = column.StringAt(row);
+      answer = memmem(text.data(), text.size(), term.data(), term.size()) != nullptr ? 1 : 2;
+    }
+    if (answer == 2) (*keep)[row] = 0;
+  }
+}
+
+void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, RowMask* keep) {
+  if (column.type == Type::kNull) {
+    std::fill(keep->begin(), keep->end(), 0);
+    return;
+  }
+  TraceId last;
+  bool found = false, any = false;
+  for (size_t row = 0; row < column.size; ++row) {
+    if ((*keep)[row] == 0) continue;
+    if (column.IsNull(row)) {
+      (*keep)[row] = 0;
+      continue;
+    }
+    if (!any || column.trace_ids[row] != last) {
+      any = true;
+      last = column.trace_ids[row];
+      found = std::binary_search(ids.begin(), ids.end(), last);
+    }
+    if (!found) (*keep)[row] = 0;
+  }
+}
+
+void FilterByTime(const TimeRange& range, const Column& time, const Column* end, RowMask* keep) {
+  for (size_t row = 0; row < keep->size(); ++row) {
+    if ((*keep)[row] == 0) continue;
+    TimeRange own{time.ints[row], time.ints[row]};
+    if (end != nullptr && !end->IsNull(row)) own.end = std::max(own.end, end->ints[row]);
+    if (!range.Overlaps(own) || range.empty()) (*keep)[row] = 0;
+  }
+}
+
+const std::vector<TimeRange>* IntervalFilter::Find(const std::vector<std::string>& key) const {
+  auto at = std::lower_bound(set_->entries.begin(), set_->entries.end(), key,
+                             [](const IntervalSet::Entry& entry, const auto& wanted) { return entry.key < wanted; });
+  return at == set_->entries.end() || at->key != key ? nullptr : &at->ranges;
+}
+
+bool IntervalFilter::Meets(const std::vector<TimeRange>& ranges, const TimeRange& range) {
+  auto at = std::lower_bound(ranges.begin(), ranges.end(), range.start,
+                             [](const TimeRange& one, Timestamp start) { return one.end < start; });
+  return at != ranges.end() && at->start <= range.end;
+}
+
+bool IntervalFilter::AnyMeets(const TimeRange& range) const {
+  return std::any_of(set_->entries.begin(), set_->entries.end(),
+                     [&](const IntervalSet::Entry& entry) { return Meets(entry.ranges, range); });
+}
+
+void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column& time, const Column* end,
+                            RowMask* keep) const {
+  // Rows with equal codes have equal keys, so each combination is looked up once. A column without codes gets some.
+  std::vector<std::vector<uint32_t>> codes(keys.size());
+  for (size_t k = 0; k < keys.size(); ++k) {
+    codes[k].resize(keep->size());
+    absl::flat_hash_map<std::string, uint32_t> texts;
+    for (size_t row = 0; row < keep->size(); ++row) {
+      if ((*keep)[row] == 0) continue;
+      if (keys[k]->type == Type::kString) {
+        codes[k][row] = keys[k]->IsNull(row) ? 0 : keys[k]->codes[row] + 1;
+      } else if (!keys[k]->IsNull(row)) {
+        auto text = ToText(View(keys[k]->ValueAt(row)));
+        codes[k][row] = texts.try_emplace(std::move(text), static_cast<uint32_t>(texts.size()) + 1).first->second;
+      }
+    }
+  }
+  absl::flat_hash_map<std::vector<uint32_t>, const std::vector<TimeRange>*> found;
+  std::vector<uint32_t> code(keys.size());
+  for (size_t row = 0; row < keep->size(); ++row) {
+    if ((*keep)[row] == 0) continue;
+    for (size_t k = 0; k < keys.size(); ++k) code[k] = codes[k][row];
+    auto [at, added] = found.try_emplace(code, nullptr);
+    if (added) {
+      std::vector<std::string> key;
+      for (const Column* column : keys) key.push_back(ToText(View(column->ValueAt(row))));
+      at->second = Find(key);
+    }
+    TimeRange own{time.ints[row], time.ints[row]};
+    if (end != nullptr && !end->IsNull(row)) own.end = std::max(own.end, end->ints[row]);
+    if (at->second == nullptr || !Meets(*at->second, own)) (*keep)[row] = 0;
+  }
+}
+
+}  // namespace braid

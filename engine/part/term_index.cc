@@ -1,0 +1,313 @@
+#include "engine/part/term_index.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <queue>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/coding.h"
+#include "engine/base/status_macros.h"
+#include "engine/codec/column_codec.h"
+#include "engine/part/bit_io.h"
+
+namespace braid {
+namespace {
+
+constexpr int kGroupBits = 64 - kTermHashBits;
+constexpr size_t kMergeReadBytes = 64 << 10;
+
+static_assert(kMaxRowGroups <= (uint32_t{1} << kGroupBits));
+
+int GroupRice(uint32_t groups, uint64_t count) {
+  return count >= groups ? 0 : static_cast<int>(std::bit_width(groups / count)) - 1;
+}
+
+}  // namespace
+
+// Sorted, unique pairs of all runs.
+class TermIndexWriter::Merge {
+ public:
+  Merge(const std::vector<uint64_t>* pairs, const RandomReadFile* file, const std::vector<Run>& runs)
+      : pairs_(pairs), file_(file) {
+    for (const Run& run : runs) cursors_.push_back({run.offset, run.pairs * 8, {}, 0});
+  }
+  // False at the end.
+  absl::StatusOr<bool> Next(uint64_t* pair) {
+    if (!started_) {
+      started_ = true;
+      if (!pairs_->empty()) heap_.push({pairs_->front(), cursors_.size()});
+      for (size_t i = 0; i < cursors_.size(); ++i) RETURN_IF_ERROR(Push(i));
+    }
+    while (!heap_.empty()) {
+      auto [value, source] = heap_.top();
+      heap_.pop();
+      if (source < cursors_.size()) {
+        RETURN_IF_ERROR(Push(source));
+      } else if (++at_ < pairs_->size()) {
+        heap_.push({(*pairs_)[at_], source});
+      }
+      if (any_ && value == last_) continue;
+      any_ = true;
+      last_ = *pair = value;
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  struct Cursor {
+    uint64_t offset;
+    uint64_t left;
+    std::string bytes;
+    size_t at;
+  };
+  absl::Status Push(size_t i) {
+    Cursor& cursor = cursors_[i];
+    if (cursor.at == cursor.bytes.size()) {
+      if (cursor.left == 0) return absl::OkStatus();
+      size_t size = std::min<uint64_t>(cursor.left, kMergeReadBytes);
+      RETURN_IF_ERROR(file_->Read(cursor.offset, size, &cursor.bytes));
+      if (cursor.bytes.size() != size) return absl::UnavailableError("the scratch file of a term index is cut short");
+      cursor.offset += size;
+      cursor.left -= size;
+      cursor.at = 0;
+    }
+    uint64_t value;
+    std::memcpy(&value, cursor.bytes.data() + cursor.at, 8);
+    cursor.at += 8;
+    heap_.push({value, i});
+    return absl::OkStatus();
+  }
+
+  const std::vector<uint64_t>* pairs_;
+  const RandomReadFile* file_;
+  std::vector<Cursor> cursors_;
+  std::priority_queue<std::pair<uint64_t, size_t>, std::vector<std::pair<uint64_t, size_t>>, std::greater<>> heap_;
+  size_t at_ = 0;
+  bool started_ = false;
+  bool any_ = false;
+  uint64_t last_ = 0;
+};
+
+TermIndexWriter::TermIndexWriter(FileSystem* fs, std::string spill_path, size_t pairs_max)
+    : fs_(fs), spill_path_(std::move(spill_path)), pairs_max_(pairs_max) {}
+
+TermIndexWriter::~TermIndexWriter() {
+  if (spill_ == nullptr) return;
+  spill_.reset();
+  fs_->Remove(spill_path_).IgnoreError();
+}
+
+void TermIndexWriter::SortPairs() {
+  if (sorted_ == pairs_.size()) return;
+  std::sort(pairs_.begin(), pairs_.end());
+  pairs_.erase(std::unique(pairs_.begin(), pairs_.end()), pairs_.end());
+  sorted_ = pairs_.size();
+}
+
+absl::Status TermIndexWriter::Add(uint64_t hash, uint32_t group) {
+  pairs_.push_back(hash >> kGroupBits << kGroupBits | group);
+  return pairs_.size() < pairs_max_ ? absl::OkStatus() : Spill();
+}
+
+absl::Status TermIndexWriter::Spill() {
+  SortPairs();
+  if (spill_ == nullptr) {
+    ASSIGN_OR_RETURN(spill_, fs_->OpenAppend(spill_path_, /*keep=*/false));
+  }
+  runs_.push_back({spill_->size(), pairs_.size()});
+  RETURN_IF_ERROR(spill_->Append({reinterpret_cast<const char*>(pairs_.data()), pairs_.size() * 8}));
+  pairs_.clear();
+  sorted_ = 0;
+  return absl::OkStatus();
+}
+
+absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
+  SortPairs();
+  std::unique_ptr<RandomReadFile> spilled;
+  if (spill_ != nullptr) {
+    ASSIGN_OR_RETURN(spilled, fs_->OpenRead(spill_path_));
+  }
+  // Two passes: the first counts terms, which decides how many bits of a hash are worth keeping.
+  uint64_t pair = 0, terms = 0, last = 0;
+  for (Merge merge(&pairs_, spilled.get(), runs_);;) {
+    ASSIGN_OR_RETURN(bool more, merge.Next(&pair));
+    if (!more) break;
+    if (terms == 0 || pair >> kGroupBits != last) ++terms;
+    last = pair >> kGroupBits;
+  }
+  int bits = std::min(kTermHashBits, static_cast<int>(std::bit_width(terms)) + kTermGuardBits);
+
+  std::vector<uint64_t> hashes;
+  std::vector<std::vector<uint32_t>> lists;
+  std::vector<int64_t> sizes, first_hashes;
+  uint64_t first_offset = file->size(), entries = 0;
+  auto flush = [&]() -> absl::Status {
+    if (hashes.empty()) return absl::OkStatus();
+    uint64_t mean = (hashes.back() - hashes.front()) / hashes.size();
+    int k = mean == 0 ? 0 : static_cast<int>(std::bit_width(mean)) - 1;
+    BitWriter out;
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      if (i > 0) out.PutRice(hashes[i] - hashes[i - 1], k);
+      auto& list = lists[i];
+      std::sort(list.begin(), list.end());
+      list.erase(std::unique(list.begin(), list.end()), list.end());
+      out.PutGamma(list.size());
+      int group_k = GroupRice(groups, list.size());
+      for (size_t g = 0; g < list.size(); ++g) out.PutRice(g == 0 ? list[0] : list[g] - list[g - 1] - 1, group_k);
+    }
+    std::string plain;
+    PutVarint(&plain, hashes.size());
+    PutByte(&plain, static_cast<uint8_t>(k));
+    plain += out.Finish();
+    ASSIGN_OR_RETURN(BlockRef ref, file->AddBlock(BlockType::kTerms, Compression::kNone, plain));
+    sizes.push_back(ref.size);
+    first_hashes.push_back(static_cast<int64_t>(hashes.front()));
+    entries += hashes.size();
+    hashes.clear();
+    lists.clear();
+    return absl::OkStatus();
+  };
+  for (Merge merge(&pairs_, spilled.get(), runs_);;) {
+    ASSIGN_OR_RETURN(bool more, merge.Next(&pair));
+    if (!more) break;
+    uint64_t hash = pair >> (64 - bits);
+    if (hashes.empty() || hashes.back() != hash) {
+      if (hashes.size() == kTermsPerBlock) RETURN_IF_ERROR(flush());
+      hashes.push_back(hash);
+      lists.emplace_back();
+    }
+    lists.back().push_back(static_cast<uint32_t>(pair & ((uint64_t{1} << kGroupBits) - 1)));
+  }
+  RETURN_IF_ERROR(flush());
+  std::string directory;
+  PutVarint(&directory, groups);
+  PutVarint(&directory, static_cast<uint64_t>(bits));
+  PutVarint(&directory, entries);
+  PutVarint(&directory, sizes.size());
+  PutVarint(&directory, first_offset);
+  PutBytes(&directory, EncodeInts(sizes));
+  PutBytes(&directory, EncodeInts(first_hashes));
+  ASSIGN_OR_RETURN(BlockRef ref, file->AddBlock(BlockType::kDirectory, Compression::kNone, directory));
+  file->AddSection("directory", ref);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<TermIndex>> TermIndex::Open(FileSystem* fs, const std::string& path,
+                                                           const std::string& name, uint32_t groups) {
+  std::unique_ptr<TermIndex> index(new TermIndex);
+  ASSIGN_OR_RETURN(index->file_, BlockFileReader::Open(fs, path, name, FileKind::kTermIndex));
+  index->groups_ = groups;
+  std::string plain;
+  RETURN_IF_ERROR(index->file_->ReadSection("directory", BlockType::kDirectory, &plain));
+  Decoder in(plain);
+  uint64_t groups_written, bits, blocks, offset;
+  std::string_view sizes_bytes, hashes_bytes;
+  std::vector<int64_t> sizes, hashes;
+  // A block takes at least its header in the file.
+  if (!in.ReadVarint(&groups_written) || groups_written != groups || !in.ReadVarintMax(kTermHashBits, &bits) ||
+      bits == 0 || !in.ReadVarint(&index->entries_) ||
+      !in.ReadVarintMax(index->file_->size() / kBlockHeaderBytes, &blocks) || !in.ReadVarint(&offset) ||
+      !in.ReadBytes(&sizes_bytes) || !in.ReadBytes(&hashes_bytes) || !in.done() ||
+      !DecodeInts(sizes_bytes, blocks, &sizes).ok() || !DecodeInts(hashes_bytes, blocks, &hashes).ok()) {
+    return absl::DataLossError(absl::StrCat(name, ": directory does not parse"));
+  }
+  index->bits_ = static_cast<int>(bits);
+  for (size_t i = 0; i < blocks; ++i) {
+    if (sizes[i] < 0 || sizes[i] > UINT32_MAX || hashes[i] < 0 || (i > 0 && hashes[i] <= hashes[i - 1])) {
+      return absl::DataLossError(absl::StrCat(name, ": directory does not parse"));
+    }
+    index->blocks_.push_back({offset, static_cast<uint32_t>(sizes[i])});
+    index->first_hashes_.push_back(static_cast<uint64_t>(hashes[i]));
+    offset += static_cast<uint64_t>(sizes[i]);
+  }
+  return index;
+}
+
+absl::Status TermIndex::ReadEntries(size_t block, Entries* entries) const {
+  auto damage = [&] {
+    return absl::DataLossError(
+        absl::StrCat(file_->name(), " block ", blocks_[block].offset, ": terms do not parse"));
+  };
+  std::string plain;
+  RETURN_IF_ERROR(file_->ReadBlock(blocks_[block], BlockType::kTerms, &plain));
+  Decoder in(plain);
+  uint64_t count;
+  uint8_t k;
+  if (!in.ReadVarintMax(kTermsPerBlock, &count) || !in.ReadByte(&k) || k >= kTermHashBits) return damage();
+  entries->hashes.clear();
+  entries->groups.clear();
+  entries->begin.assign(1, 0);
+  BitReader bits(in.rest());
+  uint64_t hash = first_hashes_[block];
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t step, size, group = 0;
+    if (i > 0) {
+      if (!bits.ReadRice(k, &step)) return damage();
+      hash += step;
+    }
+    if (!bits.ReadGamma(&size) || size > groups_) return damage();
+    int group_k = GroupRice(groups_, size);
+    for (uint64_t g = 0; g < size; ++g) {
+      if (!bits.ReadRice(group_k, &step)) return damage();
+      group = g == 0 ? step : group + step + 1;
+      if (group >= groups_) return damage();
+      entries->groups.push_back(static_cast<uint32_t>(group));
+    }
+    entries->hashes.push_back(hash);
+    entries->begin.push_back(static_cast<uint32_t>(entries->groups.size()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::vector<uint32_t>>> TermIndex::Lookup(const std::vector<uint64_t>& hashes,
+                                                                     uint64_t* bytes_read) const {
+  std::vector<std::vector<uint32_t>> found(hashes.size());
+  std::vector<size_t> order(hashes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return hashes[a] < hashes[b]; });
+  size_t loaded = blocks_.size();
+  Entries entries;
+  for (size_t i : order) {
+    uint64_t hash = hashes[i] >> (64 - bits_);
+    auto after = std::upper_bound(first_hashes_.begin(), first_hashes_.end(), hash);
+    if (after == first_hashes_.begin()) continue;
+    size_t block = static_cast<size_t>(after - first_hashes_.begin()) - 1;
+    if (block != loaded) {
+      RETURN_IF_ERROR(ReadEntries(block, &entries));
+      *bytes_read += blocks_[block].size;
+      loaded = block;
+    }
+    auto at = std::lower_bound(entries.hashes.begin(), entries.hashes.end(), hash);
+    if (at == entries.hashes.end() || *at != hash) continue;
+    size_t entry = static_cast<size_t>(at - entries.hashes.begin());
+    found[i].assign(entries.groups.begin() + entries.begin[entry], entries.groups.begin() + entries.begin[entry + 1]);
+  }
+  return found;
+}
+
+bool TermIndex::All::Has(uint64_t hash, uint32_t group) const {
+  auto at = std::lower_bound(hashes.begin(), hashes.end(), hash >> (64 - bits));
+  if (at == hashes.end() || *at != hash >> (64 - bits)) return false;
+  size_t entry = static_cast<size_t>(at - hashes.begin());
+  return std::binary_search(groups.begin() + static_cast<ptrdiff_t>(begin[entry]),
+                            groups.begin() + static_cast<ptrdiff_t>(begin[entry + 1]), group);
+}
+
+absl::StatusOr<TermIndex::All> TermIndex::LoadAll() const {
+  All all;
+  all.bits = bits_;
+  all.begin = {0};
+  Entries entries;
+  for (size_t block = 0; block < blocks_.size(); ++block) {
+    RETURN_IF_ERROR(ReadEntries(block, &entries));
+    uint64_t base = all.groups.size();
+    all.hashes.insert(all.hashes.end(), entries.hashes.begin(), entries.hashes.end());
+    all.groups.insert(all.groups.end(), entries.groups.begin(), entries.groups.end());
+    for (size_t i = 1; i < entries.begin.size(); ++i) all.begin.push_back(base + entries.begin[i]);
+  }
+  return all;
+}
+
+}  // namespace braid
