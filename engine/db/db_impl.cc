@@ -1,60 +1,285 @@
-// The in-memory form of a DB.
-#include <mutex>
+#include "engine/db/db_impl.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/open.h"
-#include "engine/db/snapshot_impl.h"
-#include "engine/head/batch_reader.h"
-#include "engine/head/head.h"
+#include "engine/io/path.h"
 
 namespace braid {
 namespace {
 
-class MemoryDB : public DB {
- public:
-  absl::Status Write(const WriteBatch& batch) override {
-    BatchView view;
-    RETURN_IF_ERROR(CheckBatch(batch, &view));
-    std::lock_guard lock(mutex_);
-    Head::Resolved resolved;
-    head_->Resolve(view, &resolved);
-    head_->Apply(resolved, view.body);
-    head_->Publish();
-    ++batches_;
-    return absl::OkStatus();
-  }
-  std::shared_ptr<const Snapshot> GetSnapshot() const override { return MakeSnapshot({head_->View()}); }
-  absl::Status Flush() override { return absl::OkStatus(); }
-  absl::Status Tick() override { return absl::OkStatus(); }
-  absl::Status Compact() override { return absl::OkStatus(); }
-  DBStats Stats() const override {
-    DBStats stats;
-    const HeadCut cut = head_->cut();
-    stats.samples = cut.samples;
-    stats.series = cut.series;
-    stats.head_bytes = head_->byte_size();
-    return stats;
-  }
-  absl::Status Close() override { return absl::OkStatus(); }
+// A group is one record of the WAL: large enough to share a sync, small enough not to hold up the first of it.
+constexpr size_t kGroupBytesMax = size_t{4} << 20;
+constexpr size_t kGroupBatchesMax = 512;
+// kBuffered promises to lose at most a second.
+constexpr auto kBufferedSyncAge = std::chrono::milliseconds(900);
+// A head of compressed samples is much smaller than its WAL, which replay has to read.
+constexpr uint64_t kWalBytesPerHeadByte = 4;
 
- private:
-  std::mutex mutex_;
-  std::shared_ptr<Head> head_ = std::make_shared<Head>();
-  uint64_t batches_ = 0;
-};
+size_t SizeOf(const BatchView& batch) {
+  size_t size = batch.body.size();
+  for (std::string_view series : batch.series) size += series.size();
+  for (std::string_view stream : batch.streams) size += stream.size();
+  return size;
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DB>> OpenDB(const Options& options, const std::string& path, FileSystem* fs) {
-  if (options.durability != Durability::kMemory) {
-    return absl::UnimplementedError(path + ": only Durability::kMemory works so far");
-  }
-  (void)fs;
-  return std::make_unique<MemoryDB>();
+  auto db = std::make_unique<DBImpl>(options, path, fs);
+  RETURN_IF_ERROR(db->Open());
+  return db;
 }
 
 absl::StatusOr<std::unique_ptr<DB>> DB::Open(const Options& options, const std::string& path) {
   return OpenDB(options, path, FileSystem::Posix());
+}
+
+std::string DBImpl::WalDir() const { return JoinPath(path_, "wal"); }
+std::string DBImpl::PartsDir() const { return JoinPath(path_, "parts"); }
+std::string DBImpl::QuarantineDir() const { return JoinPath(path_, "quarantine"); }
+std::string DBImpl::PartDir(uint64_t id) const { return JoinPath(PartsDir(), PartName(id)); }
+
+absl::Status DBImpl::CheckWritable() const {
+  std::lock_guard lock(mutex_);
+  if (closed_) return absl::FailedPreconditionError("the store is closed");
+  if (options_.read_only) return absl::FailedPreconditionError("the store was opened read-only");
+  if (!counters_.read_only_reason.empty()) {
+    return absl::UnavailableError("the store is read-only until it is opened again: " + counters_.read_only_reason);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::Poison(const absl::Status& cause) {
+  std::lock_guard lock(mutex_);
+  if (counters_.read_only_reason.empty()) counters_.read_only_reason = std::string(Str(cause.message()));
+  room_.notify_all();
+  return absl::UnavailableError("the store is read-only until it is opened again: " + counters_.read_only_reason);
+}
+
+bool DBImpl::HeadIsFull() const {
+  return active_->byte_size() >= options_.flush_bytes_max ||
+         active_wal_bytes_ >= options_.flush_bytes_max * kWalBytesPerHeadByte;
+}
+
+absl::Status DBImpl::Write(const WriteBatch& batch) {
+  BatchView view;
+  RETURN_IF_ERROR(CheckBatch(batch, &view));
+  RETURN_IF_ERROR(CheckWritable());
+  if (batch.empty()) return absl::OkStatus();
+  Writer writer{&view};
+  std::unique_lock queue_lock(queue_mutex_);
+  queue_.push_back(&writer);
+  writer.wake.wait(queue_lock, [&] { return writer.done || queue_.front() == &writer; });
+  if (writer.done) return writer.status;
+
+  // This writer leads: it commits for those who wait behind it as well.
+  if (options_.group_commit_window > 0) {
+    writer.wake.wait_for(queue_lock, std::chrono::nanoseconds(options_.group_commit_window), [] { return false; });
+  }
+  std::vector<Writer*> group;
+  size_t bytes = 0;
+  for (Writer* next : queue_) {
+    const size_t size = SizeOf(*next->batch);
+    if (!group.empty() && (bytes + size > kGroupBytesMax || group.size() == kGroupBatchesMax)) break;
+    bytes += size;
+    group.push_back(next);
+  }
+  queue_lock.unlock();
+  absl::Status status = WaitForRoom();
+  if (status.ok()) {
+    std::lock_guard commit_lock(commit_mutex_);
+    status = CommitGroup(group);
+  }
+  queue_lock.lock();
+  for (Writer* member : group) {
+    queue_.pop_front();
+    if (member == &writer) continue;
+    member->status = status;
+    member->done = true;
+    member->wake.notify_one();
+  }
+  if (!queue_.empty()) queue_.front()->wake.notify_one();
+  return status;
+}
+
+absl::Status DBImpl::WaitForRoom() {
+  std::unique_lock lock(mutex_);
+  if (!options_.background_work || in_memory_only()) return absl::OkStatus();
+  while (HeadIsFull() && frozen_ != nullptr) {
+    if (closed_ || !counters_.read_only_reason.empty()) break;  // CommitGroup says so
+    if (!flush_error_.ok()) {
+      return absl::Status(flush_error_.code(), absl::StrCat("the head is full and cannot be flushed: ",
+                                                            flush_error_.message()));
+    }
+    flush_wanted_.notify_one();
+    room_.wait(lock);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::CommitGroup(const std::vector<Writer*>& group) {
+  RETURN_IF_ERROR(CheckWritable());
+  if (options_.background_work && !in_memory_only()) {
+    bool full = false;
+    {
+      std::lock_guard lock(mutex_);
+      full = HeadIsFull() && frozen_ == nullptr;
+    }
+    if (full) {
+      RETURN_IF_ERROR(SwitchHead());
+      flush_wanted_.notify_one();
+    }
+  }
+  Head* const head = active_.get();  // only changed under commit_mutex_
+  std::vector<Head::Resolved> resolved(group.size());
+  for (size_t i = 0; i < group.size(); ++i) head->Resolve(*group[i]->batch, &resolved[i]);
+
+  const uint64_t sequence = last_sequence_ + 1;
+  uint64_t wal_size = 0;
+  if (options_.durability != Durability::kMemory && !in_memory_only()) {
+    if (wal_ == nullptr) {
+      ASSIGN_OR_RETURN(wal_, WalWriter::Create(fs_, WalDir(), manifest_store_, next_segment_, sequence));
+      ++next_segment_;
+    }
+    std::vector<WalWriter::Entry> entries;
+    entries.reserve(group.size());
+    for (size_t i = 0; i < group.size(); ++i) entries.push_back({&resolved[i], group[i]->batch->body});
+    const absl::Status appended = wal_->AppendCommit(sequence, entries, head);
+    if (!appended.ok()) return wal_->broken().ok() ? appended : Poison(appended);
+    if (options_.durability == Durability::kDurable || Clock::now() - last_sync_ > kBufferedSyncAge) {
+      RETURN_IF_ERROR(SyncWal());
+    }
+    wal_size = wal_->size();
+  }
+
+  // On disk as promised: now it may be seen.
+  for (size_t i = 0; i < group.size(); ++i) head->Apply(resolved[i], group[i]->batch->body);
+  last_sequence_ = sequence;
+  head->Publish();
+  std::lock_guard lock(mutex_);
+  counters_.batches_written += group.size();
+  if (!active_since_) active_since_ = Clock::now();
+  if (wal_size > 0) {
+    if (segments_.empty() || segments_.back().first != wal_->segment()) segments_.emplace_back(wal_->segment(), 0);
+    active_wal_bytes_ += wal_size - segments_.back().second;
+    segments_.back().second = wal_size;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::SyncWal() {
+  if (wal_ == nullptr || wal_->synced()) return absl::OkStatus();
+  const absl::Status status = wal_->Sync(/*cut_to_synced=*/options_.durability == Durability::kDurable);
+  if (!status.ok()) return Poison(status);
+  last_sync_ = Clock::now();
+  std::lock_guard lock(mutex_);
+  ++counters_.wal_syncs;
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::SwitchHead() {
+  // Segments are on disk in whole before a later one begins: recovery counts on it.
+  RETURN_IF_ERROR(SyncWal());
+  wal_ = nullptr;
+  std::lock_guard lock(mutex_);
+  frozen_ = std::move(active_);
+  frozen_sequence_ = last_sequence_;
+  frozen_segment_end_ = next_segment_;
+  active_ = std::make_shared<Head>();
+  active_since_.reset();
+  active_wal_bytes_ = 0;
+  ++generation_;
+  return absl::OkStatus();
+}
+
+SourceList DBImpl::Sources() const {
+  SourceList sources;
+  sources.reserve(parts_.size() + 2);
+  for (const LivePart& part : parts_) sources.push_back(part.part);
+  if (frozen_) sources.push_back(frozen_->View());
+  sources.push_back(active_->View());
+  return sources;
+}
+
+std::shared_ptr<const Snapshot> DBImpl::GetSnapshot() const {
+  std::lock_guard lock(mutex_);
+  return MakeSnapshot(Sources());
+}
+
+DBStats DBImpl::Stats() const {
+  SourceList sources;
+  uint64_t generation = 0;
+  DBStats stats;
+  uint64_t series_in_heads = 0;
+  {
+    std::lock_guard lock(mutex_);
+    stats = counters_;
+    sources = Sources();
+    generation = generation_;
+    stats.parts = parts_.size();
+    for (const LivePart& part : parts_) stats.part_bytes += part.entry.bytes;
+    for (const auto& [segment, size] : segments_) stats.wal_bytes += size;
+    stats.head_bytes = active_->byte_size() + (frozen_ ? frozen_->byte_size() : 0);
+    series_in_heads = active_->cut().series + (frozen_ ? uint64_t{frozen_->cut().series} << 32 : 0);
+  }
+  for (const auto& source : sources) {
+    const SourceCounts counts = source->counts();
+    stats.samples += counts.samples;
+    stats.logs += counts.rows[static_cast<int>(Table::kLogs)];
+    stats.spans += counts.rows[static_cast<int>(Table::kSpans)];
+    stats.exemplars += counts.rows[static_cast<int>(Table::kExemplars)];
+  }
+  // Distinct label sets need a merge of all label lists, so they are counted again only after a change.
+  std::lock_guard lock(series_mutex_);
+  if (series_generation_ != generation || series_in_heads_ != series_in_heads) {
+    SeriesSpec spec;
+    spec.labels_only = true;
+    auto scan = MakeSnapshot(std::move(sources))->OpenSeriesScan(spec);
+    uint64_t count = 0;
+    if (scan.ok()) {
+      SeriesData data;
+      while (true) {
+        auto more = (*scan)->Next(&data);
+        if (!more.ok() || !*more) break;
+        ++count;
+      }
+    }
+    series_count_ = count;
+    series_generation_ = generation;
+    series_in_heads_ = series_in_heads;
+  }
+  stats.series = series_count_;
+  return stats;
+}
+
+absl::Status DBImpl::Close() {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return absl::OkStatus();
+    closed_ = true;
+    room_.notify_all();
+    flush_wanted_.notify_all();
+    merge_wanted_.notify_all();
+  }
+  if (flush_thread_.joinable()) flush_thread_.join();
+  if (merge_thread_.joinable()) merge_thread_.join();
+  std::scoped_lock work_lock(flush_mutex_, merge_mutex_);
+  absl::Status status;
+  {
+    std::lock_guard lock(commit_mutex_);
+    if (wal_ != nullptr && wal_->broken().ok()) {
+      status = SyncWal();
+      if (status.ok()) status = wal_->AppendEnd(last_sequence_);
+      if (status.ok()) status = SyncWal();
+    }
+    wal_ = nullptr;
+  }
+  if (!options_.read_only) RemoveObsolete();
+  lock_ = nullptr;
+  return status;
 }
 
 }  // namespace braid

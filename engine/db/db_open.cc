@@ -1,0 +1,236 @@
+// Opening a store: its directory, its manifest, its parts, its WAL.
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/db/db_impl.h"
+#include "engine/io/atomic_file.h"
+#include "engine/io/path.h"
+
+namespace braid {
+namespace {
+
+constexpr char kLockName[] = "LOCK";
+// A reader beside a live writer starts again when a file that the manifest named has gone meanwhile.
+constexpr int kReadOnlyAttempts = 10;
+
+uint64_t RandomStoreId() {
+  std::random_device device;
+  const uint64_t id = (uint64_t{device()} << 32) ^ device();
+  return id != 0 ? id : 1;
+}
+
+bool IsOurs(const std::string& name) {
+  return name == kLockName || name == absl::StrCat(Absl(kManifestName), Absl(kTempSuffix));
+}
+
+absl::Status WithText(const absl::Status& status, const std::string& text) {
+  return absl::Status(status.code(), absl::StrCat(text, status.message()));
+}
+
+// May the part be set aside for this? Not if trying again, or a newer program, could read it.
+bool IsDamage(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status);
+}
+
+}  // namespace
+
+absl::Status DBImpl::Open() {
+  if (in_memory_only()) {
+    if (options_.durability == Durability::kMemory && !options_.read_only) return absl::OkStatus();
+    return absl::InvalidArgumentError("a store without a path must have Durability::kMemory and be writable");
+  }
+  absl::Status status;
+  for (int attempt = 0; attempt < (options_.read_only ? kReadOnlyAttempts : 1); ++attempt) {
+    status = OpenFiles();
+    if (!absl::IsNotFound(status)) break;
+    std::lock_guard lock(mutex_);
+    parts_.clear();
+    segments_.clear();
+    counters_ = {};
+    active_ = std::make_shared<Head>();
+  }
+  if (!status.ok()) {
+    closed_ = true;
+    return status;
+  }
+  if (options_.background_work && !options_.read_only) {
+    flush_thread_ = std::thread([this] { FlushLoop(); });
+    merge_thread_ = std::thread([this] { MergeLoop(); });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::OpenFiles() {
+  bool create = false;
+  RETURN_IF_ERROR(OpenDirectory(&create));
+  if (!options_.read_only) {
+    absl::StatusOr<std::unique_ptr<FileLock>> lock =
+        fs_->Lock(JoinPath(path_, kLockName), absl::StrCat("process ", ::getpid()));
+    if (absl::IsFailedPrecondition(lock.status())) return WithText(lock.status(), path_ + " is in use: ");
+    if (!lock.ok()) return WithText(lock.status(), path_ + " cannot be written (open it read-only?): ");
+    lock_ = *std::move(lock);
+  }
+  // Only now is nobody else creating it.
+  absl::StatusOr<Manifest> manifest = ReadManifest(fs_, path_);
+  if (absl::IsNotFound(manifest.status()) && create) {
+    RETURN_IF_ERROR(CreateStore());
+  } else if (!manifest.ok()) {
+    return manifest.status();
+  } else {
+    manifest_ = *std::move(manifest);
+  }
+  manifest_store_ = manifest_.store;
+  if (!options_.read_only) {
+    // Also where a crash came between the manifest and its directories.
+    RETURN_IF_ERROR(fs_->CreateDir(WalDir()));
+    RETURN_IF_ERROR(fs_->CreateDir(PartsDir()));
+    RETURN_IF_ERROR(fs_->SyncDir(path_));
+    fs_->Remove(JoinPath(path_, absl::StrCat(Absl(kManifestName), Absl(kTempSuffix)))).IgnoreError();
+  }
+  RETURN_IF_ERROR(OpenParts());
+  if (!options_.read_only) RETURN_IF_ERROR(RemoveOrphans());
+  return ReplayWal();
+}
+
+absl::Status DBImpl::OpenDirectory(bool* create) {
+  const absl::StatusOr<bool> is_directory = fs_->IsDirectory(path_);
+  if (absl::IsNotFound(is_directory.status())) {
+    if (!options_.create_if_missing || options_.read_only) {
+      return absl::NotFoundError(path_ + " does not exist");
+    }
+    RETURN_IF_ERROR(fs_->CreateDir(path_));
+    RETURN_IF_ERROR(fs_->SyncDir(DirName(path_)));
+    *create = true;
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(is_directory.status());
+  if (!*is_directory) return absl::InvalidArgumentError(path_ + " is a file, not the directory of a store");
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_->List(path_));
+  if (std::find(names.begin(), names.end(), kManifestName) != names.end()) return absl::OkStatus();
+  for (const std::string& name : names) {
+    if (name == "wal" || name == "parts") {
+      return absl::DataLossError(absl::StrCat(path_, " has a ", name, " directory of a store, but its ",
+                                              Absl(kManifestName), " is missing"));
+    }
+    if (!IsOurs(name)) {
+      return absl::InvalidArgumentError(path_ + " is not a store: it is not empty and has no " +
+                                        std::string(kManifestName));
+    }
+  }
+  if (!options_.create_if_missing || options_.read_only) {
+    return absl::FailedPreconditionError(path_ + " is not a store: the directory is empty");
+  }
+  *create = true;
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::CreateStore() {
+  manifest_ = {};
+  manifest_.store = RandomStoreId();
+  manifest_.generation = 1;
+  return WriteManifest(fs_, path_, manifest_);
+}
+
+absl::Status DBImpl::OpenParts() {
+  std::vector<std::pair<uint64_t, std::string>> damaged;
+  for (const PartEntry& entry : manifest_.parts) {
+    LivePart live{entry, nullptr};
+    absl::StatusOr<std::shared_ptr<Part>> part = Part::Open(fs_, PartDir(entry.id), PartName(entry.id));
+    if (part.ok()) {
+      const SourceCounts counts = (*part)->counts();
+      const bool same = counts.samples == entry.samples &&
+                        std::equal(std::begin(entry.rows), std::end(entry.rows), std::begin(counts.rows));
+      if (!same) part = absl::DataLossError("it holds other rows than the manifest says");
+    }
+    if (part.ok()) {
+      live.part = *std::move(part);
+      parts_.push_back(std::move(live));
+    } else if (!IsDamage(part.status())) {
+      return part.status();
+    } else if (options_.read_only && absl::IsNotFound(part.status())) {
+      return part.status();  // a writer merged it away: begin again with the new manifest
+    } else {
+      damaged.emplace_back(entry.id, std::string(Str(part.status().message())));
+    }
+  }
+  for (const auto& [id, why] : damaged) {
+    counters_.quarantined.push_back(absl::StrCat("part ", PartName(id), ": ", why));
+    if (!options_.read_only) RETURN_IF_ERROR(Quarantine(id, why));
+  }
+  if (damaged.empty() || options_.read_only) return absl::OkStatus();
+  // The directories have moved already: after a crash here they are missing, but never taken for orphans.
+  Manifest next = manifest_;
+  ++next.generation;
+  next.parts.clear();
+  for (const LivePart& part : parts_) next.parts.push_back(part.entry);
+  RETURN_IF_ERROR(WriteManifest(fs_, path_, next));
+  manifest_ = std::move(next);
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::Quarantine(uint64_t part, const std::string& why) {
+  const std::string from = PartDir(part);
+  if (absl::IsNotFound(fs_->IsDirectory(from).status())) return absl::OkStatus();
+  RETURN_IF_ERROR(fs_->CreateDir(QuarantineDir()));
+  RETURN_IF_ERROR(fs_->SyncDir(path_));
+  std::string to = JoinPath(QuarantineDir(), "part-" + PartName(part));
+  const std::string base = to;
+  for (int n = 2; !absl::IsNotFound(fs_->IsDirectory(to).status()); ++n) to = absl::StrCat(base, "-", n);
+  RETURN_IF_ERROR(fs_->Rename(from, to));
+  RETURN_IF_ERROR(fs_->SyncDir(QuarantineDir()));
+  RETURN_IF_ERROR(fs_->SyncDir(PartsDir()));
+  return WriteFileAtomically(fs_, to + ".txt", why + "\n");
+}
+
+absl::Status DBImpl::RemoveOrphans() {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_->List(PartsDir()));
+  for (const std::string& name : names) {
+    bool live = false;
+    for (const PartEntry& entry : manifest_.parts) live = live || PartName(entry.id) == name;
+    if (live) continue;
+    // A part that was begun, or merged away, or whose removal was cut short. Anything else is not ours to remove.
+    if (name.empty() || name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const absl::StatusOr<bool> is_directory = fs_->IsDirectory(JoinPath(PartsDir(), name));
+    if (!is_directory.ok() || !*is_directory) continue;
+    RemovePartDir(JoinPath(PartsDir(), name)).IgnoreError();
+    // Its number must not be given out again while it may still be there.
+    uint64_t id = 0;
+    if (name.size() < 19) id = std::stoull(name);
+    manifest_.next_part = std::max(manifest_.next_part, id + 1);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::ReplayWal() {
+  WalRecoverySpec spec;
+  spec.fs = fs_;
+  spec.dir = WalDir();
+  spec.quarantine_dir = QuarantineDir();
+  spec.store = manifest_.store;
+  spec.first_segment = manifest_.first_segment;
+  spec.flushed_sequence = manifest_.flushed_sequence;
+  spec.mode = options_.recovery;
+  spec.read_only = options_.read_only;
+  ASSIGN_OR_RETURN(WalRecoveryResult result, RecoverWal(spec, active_.get()));
+  next_segment_ = result.next_segment;
+  last_sequence_ = result.last_sequence;
+  counters_.replayed_batches = result.batches;
+  counters_.torn_bytes = result.torn_bytes;
+  counters_.quarantined.insert(counters_.quarantined.end(), result.set_aside.begin(), result.set_aside.end());
+  segments_ = std::move(result.segments);
+  for (const auto& [segment, size] : segments_) active_wal_bytes_ += size;
+  if (!active_->cut().empty()) active_since_ = Clock::now();
+  if (!result.must_flush || options_.read_only) return absl::OkStatus();
+  {
+    std::lock_guard lock(commit_mutex_);
+    RETURN_IF_ERROR(SwitchHead());
+  }
+  std::lock_guard lock(flush_mutex_);
+  return FlushFrozen();
+}
+
+}  // namespace braid

@@ -1,0 +1,342 @@
+// Flush, merge and retention.
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/db/compaction.h"
+#include "engine/db/db_impl.h"
+#include "engine/head/wal_format.h"
+#include "engine/io/path.h"
+#include "engine/part/part_merge.h"
+
+namespace braid {
+namespace {
+
+// How often the threads look for work that nobody announces: age, retention, and another try after a failure.
+constexpr auto kFlushInterval = std::chrono::milliseconds(500);
+constexpr auto kMergeInterval = std::chrono::seconds(5);
+
+Timestamp NewestOf(const Source& source) {
+  TimeRange range = source.SampleRange();
+  Timestamp newest = range.empty() ? kMinTimestamp : range.end;
+  for (int table = 0; table < kTableCount; ++table) {
+    range = source.Range(static_cast<Table>(table));
+    if (!range.empty()) newest = std::max(newest, range.end);
+  }
+  return newest;
+}
+
+Timestamp WallClock() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+void DBImpl::FlushLoop() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (!closed_ && (frozen_ == nullptr || !flush_error_.ok())) flush_wanted_.wait_for(lock, kFlushInterval);
+      if (closed_) return;
+    }
+    if (options_.durability == Durability::kBuffered) {
+      std::lock_guard lock(commit_mutex_);
+      SyncWal().IgnoreError();  // it poisons the store itself
+    }
+    FlushIfDue().IgnoreError();  // kept in flush_error_, and tried again
+  }
+}
+
+void DBImpl::MergeLoop() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (!closed_) merge_wanted_.wait_for(lock, kMergeInterval);
+      if (closed_) return;
+    }
+    bool merged = true;
+    while (merged) {
+      merged = false;
+      if (!MergeIfDue(&merged).ok()) break;
+      std::lock_guard lock(mutex_);
+      if (closed_) return;
+    }
+  }
+}
+
+absl::Status DBImpl::FlushIfDue() {
+  if (in_memory_only() || !CheckWritable().ok()) return absl::OkStatus();
+  std::lock_guard flush_lock(flush_mutex_);
+  bool pending = false, due = false;
+  {
+    std::lock_guard lock(mutex_);
+    pending = frozen_ != nullptr;
+    due = HeadIsFull() ||
+          (active_since_ && Clock::now() - *active_since_ >= std::chrono::nanoseconds(options_.flush_age_max));
+    due = due && !active_->cut().empty();
+  }
+  if (pending) RETURN_IF_ERROR(FlushFrozen());
+  if (!due) return absl::OkStatus();
+  {
+    // A writer may have frozen the head meanwhile.
+    std::lock_guard commit_lock(commit_mutex_);
+    if (!HasFrozenHead()) RETURN_IF_ERROR(SwitchHead());
+  }
+  return FlushFrozen();
+}
+
+bool DBImpl::HasFrozenHead() const {
+  std::lock_guard lock(mutex_);
+  return frozen_ != nullptr;
+}
+
+absl::Status DBImpl::Flush() {
+  RETURN_IF_ERROR(CheckWritable());
+  if (in_memory_only()) return absl::OkStatus();
+  std::lock_guard flush_lock(flush_mutex_);
+  while (true) {
+    // Writers may have frozen a head before this call, or in between.
+    bool frozen = false;
+    {
+      std::lock_guard commit_lock(commit_mutex_);
+      std::unique_lock lock(mutex_);
+      frozen = frozen_ != nullptr;
+      if (!frozen && active_->cut().empty()) return absl::OkStatus();
+      lock.unlock();
+      if (!frozen) RETURN_IF_ERROR(SwitchHead());
+    }
+    RETURN_IF_ERROR(FlushFrozen());
+    if (!frozen) return absl::OkStatus();
+  }
+}
+
+absl::Status DBImpl::FlushFrozen() {
+  std::shared_ptr<Head> head;
+  {
+    std::lock_guard lock(mutex_);
+    head = frozen_;
+  }
+  if (head == nullptr) return absl::OkStatus();
+  const std::shared_ptr<const Source> view = head->View();
+  absl::Status status;
+  std::optional<LivePart> added;
+  if (!head->cut().empty()) {
+    absl::StatusOr<LivePart> part = WritePart({view.get()});
+    status = part.status();
+    if (part.ok()) added = *std::move(part);
+  }
+  if (status.ok()) status = Install({}, added, head.get());
+  {
+    std::lock_guard lock(mutex_);
+    flush_error_ = status;
+    if (status.ok()) ++counters_.flushes;
+    room_.notify_all();
+  }
+  merge_wanted_.notify_one();
+  return status;
+}
+
+absl::StatusOr<LivePart> DBImpl::WritePart(const std::vector<const Source*>& sources) {
+  uint64_t id = 0;
+  {
+    std::lock_guard lock(manifest_mutex_);
+    id = manifest_.next_part++;
+  }
+  const std::string dir = PartDir(id);
+  auto write = [&]() -> absl::StatusOr<LivePart> {
+    RETURN_IF_ERROR(fs_->CreateDir(dir));
+    ASSIGN_OR_RETURN(std::unique_ptr<PartWriter> writer, PartWriter::Create(fs_, dir));
+    RETURN_IF_ERROR(MergeSources(sources, writer.get()));
+    RETURN_IF_ERROR(writer->Finish());
+    RETURN_IF_ERROR(fs_->SyncDir(PartsDir()));
+    LivePart part;
+    ASSIGN_OR_RETURN(part.part, Part::Open(fs_, dir, PartName(id)));
+    part.entry.id = id;
+    part.entry.bytes = part.part->byte_size();
+    part.entry.time = part.part->time_range();
+    const SourceCounts counts = part.part->counts();
+    part.entry.samples = counts.samples;
+    std::copy(std::begin(counts.rows), std::end(counts.rows), std::begin(part.entry.rows));
+    return part;
+  };
+  absl::StatusOr<LivePart> part = write();
+  if (!part.ok()) RemovePartDir(dir).IgnoreError();
+  return part;
+}
+
+absl::Status DBImpl::Install(const std::vector<uint64_t>& removed, const std::optional<LivePart>& added,
+                             const Head* flushed) {
+  auto is_removed = [&](uint64_t id) { return std::find(removed.begin(), removed.end(), id) != removed.end(); };
+  std::lock_guard manifest_lock(manifest_mutex_);
+  Manifest next = manifest_;
+  std::vector<LivePart> parts, gone;
+  {
+    std::lock_guard lock(mutex_);
+    bool placed = !added;
+    for (const LivePart& part : parts_) {
+      if (!is_removed(part.entry.id)) {
+        parts.push_back(part);
+        continue;
+      }
+      if (!placed) parts.push_back(*added);
+      placed = true;
+      gone.push_back(part);
+    }
+    if (!placed) parts.push_back(*added);
+    if (flushed != nullptr) {
+      next.first_segment = frozen_segment_end_;
+      next.flushed_sequence = frozen_sequence_;
+    }
+  }
+  ++next.generation;
+  next.parts.clear();
+  for (const LivePart& part : parts) next.parts.push_back(part.entry);
+  if (absl::Status status = WriteManifest(fs_, path_, next); !status.ok()) {
+    // Was the new one put in place? If so, only the disk knows which of the two will be found after a power failure.
+    const absl::StatusOr<Manifest> on_disk = ReadManifest(fs_, path_);
+    if (!on_disk.ok() || on_disk->generation != manifest_.generation) return Poison(status);
+    if (added) RemovePartDir(PartDir(added->entry.id)).IgnoreError();
+    return status;
+  }
+  manifest_ = next;
+  {
+    std::lock_guard lock(mutex_);
+    parts_ = std::move(parts);
+    obsolete_.insert(obsolete_.end(), gone.begin(), gone.end());
+    if (flushed != nullptr) frozen_ = nullptr;
+    ++generation_;
+  }
+  // What fails from here on is garbage that the next Open removes.
+  if (flushed != nullptr) RemoveSegments(next.first_segment).IgnoreError();
+  gone.clear();
+  RemoveObsolete();
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::RemoveSegments(uint64_t end) {
+  std::vector<uint64_t> old;
+  {
+    std::lock_guard lock(mutex_);
+    auto keep = std::partition_point(segments_.begin(), segments_.end(), [&](const auto& s) { return s.first < end; });
+    for (auto it = segments_.begin(); it != keep; ++it) old.push_back(it->first);
+    segments_.erase(segments_.begin(), keep);
+  }
+  for (uint64_t segment : old) RETURN_IF_ERROR(fs_->Remove(JoinPath(WalDir(), WalSegmentName(segment))));
+  return old.empty() ? absl::OkStatus() : fs_->SyncDir(WalDir());
+}
+
+absl::Status DBImpl::RemovePartDir(const std::string& dir) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_->List(dir));
+  for (const std::string& name : names) RETURN_IF_ERROR(fs_->Remove(JoinPath(dir, name)));
+  return fs_->RemoveDir(dir);
+}
+
+void DBImpl::RemoveObsolete() {
+  std::vector<LivePart> unread;
+  {
+    std::lock_guard lock(mutex_);
+    // Nobody can begin to read a part that is out of the list, so a count of one stays one.
+    auto is_unread = [](const LivePart& part) { return part.part.use_count() == 1; };
+    std::copy_if(obsolete_.begin(), obsolete_.end(), std::back_inserter(unread), is_unread);
+    auto in_unread = [&](const LivePart& part) {
+      return std::any_of(unread.begin(), unread.end(), [&](const LivePart& u) { return u.entry.id == part.entry.id; });
+    };
+    obsolete_.erase(std::remove_if(obsolete_.begin(), obsolete_.end(), in_unread), obsolete_.end());
+  }
+  for (LivePart& part : unread) {
+    part.part = nullptr;  // closes its files
+    RemovePartDir(PartDir(part.entry.id)).IgnoreError();
+  }
+}
+
+absl::Status DBImpl::RemoveExpired() {
+  if (options_.retention <= 0) return absl::OkStatus();
+  std::vector<PartEntry> entries;
+  SourceList sources;
+  {
+    std::lock_guard lock(mutex_);
+    for (const LivePart& part : parts_) entries.push_back(part.entry);
+    sources = Sources();
+  }
+  Timestamp newest = kMinTimestamp;
+  for (const auto& source : sources) newest = std::max(newest, NewestOf(*source));
+  sources.clear();
+  std::vector<uint64_t> removed;
+  for (size_t i : PickExpired(entries, newest, WallClock(), options_.retention)) removed.push_back(entries[i].id);
+  return removed.empty() ? absl::OkStatus() : Install(removed, std::nullopt, nullptr);
+}
+
+absl::Status DBImpl::MergeIfDue(bool* merged) {
+  *merged = false;
+  if (in_memory_only() || !CheckWritable().ok()) return absl::OkStatus();
+  std::lock_guard merge_lock(merge_mutex_);
+  RETURN_IF_ERROR(RemoveExpired());
+  RemoveObsolete();
+  std::vector<LivePart> parts;
+  {
+    std::lock_guard lock(mutex_);
+    parts = parts_;
+  }
+  std::vector<PartEntry> entries;
+  for (const LivePart& part : parts) {
+    entries.push_back(part.entry);
+    if (unmergeable_.contains(part.entry.id)) entries.back().bytes = UINT64_MAX;  // too large for every merge
+  }
+  const auto [begin, end] = PickMerge(entries, LimitsFor(options_.retention));
+  if (begin == end) return absl::OkStatus();
+  std::vector<LivePart> picked(parts.begin() + begin, parts.begin() + end);
+  parts.clear();
+  RETURN_IF_ERROR(MergeParts(std::move(picked)));
+  *merged = true;
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::MergeParts(std::vector<LivePart> parts) {
+  std::vector<const Source*> sources;
+  std::vector<uint64_t> ids;
+  for (const LivePart& part : parts) {
+    sources.push_back(part.part.get());
+    ids.push_back(part.entry.id);
+  }
+  absl::StatusOr<LivePart> merged = WritePart(sources);
+  if (!merged.ok()) {
+    // Damaged blocks must not get lost in a merge: the parts stay as they are, and queries say what is missing.
+    if (absl::IsDataLoss(merged.status())) unmergeable_.insert(ids.begin(), ids.end());
+    return merged.status();
+  }
+  sources.clear();
+  parts.clear();
+  RETURN_IF_ERROR(Install(ids, *merged, nullptr));
+  std::lock_guard lock(mutex_);
+  ++counters_.merges;
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::Tick() {
+  RETURN_IF_ERROR(CheckWritable());
+  if (in_memory_only()) return absl::OkStatus();
+  {
+    std::lock_guard lock(commit_mutex_);
+    RETURN_IF_ERROR(SyncWal());
+  }
+  RETURN_IF_ERROR(FlushIfDue());
+  bool merged = true;
+  while (merged) RETURN_IF_ERROR(MergeIfDue(&merged));
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::Compact() {
+  RETURN_IF_ERROR(CheckWritable());
+  if (in_memory_only()) return absl::OkStatus();
+  std::lock_guard merge_lock(merge_mutex_);
+  std::vector<LivePart> parts;
+  {
+    std::lock_guard lock(mutex_);
+    parts = parts_;
+  }
+  return parts.size() < 2 ? absl::OkStatus() : MergeParts(std::move(parts));
+}
+
+}  // namespace braid
