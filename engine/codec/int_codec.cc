@@ -162,15 +162,21 @@ Residuals PlanResiduals(std::string start, std::vector<int64_t> values) {
 }
 
 bool PutZstd(const Residuals& residuals, uint8_t kind, std::string* out) {
+  // Around their median most residuals are single bytes, which is what an entropy coder of bytes wants.
+  std::vector<int64_t> sorted = residuals.values;
+  const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  const int64_t base = *middle;
   std::string plain;
   plain.reserve(residuals.values.size() * 2);
-  for (int64_t value : residuals.values) PutZigzag(&plain, value);
+  for (int64_t value : residuals.values) PutZigzag(&plain, static_cast<int64_t>(Bits(value) - Bits(base)));
   std::string packed;
   if (Compress(Compression::kZstd, kZstdLevel, plain, &packed) != Compression::kZstd) return false;
-  const size_t bytes = residuals.start.size() + packed.size() + 4;
+  const size_t bytes = residuals.start.size() + VarintSize(ZigzagEncode(base)) + packed.size() + 5;
   if (static_cast<double>(bytes) > static_cast<double>(residuals.bytes) * (1 - kZstdGainMin)) return false;
   PutByte(out, kind);
   PutRaw(out, residuals.start);
+  PutZigzag(out, base);
   PutVarint(out, plain.size());
   PutBytes(out, packed);
   return true;
@@ -237,14 +243,17 @@ bool ReadBlock(Decoder* decoder, size_t count, int64_t* values) {
 }
 
 bool ReadZstd(Decoder* decoder, size_t count, int64_t* values) {
+  int64_t base;
   uint64_t plain_size;
   std::string_view packed;
   std::string plain;
-  if (!decoder->ReadVarintMax(count * kMaxVarintBytes, &plain_size) || !decoder->ReadBytes(&packed)) return false;
+  if (!decoder->ReadZigzag(&base) || !decoder->ReadVarintMax(count * kMaxVarintBytes, &plain_size) || !decoder->ReadBytes(&packed)) return false;
   if (!Decompress(Compression::kZstd, packed, plain_size, plain_size, &plain).ok()) return decoder->Fail();
   Decoder residuals(plain);
   for (size_t i = 0; i < count; ++i) {
-    if (!residuals.ReadZigzag(&values[i])) return decoder->Fail();
+    int64_t residual;
+    if (!residuals.ReadZigzag(&residual)) return decoder->Fail();
+    values[i] = static_cast<int64_t>(Bits(residual) + Bits(base));
   }
   return residuals.done() || decoder->Fail();
 }
