@@ -42,6 +42,7 @@ bool IsEvents(const Expr& expr) {
 }  // namespace
 
 ExprPtr Parser::ParseBinary(Position position, int min_precedence) {
+  const InExpression in_expression(this);
   const size_t first = at_;
   const bool rows = position == Position::kRow;
   ExprPtr left;

@@ -96,11 +96,12 @@ bool Parser::EventsUsedAsVector(SourceTable table) {
   std::vector<std::string> grouping;
   if (token.type == TokenType::kLeftBracket && !calls_.empty()) function = calls_.back().function;
   for (auto call = calls_.rbegin(); call != calls_.rend() && grouping.empty(); ++call) grouping = call->grouping;
-  const VectorProblem problem = EventsAsVector(token.place, ToString(table), function, grouping, range);
+  const VectorProblem problem = EventsAsVector(token.place, std::string(ToString(table)) + "{...}", function, grouping, range);
   return Fail(problem.place, problem.code, problem.message, problem.hint);
 }
 
 SpansetPtr Parser::ParseSpanset(SourceTable table) {
+  const InExpression in_expression(this);
   const size_t first = at_;
   SpansetPtr left = ParseSpansetPrimary(table);
   while (left != nullptr && AtSpanOperator()) {

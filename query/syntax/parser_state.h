@@ -29,8 +29,9 @@
 namespace braid {
 
 inline constexpr int kNestingMax = 200;
-// Left-deep chains (a or b or ...) make trees as deep as they are long; walks over them recurse.
-inline constexpr int kOperatorsMax = 2000;
+// Left-deep chains (a or b or ...) make trees as deep as they are long; walks over them recurse. Per stage or source,
+// with everything nested inside.
+inline constexpr int kOperatorsMax = 500;
 // Stages and lets become operators that pull from each other, again one frame each.
 inline constexpr int kStagesMax = 1000;
 inline constexpr int kLetsMax = 200;
@@ -61,6 +62,19 @@ class Parser {
     Nesting(const Nesting&) = delete;
     Nesting& operator=(const Nesting&) = delete;
     bool ok() const;
+
+   private:
+    Parser* parser_;
+  };
+  // One expression, or one that stands inside it.
+  class InExpression {
+   public:
+    explicit InExpression(Parser* parser) : parser_(parser) {
+      if (parser_->expression_depth_++ == 0) parser_->operators_ = 0;
+    }
+    ~InExpression() { --parser_->expression_depth_; }
+    InExpression(const InExpression&) = delete;
+    InExpression& operator=(const InExpression&) = delete;
 
    private:
     Parser* parser_;
@@ -193,6 +207,7 @@ class Parser {
   size_t at_ = 0;
   int depth_ = 0;
   int operators_ = 0;
+  int expression_depth_ = 0;
   int stages_ = 0;
   // In `stats` items, outside of an aggregate's arguments.
   bool aggregates_allowed_ = false;

@@ -346,7 +346,7 @@ ExprPtr Parser::ParseBrackets(ExprPtr inner, size_t first) {
   if (!Close(TokenType::kRightBracket, opening, "subquery or range")) return nullptr;
 
   if (const auto* nested = std::get_if<PipelineExpr>(&inner->node); nested != nullptr && nested->pipeline->kind == Kind::kEvents) {
-    const VectorProblem problem = EventsAsVector(opening, "logs", calls_.empty() ? "" : calls_.back().function, {}, "");
+    const VectorProblem problem = EventsAsVector(opening, SourceOf(*nested->pipeline), calls_.empty() ? "" : calls_.back().function, {}, "");
     return Fail(problem.place, problem.code, problem.message, problem.hint);
   }
   const auto* selector = std::get_if<Selector>(&inner->node);

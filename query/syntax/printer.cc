@@ -1,6 +1,7 @@
 // Canonical text of a tree. What the parser built is printed with its own parentheses (ParenExpr); trees built by hand
 // get those that precedence asks for.
 #include <type_traits>
+#include <utility>
 
 #include "query/syntax/kind_check.h"
 #include "query/syntax/literals.h"
@@ -84,6 +85,7 @@ class Printer {
   }
 
   std::string Text(const Pipeline& pipeline) {
+    const bool outer = std::exchange(rows_, true);
     std::string out;
     if (const auto* events = std::get_if<EventSource>(&pipeline.source)) {
       out = std::string(ToString(events->table));
@@ -92,13 +94,16 @@ class Printer {
     } else if (const auto* let = std::get_if<LetRef>(&pipeline.source)) {
       out = let->name;
     } else {
+      rows_ = false;
       out = Text(*std::get<VectorSource>(pipeline.source).expr);
+      rows_ = true;
     }
     for (const Stage& stage : pipeline.stages) {
       out += std::holds_alternative<LineFilter>(stage.node) ? " " : " | ";
       out += std::string(VerbOf(stage));
       out += std::visit([&](const auto& node) { return Arguments(node); }, stage.node);
     }
+    rows_ = outer;
     return out;
   }
 
@@ -142,7 +147,12 @@ class Printer {
   }
 
   // ---- expressions
-  std::string Node(const NumberLiteral& n) { return n.integer.has_value() ? std::to_string(*n.integer) : PrintNumber(n.value); }
+  std::string Node(const NumberLiteral& n) {
+    if (n.integer.has_value()) return std::to_string(*n.integer);
+    const std::string text = PrintNumber(n.value);
+    // What was written with a fraction or an exponent stays inexact.
+    return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
+  }
   std::string Node(const DurationLiteral& d) { return PrintDuration(d.value); }
   std::string Node(const TimestampLiteral& t) { return PrintTimestamp(t.value); }
   std::string Node(const StringLiteral& s) { return PrintString(s.value); }
@@ -220,8 +230,8 @@ class Printer {
   std::string Node(const BinaryExpr& b) {
     const int precedence = PrecedenceOf(b.op);
     const bool right_to_left = b.op == BinaryOp::kPow;
-    std::string out = Text(*b.left, right_to_left ? kPostfix : precedence) + " " +
-                      std::string(kBinarySpellings[static_cast<int>(b.op)]);
+    std::string out = Text(*b.left, right_to_left ? kPostfix : precedence) + " ";
+    out += rows_ && b.op == BinaryOp::kEqual ? "=" : kBinarySpellings[static_cast<int>(b.op)];
     if (b.return_bool) out += " bool";
     if (b.matching.given) {
       out += (b.matching.on ? " on " : " ignoring ") + Labels(b.matching.labels);
@@ -360,6 +370,8 @@ class Printer {
   std::string Arguments(const CompareStage& s) {
     return " " + Text(*s.condition) + (s.top > 0 ? " top " + std::to_string(s.top) : "");
   }
+
+  bool rows_ = false;  // row position, where equality is written =
 };
 
 }  // namespace

@@ -102,8 +102,7 @@ class Checker {
     const Kind kind = pipeline->pipeline->kind;
     if (kind == Kind::kSeries || kind == Kind::kScalar) return std::nullopt;
     if (kind == Kind::kEvents) {
-      const auto* source = std::get_if<EventSource>(&pipeline->pipeline->source);
-      return EventsAsVector(expr.place, source != nullptr ? ToString(source->table) : "...", function_, grouping_, "");
+      return EventsAsVector(expr.place, SourceOf(*pipeline->pipeline), function_, grouping_, "");
     }
     return VectorProblem{"E045", "a pipeline of kind " + std::string(ToString(kind)) + " is not a vector",
                          "give its `stats` a window to get a series: stats ... by (...) [5m]", expr.place};
@@ -278,6 +277,12 @@ ExprType TypeOf(const Expr& expr) {
       expr.node);
 }
 
+std::string SourceOf(const Pipeline& pipeline) {
+  if (const auto* events = std::get_if<EventSource>(&pipeline.source)) return std::string(ToString(events->table)) + "{...}";
+  if (const auto* let = std::get_if<LetRef>(&pipeline.source)) return let->name;
+  return "...";
+}
+
 std::optional<VectorProblem> CheckVector(const Expr& expr) { return Checker().Check(expr); }
 
 VectorProblem EventsAsVector(const Place& place, std::string_view source, std::string_view function,
@@ -304,7 +309,7 @@ VectorProblem EventsAsVector(const Place& place, std::string_view source, std::s
   const std::string window = range.empty() ? "5m" : std::string(range);
   const std::string subject = function.empty() ? "a vector operation" : std::string(function) + "()";
   return {"E045", subject + " over events is written as a stage",
-          "(" + std::string(source) + "{...} | stats " + aggregate + by + " [" + window + "])", place};
+          "(" + std::string(source) + " | stats " + aggregate + by + " [" + window + "])", place};
 }
 
 }  // namespace braid
