@@ -402,6 +402,8 @@ int CompareCells(const Column& a, size_t row_a, const Column& b, size_t row_b) {
   return CompareViews(CellAt(a, row_a), CellAt(b, row_b));
 }
 
+int CompareCells(const CellView& a, const CellView& b) { return CompareViews(a, b); }
+
 bool EqualCells(const Column& a, size_t row_a, const Column& b, size_t row_b) {
   if (a.type == Type::kString && b.type == Type::kString && a.dictionary == b.dictionary) {
     const bool null_a = a.IsNull(row_a);

@@ -48,6 +48,9 @@ Order CompareNumbers(double a, double b);
 // cannot be compared are kUnordered.
 Order CompareByRule(const CellView& a, const CellView& b);
 
+// The total order of expression.h's CompareCells, for values without their columns.
+int CompareCells(const CellView& a, const CellView& b);
+
 // The text that =~ and the text functions see: numbers in shortest form, null as "". `*storage` holds it if needed.
 std::string_view TextOf(const CellView& cell, std::string* storage);
 

@@ -1,0 +1,162 @@
+// Aggregates that keep one value of a group: any, first, last, min, max, arg_min, arg_max.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "query/rows/aggregators.h"
+
+namespace braid {
+namespace {
+
+// A value that outlives its column.
+class KeptValue {
+ public:
+  bool empty() const { return type_ == Type::kNull; }
+  void Clear() { type_ = Type::kNull; }
+  Type type() const { return type_; }
+  int64_t integer() const { return integer_; }
+  double number() const { return number_; }
+
+  void Set(const Column& column, size_t row) {
+    const CellView cell = CellAt(column, row);
+    type_ = cell.type;
+    integer_ = cell.integer;
+    number_ = cell.number;
+    trace_id_ = cell.trace_id;
+    if (type_ == Type::kString) text_.assign(cell.text);
+    if (type_ == Type::kHistogram) histogram_ = column.histograms[row];
+  }
+  CellView View() const {
+    CellView cell;
+    cell.type = type_;
+    cell.integer = integer_;
+    cell.number = number_;
+    cell.text = text_;
+    cell.trace_id = trace_id_;
+    cell.histogram = histogram_.get();
+    return cell;
+  }
+  void Emit(ColumnBuilder* out) const {
+    switch (type_) {
+      case Type::kNull:
+      case Type::kMixed: return out->AppendNull();
+      case Type::kDouble: return out->AppendDouble(number_);
+      case Type::kString: return out->AppendString(text_);
+      case Type::kTraceId: return out->AppendTraceId(trace_id_);
+      case Type::kHistogram: return out->AppendHistogram(histogram_);
+      default: return out->AppendInt(type_, integer_);
+    }
+  }
+
+ private:
+  Type type_ = Type::kNull;
+  int64_t integer_ = 0;
+  double number_ = 0;
+  TraceId trace_id_;
+  std::string text_;
+  std::shared_ptr<const Histogram> histogram_;
+};
+
+bool IsNan(const CellView& cell) { return cell.type == Type::kDouble && std::isnan(cell.number); }
+
+// Whether `fresh` takes the place of `kept`: strictly better; NaN is worse than everything. Neither is null.
+bool IsBetter(const CellView& fresh, const CellView& kept, bool greatest) {
+  if (IsNan(fresh) || IsNan(kept)) return !IsNan(fresh);
+  const int order = CompareCells(fresh, kept);
+  return greatest ? order > 0 : order < 0;
+}
+
+class PickAggregator : public Aggregator {
+ public:
+  explicit PickAggregator(AggregateFunction function) : function_(function) {}
+
+  void Resize(size_t slots) override {
+    values_.resize(std::max(slots, values_.size()));
+    if (ByKey()) keys_.resize(values_.size());
+  }
+
+  void Update(const std::vector<uint32_t>& slots, const Column* x, const Column* y) override {
+    for (size_t i = 0; i < slots.size(); ++i) {
+      if (slots[i] == kNoKey || x->IsNull(i)) continue;
+      KeptValue& kept = values_[slots[i]];
+      switch (function_) {
+        case AggregateFunction::kLast:
+          if (x->type != Type::kMixed || !CellAt(*x, i).null()) kept.Set(*x, i);
+          break;
+        case AggregateFunction::kMin:
+        case AggregateFunction::kMax:
+          if (kept.empty() || Improves(*x, i, kept)) kept.Set(*x, i);
+          break;
+        case AggregateFunction::kArgMin:
+        case AggregateFunction::kArgMax: {
+          KeptValue& key = keys_[slots[i]];
+          const CellView fresh = CellAt(*y, i);
+          if (fresh.null() || CellAt(*x, i).null()) break;
+          if (!key.empty() && !Improves(*y, i, key)) break;
+          key.Set(*y, i);
+          kept.Set(*x, i);
+          break;
+        }
+        default:
+          if (kept.empty()) kept.Set(*x, i);
+      }
+    }
+  }
+
+  void Merge(uint32_t into, uint32_t from) override {
+    KeptValue& kept = values_[into];
+    const KeptValue& other = values_[from];
+    if (other.empty()) return;
+    bool take = kept.empty();
+    switch (function_) {
+      case AggregateFunction::kLast: take = true; break;
+      case AggregateFunction::kMin:
+      case AggregateFunction::kMax:
+        take = take || IsBetter(other.View(), kept.View(), function_ == AggregateFunction::kMax);
+        break;
+      case AggregateFunction::kArgMin:
+      case AggregateFunction::kArgMax:
+        take = take || IsBetter(keys_[from].View(), keys_[into].View(), function_ == AggregateFunction::kArgMax);
+        if (take) keys_[into] = keys_[from];
+        break;
+      default: break;
+    }
+    if (take) kept = other;
+  }
+
+  void Clear(uint32_t slot) override {
+    values_[slot].Clear();
+    if (ByKey()) keys_[slot].Clear();
+  }
+  bool HasValue(uint32_t slot) const override { return !values_[slot].empty(); }
+  void Emit(uint32_t slot, ColumnBuilder* out) override { values_[slot].Emit(out); }
+  uint64_t bytes() const override { return (values_.size() + keys_.size()) * (sizeof(KeptValue) + 16); }
+
+ private:
+  bool ByKey() const { return function_ == AggregateFunction::kArgMin || function_ == AggregateFunction::kArgMax; }
+
+  bool Improves(const Column& column, size_t row, const KeptValue& kept) const {
+    const bool greatest = function_ == AggregateFunction::kMax || function_ == AggregateFunction::kArgMax;
+    if (column.type == kept.type() && column.type == Type::kDouble && !std::isnan(kept.number())) {
+      return greatest ? column.doubles[row] > kept.number() : column.doubles[row] < kept.number();
+    }
+    if (column.type == kept.type() && !column.ints.empty() && column.type != Type::kSpanId) {
+      return greatest ? column.ints[row] > kept.integer() : column.ints[row] < kept.integer();
+    }
+    const CellView fresh = CellAt(column, row);
+    return !fresh.null() && IsBetter(fresh, kept.View(), greatest);
+  }
+
+  AggregateFunction function_;
+  std::vector<KeptValue> values_;
+  std::vector<KeptValue> keys_;
+};
+
+}  // namespace
+
+std::unique_ptr<Aggregator> MakePickAggregator(const AggregateItem& item) {
+  return std::make_unique<PickAggregator>(item.function);
+}
+
+}  // namespace braid
