@@ -272,12 +272,13 @@ bool DecodeHistogram(std::string_view payload, Histogram* histogram) {
   Decoder in(payload);
   int64_t schema = 0;
   uint8_t flags = 0;
-  if (!in.ReadZigzag(&schema) || schema > INT32_MAX || schema < INT32_MIN || !in.ReadByte(&flags) || flags > 3) {
+  if (!in.ReadZigzag(&schema) || schema > INT32_MAX || schema < INT32_MIN || !in.ReadByte(&flags) || flags > 7) {
     return false;
   }
   histogram->schema = static_cast<int32_t>(schema);
   histogram->is_gauge = (flags & 1) != 0;
   histogram->reset_unknown = (flags & 2) != 0;
+  histogram->reset = (flags & 4) != 0;
   if (!in.ReadDouble(&histogram->zero_threshold) || !in.ReadDouble(&histogram->zero_count) ||
       !in.ReadDouble(&histogram->count) || !in.ReadDouble(&histogram->sum) || !ReadBuckets(&in, &histogram->positive) ||
       !ReadBuckets(&in, &histogram->negative)) {

@@ -26,7 +26,7 @@
 // link       := trace_id fixed64(span_id) varint(flags) varint(dropped attributes) bytes(trace state) attributes
 // exemplar   := byte(has) fixed64(time) fixed64(value's bits) [1: trace_id] [2: fixed64(span_id)] attributes
 // metadata   := bytes(metric) bytes(type) bytes(unit) bytes(help)
-// histogram  := zigzag(schema) byte(1: gauge, 2: reset unknown) fixed64 zero threshold, zero count, count, sum
+// histogram  := zigzag(schema) byte(1: gauge, 2: reset unknown, 4: reset) fixed64 zero threshold, zero count, count, sum
 //               buckets(positive) buckets(negative) varint(count) fixed64(custom bound)*
 //   buckets  := varint(count) { zigzag(index - last index) fixed64(count's bits) }*
 // attributes := varint(count) { bytes(name) value }*
@@ -95,7 +95,8 @@ void PutBuckets(std::string* out, const std::vector<Histogram::Bucket>& buckets)
 
 void PutHistogram(std::string* out, const Histogram& histogram) {
   PutZigzag(out, histogram.schema);
-  PutByte(out, static_cast<uint8_t>((histogram.is_gauge ? 1 : 0) | (histogram.reset_unknown ? 2 : 0)));
+  PutByte(out, static_cast<uint8_t>((histogram.is_gauge ? 1 : 0) | (histogram.reset_unknown ? 2 : 0) |
+                                     (histogram.reset ? 4 : 0)));
   PutDouble(out, histogram.zero_threshold);
   PutDouble(out, histogram.zero_count);
   PutDouble(out, histogram.count);

@@ -46,7 +46,8 @@ struct VectorContext {
   std::shared_ptr<const Snapshot> snapshot;
   Timestamp start = 0;           // of the query, for @ start()
   Timestamp end = 0;
-  Duration step = 0;             // default step of sub-queries
+  Duration step = 0;             // of the query; 0 if it asks for one instant
+  Duration subquery_step = 0;    // default step of sub-queries; 0 = `step`, or a minute if that is 0 too
   Duration lookback = 300 * kSecond;
   const std::map<std::string, Value>* params = nullptr;
   QueryLimits limits;
@@ -62,7 +63,8 @@ struct VectorContext {
 absl::StatusOr<VectorResult> EvaluateVector(const Expr& expr, const std::vector<Timestamp>& times,
                                             const VectorContext& context);
 
-// How far before the first and after the last instant an expression reads: for explain and for bounds of sources.
+// From when to when an expression reads if its instants lie in `times`; empty if it reads nothing. For
+// explain and for bounds of sources.
 TimeRange ReadRange(const Expr& expr, TimeRange times, const VectorContext& context);
 
 }  // namespace braid

@@ -126,6 +126,7 @@ struct Histogram {
   std::vector<Bucket> positive;  // ascending index, populated or explicitly zero buckets
   std::vector<Bucket> negative;
   std::vector<double> custom_bounds;  // ascending upper bounds, only with schema -53
+  bool reset = false;          // the producer said that the counter was reset just before this sample
   friend bool operator==(const Histogram&, const Histogram&) = default;
 };
 

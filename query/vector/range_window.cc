@@ -1,0 +1,84 @@
+#include "query/vector/range_window.h"
+
+#include "query/vector/histogram_math.h"
+
+namespace braid::promql {
+
+Timestamp SaturatingSubtract(Timestamp a, Duration b) {
+  Timestamp result;
+  if (__builtin_sub_overflow(a, b, &result)) return b > 0 ? kMinTimestamp : kMaxTimestamp;
+  return result;
+}
+
+WindowSlider::WindowSlider(const SampleSeries* series, Duration range) {
+  window_.series = series;
+  window_.range = range;
+}
+
+const Window& WindowSlider::MoveTo(Timestamp end, Timestamp at) {
+  Window& w = window_;
+  w.at = at;
+  w.end = end;
+  w.start = SaturatingSubtract(end, w.range);
+  const auto slide = [&](const std::vector<Timestamp>& times, size_t* first, size_t* last) {
+    while (*last < times.size() && times[*last] <= w.end) ++*last;
+    while (*first < *last && times[*first] <= w.start) ++*first;
+  };
+  slide(w.series->float_times, &w.float_begin, &w.float_end);
+  slide(w.series->histogram_times, &w.histogram_begin, &w.histogram_end);
+  return w;
+}
+
+std::vector<ResetHint> ReadHints(const std::vector<HistogramPtr>& histograms) {
+  std::vector<ResetHint> hints;
+  hints.reserve(histograms.size());
+  for (size_t i = 0; i < histograms.size(); ++i) {
+    const Histogram& current = *histograms[i];
+    ResetHint hint = HintOf(current);
+    if (hint == ResetHint::kUnknown && i > 0) {
+      const Histogram& before = *histograms[i - 1];
+      if (before.is_gauge) {
+        // A counter that follows a gauge: nothing to compare with.
+      } else if (current.count < before.count) {
+        hint = ResetHint::kReset;
+      } else if (current.schema == before.schema && current.zero_threshold == before.zero_threshold) {
+        const bool other_bounds = current.custom_bounds != before.custom_bounds;
+        hint = other_bounds || DetectReset(current, hint, before) ? ResetHint::kReset : ResetHint::kNotReset;
+      }
+    }
+    hints.push_back(hint);
+  }
+  return hints;
+}
+
+SampleSeries ToSampleSeries(SeriesData&& data) {
+  SampleSeries series;
+  series.labels = std::move(data.labels);
+  if (data.histograms.empty()) {
+    series.float_times = std::move(data.times);
+    series.floats = std::move(data.values);
+    size_t kept = 0;
+    for (size_t i = 0; i < series.floats.size(); ++i) {
+      if (IsStaleNan(series.floats[i])) continue;
+      series.float_times[kept] = series.float_times[i];
+      series.floats[kept++] = series.floats[i];
+    }
+    series.float_times.resize(kept);
+    series.floats.resize(kept);
+    return series;
+  }
+  for (size_t i = 0; i < data.times.size(); ++i) {
+    if (IsStaleNan(data.values[i])) continue;
+    if (data.histograms[i] == nullptr) {
+      series.float_times.push_back(data.times[i]);
+      series.floats.push_back(data.values[i]);
+    } else {
+      series.histogram_times.push_back(data.times[i]);
+      series.histograms.push_back(std::move(data.histograms[i]));
+    }
+  }
+  series.hints = ReadHints(series.histograms);
+  return series;
+}
+
+}  // namespace braid::promql
