@@ -41,6 +41,7 @@ class QueryContext {
   int threads = 1;
   std::shared_ptr<const std::atomic<bool>> cancel;
   int64_t deadline_steady_ns = 0;  // 0 = none
+  uint64_t scanned_bytes = 0;      // stored bytes read until now, kept while limits.scan_bytes_max is set
 
   // Ok, Cancelled or DeadlineExceeded. Operators ask at least once per batch and inside long loops.
   absl::Status CheckAlive() const;

@@ -1,0 +1,150 @@
+#include "query/plan/empty_note.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "query/rows/cells.h"
+#include "query/syntax/errors.h"
+#include "query/syntax/parser.h"
+
+namespace braid {
+namespace {
+
+std::string Verb(const PlanNode& node) {
+  if (node.is_source) return "source";
+  const size_t begin = node.text.find_first_not_of("| ");
+  if (begin == std::string::npos || begin != 0) {
+    const size_t from = begin == std::string::npos ? 0 : begin;
+    return node.text.substr(from, node.text.find(' ', from) - from);
+  }
+  return node.text.substr(0, node.text.find(' '));
+}
+
+std::string RangeText(TimeRange range) { return FormatTimestamp(range.start) + ".." + FormatTimestamp(range.end); }
+
+// The source at the bottom of a chain of stages.
+const PlanNode& SourceOf(const PlanNode& node) {
+  const PlanNode* at = &node;
+  while (!at->is_source && !at->children.empty()) at = at->children[0].get();
+  return *at;
+}
+
+// The stages from the source up, as they ran.
+std::vector<const PlanNode*> ChainOf(const PlanNode& root) {
+  std::vector<const PlanNode*> chain;
+  for (const PlanNode* at = &root;; at = at->children[0].get()) {
+    chain.push_back(at);
+    if (at->is_source || at->children.empty()) break;
+  }
+  std::reverse(chain.begin(), chain.end());
+  return chain;
+}
+
+std::string WhyTable(const PlanNode& source, const QueryContext& context) {
+  const std::string name(ToString(source.table));
+  const TimeRange extent = context.snapshot->Range(source.table);
+  if (extent.empty()) return "there are no " + name;
+  if (!extent.Overlaps(source.range)) {
+    return "no data in the range " + RangeText(source.range) + "; data of `" + name + "` spans " + RangeText(extent);
+  }
+  if (source.scan.rows_read == 0 && source.scan.sources_read == 0 && source.scan.sources_total > 0) {
+    return "indexes ruled out all " + std::to_string(source.scan.sources_total) + " parts";
+  }
+  return "no row of `" + name + "` in the range meets the conditions";
+}
+
+// A selector that nothing matches, or two sides whose labels never meet.
+std::string WhyVector(const Expr& wrapped, const PlanNode& source, PlanBuilder* builder, QueryContext* context) {
+  const Expr* expr = &wrapped;
+  while (const auto* paren = std::get_if<ParenExpr>(&expr->node)) expr = paren->inner.get();
+  const TimeRange extent = context->snapshot->SampleRange();
+  if (extent.empty()) return "there are no samples";
+  if (!extent.Overlaps(TimeRange{Moved(source.range.start, -3600 * kSecond), source.range.end})) {
+    return "no data in the range " + RangeText(source.range) + "; samples span " + RangeText(extent);
+  }
+  const auto* binary = std::get_if<BinaryExpr>(&expr->node);
+  if (binary == nullptr) return "no series has a value there";
+  PlanNode scratch;
+  const std::vector<Timestamp> times =
+      StepGrid(context->start, context->start == context->end ? 0 : context->step, TimeRange{context->start, context->end});
+  if (times.empty()) return "no series has a value there";
+  const auto left = builder->EvaluateAt(*binary->left, times, &scratch, 300 * kSecond);
+  const auto right = builder->EvaluateAt(*binary->right, times, &scratch, 300 * kSecond);
+  if (!left.ok() || !right.ok()) return "";
+  if (left->type == VectorType::kVector && left->series.empty()) return "the left side `" + Print(*binary->left) + "` has no series";
+  if (right->type == VectorType::kVector && right->series.empty()) return "the right side `" + Print(*binary->right) + "` has no series";
+  if (left->type != VectorType::kVector || right->type != VectorType::kVector) return "no value meets the condition";
+  std::set<Labels> labels;
+  for (const VectorSeries& series : left->series) labels.insert(series.labels);
+  const bool compares = binary->op >= BinaryOp::kEqual && binary->op <= BinaryOp::kGreaterEqual;
+  if (compares && !binary->matching.given && std::any_of(right->series.begin(), right->series.end(), [&](const VectorSeries& s) {
+        return labels.count(s.labels) > 0;
+      })) {
+    return "no value meets the condition";
+  }
+  return "label sets of the two sides never met: left for example " + ToString(left->series[0].labels) +
+         ", right for example " + ToString(right->series[0].labels);
+}
+
+const VectorSource* VectorOf(const QueryAst& query, const Pipeline& pipeline) {
+  if (const auto* vector = std::get_if<VectorSource>(&pipeline.source)) return vector;
+  if (const auto* let = std::get_if<LetRef>(&pipeline.source)) {
+    for (const LetClause& clause : query.lets) {
+      if (clause.name == let->name) return VectorOf(query, *clause.pipeline);
+    }
+  }
+  return nullptr;
+}
+
+// Sub-queries that gave nothing, as reasons of what used them.
+void ListEmptyBranches(const PlanNode& node, std::vector<std::string>* reasons, const QueryContext& context) {
+  for (size_t i = node.is_source ? 0 : 1; i < node.children.size(); ++i) {
+    const PlanNode& child = *node.children[i];
+    if (!child.ran || child.rows > 0) continue;
+    std::string reason = "`" + (child.role.empty() ? child.text : child.role) + "`: 0 rows";
+    const PlanNode& source = SourceOf(child);
+    if (source.is_table && source.rows == 0) reason += " (`" + source.text + "`: " + WhyTable(source, context) + ")";
+    reasons->push_back(std::move(reason));
+  }
+}
+
+}  // namespace
+
+void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder* builder, QueryContext* context) {
+  const std::vector<const PlanNode*> chain = ChainOf(root);
+  const auto first = std::find_if(chain.begin(), chain.end(), [](const PlanNode* node) { return node->rows == 0; });
+  if (first == chain.end()) return;
+  const auto position = static_cast<size_t>(first - chain.begin());
+  std::string text = position == 0 ? "empty at the source `" + chain[0]->text + "`"
+                                   : "empty after stage " + std::to_string(position) + " " + Verb(*chain[position]);
+  text += "; rows per stage:";
+  for (size_t i = 0; i < chain.size(); ++i) {
+    text += (i == 0 ? " " : ", ") + Verb(*chain[i]) + " " + std::to_string(chain[i]->rows);
+  }
+  std::vector<std::string> reasons;
+  for (const auto& [name, table] : builder->unknown_columns()) {
+    std::string reason = "no row of `" + std::string(ToString(table)) + "` has a column '" + name + "'";
+    const std::vector<std::string> names = builder->ColumnsOf(table).Names();
+    const std::vector<std::string_view> candidates(names.begin(), names.end());
+    const std::string nearest = DidYouMean(name, candidates);
+    if (!nearest.empty()) reason += ", " + nearest;
+    if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) reasons.push_back(std::move(reason));
+  }
+  if (position == 0) {
+    if (chain[0]->is_table) {
+      reasons.push_back(WhyTable(*chain[0], *context));
+    } else if (const VectorSource* vector = VectorOf(query, *query.body)) {
+      reasons.push_back(WhyVector(*vector->expr, *chain[0], builder, context));
+    }
+  }
+  for (size_t i = 0; i <= position; ++i) ListEmptyBranches(*chain[i], &reasons, *context);
+  for (const std::string& reason : reasons) {
+    if (!reason.empty()) text += "; " + reason;
+  }
+  context->AddNote("empty", std::move(text));
+}
+
+}  // namespace braid

@@ -1,0 +1,396 @@
+#include "query/plan/table_source.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "query/rows/cells.h"
+#include "query/rows/column_concat.h"
+#include "query/rows/reservation.h"
+#include "query/rows/status_macros.h"
+
+namespace braid {
+namespace {
+
+// A bounded source order sorts and cuts whenever it holds so many times more rows than are wanted, or so many.
+constexpr size_t kPruneFactor = 4;
+constexpr size_t kPruneRowsMin = 65'536;
+
+Timestamp ShiftBack(Timestamp time, Duration offset) {
+  if (time == kMinTimestamp || time == kMaxTimestamp) return time;
+  Timestamp shifted = 0;
+  if (__builtin_sub_overflow(time, offset, &shifted)) return offset > 0 ? kMinTimestamp : kMaxTimestamp;
+  return shifted;
+}
+
+// Narrows `*range` by `time op value`.
+void ApplyTimeCondition(const PushedCondition& condition, TimeRange* range) {
+  if (condition.values.size() != 1) return;
+  const CellView value = CellAt(condition.values[0], 0);
+  if (value.type != Type::kTimestamp) return;
+  switch (condition.op) {
+    case Predicate::Op::kGreater:
+    case Predicate::Op::kGreaterEqual: range->start = std::max(range->start, value.integer); break;
+    case Predicate::Op::kLess:
+    case Predicate::Op::kLessEqual: range->end = std::min(range->end, value.integer); break;
+    case Predicate::Op::kEqual:
+      range->start = std::max(range->start, value.integer);
+      range->end = std::min(range->end, value.integer);
+      break;
+    default: break;
+  }
+}
+
+// The ids that a condition on trace_id leaves, sorted.
+std::optional<std::vector<TraceId>> IdsOf(const PushedCondition& condition) {
+  std::vector<TraceId> ids;
+  for (const Column& cell : condition.values) {
+    const CellView value = CellAt(cell, 0);
+    TraceId id;
+    if (value.type == Type::kTraceId) {
+      id = value.trace_id;
+    } else if (value.type != Type::kString || !ParseTraceId(value.text, &id)) {
+      return std::nullopt;  // the binder answers the error
+    }
+    ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+class TableScanOperator : public Operator {
+ public:
+  TableScanOperator(TableScan plan, std::unique_ptr<Scan> scan, QueryContext* context, PlanNode* node)
+      : plan_(std::move(plan)), scan_(std::move(scan)), context_(context), node_(node) {
+    TakeStats();
+  }
+
+  const Schema& schema() const override { return plan_.schema; }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    if (scan_ == nullptr) return false;
+    RETURN_IF_ERROR(context_->CheckAlive());
+    RecordBatch stored;
+    ASSIGN_OR_RETURN(const bool more, scan_->Next(&stored));
+    TakeStats();
+    if (!more) {
+      for (const std::string& damaged : scan_->stats().damaged) {
+        context_->AddNote("partial", "rows are missing: " + damaged);
+      }
+      return false;
+    }
+    const uint64_t limit = context_->limits.scan_bytes_max;
+    if (limit != 0) {
+      context_->scanned_bytes += scan_->stats().bytes_read - counted_bytes_;
+      counted_bytes_ = scan_->stats().bytes_read;
+      if (context_->scanned_bytes > limit) {
+        return absl::ResourceExhaustedError("E082: the query reads more than its limit of " + std::to_string(limit) +
+                                            " stored bytes; narrow its range or its conditions, or raise the limit");
+      }
+    }
+    batch->num_rows = stored.num_rows;
+    batch->columns.clear();
+    batch->columns.reserve(plan_.parts.size());
+    for (size_t i = 0; i < plan_.parts.size(); ++i) {
+      Column column = Combine(&stored, plan_.parts[i]);
+      if (plan_.offset != 0 && column.type == Type::kTimestamp) {
+        for (int64_t& time : column.ints) time += plan_.offset;
+      }
+      batch->columns.push_back(std::move(column));
+    }
+    return true;
+  }
+
+ private:
+  void TakeStats() {
+    if (node_ != nullptr && scan_ != nullptr) node_->scan = scan_->stats();
+  }
+
+  static Column Combine(RecordBatch* stored, const std::vector<size_t>& parts) {
+    if (parts.size() == 1) return std::move(stored->columns[parts[0]]);
+    ColumnBuilder builder;
+    for (size_t row = 0; row < stored->num_rows; ++row) {
+      const auto part = std::find_if(parts.begin(), parts.end(),
+                                     [&](size_t index) { return !stored->columns[index].IsNull(row); });
+      if (part == parts.end()) {
+        builder.AppendNull();
+      } else {
+        builder.AppendFrom(stored->columns[*part], row);
+      }
+    }
+    return builder.Finish();
+  }
+
+  TableScan plan_;
+  std::unique_ptr<Scan> scan_;
+  QueryContext* context_;
+  PlanNode* node_;
+  uint64_t counted_bytes_ = 0;
+};
+
+class SourceOrder : public Operator {
+ public:
+  SourceOrder(OperatorPtr input, std::optional<std::vector<std::string>> keep, std::optional<uint64_t> first,
+              std::optional<uint64_t> last, QueryContext* context)
+      : input_(std::move(input)), first_(first), last_(last), context_(context), reservation_(context, "source order") {
+    const Schema& from = input_->schema();
+    schema_.kind = from.kind;
+    for (size_t i = 0; i < from.columns.size(); ++i) {
+      const std::string& name = from.columns[i].name;
+      const bool kept = keep ? std::find(keep->begin(), keep->end(), name) != keep->end() : name != "stream";
+      if (!kept) continue;
+      picked_.push_back(i);
+      schema_.columns.push_back(from.columns[i]);
+    }
+  }
+
+  const Schema& schema() const override { return schema_; }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    if (sorted_ == nullptr) {
+      ASSIGN_OR_RETURN(RecordBatch rows, ReadSorted());
+      sorted_ = MakeBatchSource(schema_, std::move(rows));
+    }
+    return sorted_->Next(batch);
+  }
+
+ private:
+  absl::StatusOr<RecordBatch> ReadSorted() {
+    if (!first_ && !last_) {
+      ASSIGN_OR_RETURN(RecordBatch rows, DrainInto(input_.get(), context_, &reservation_));
+      const std::vector<uint32_t> order = OrderOf(rows);
+      return PickSorted(std::move(rows), order);
+    }
+    // Only the ends of the order are wanted: hold a few times as many rows and cut.
+    const uint64_t wanted = first_ ? *first_ : *last_;
+    const size_t hold = static_cast<size_t>(std::max<uint64_t>(kPruneRowsMin, wanted < UINT32_MAX ? wanted * kPruneFactor : UINT32_MAX));
+    std::vector<ColumnConcat> held(input_->schema().columns.size());
+    size_t num_held = 0;
+    const auto finish = [&] {
+      RecordBatch rows;
+      rows.num_rows = num_held;
+      for (ColumnConcat& column : held) rows.columns.push_back(column.Finish());
+      held = std::vector<ColumnConcat>(held.size());
+      return rows;
+    };
+    while (true) {
+      RecordBatch batch;
+      ASSIGN_OR_RETURN(const bool more, input_->Next(&batch));
+      if (!more) break;
+      RETURN_IF_ERROR(context_->CheckAlive());
+      if (batch.num_rows == 0) continue;
+      for (size_t i = 0; i < held.size(); ++i) held[i].Append(batch.columns[i]);
+      num_held += batch.num_rows;
+      if (num_held <= hold) continue;
+      RecordBatch rows = finish();
+      std::vector<uint32_t> order = OrderOf(rows);
+      Cut(&order);
+      rows = rows.Select(order);
+      RETURN_IF_ERROR(reservation_.Set(ApproximateBytes(rows)));
+      for (size_t i = 0; i < held.size(); ++i) held[i].Append(rows.columns[i]);
+      num_held = rows.num_rows;
+    }
+    RecordBatch rows = finish();
+    if (rows.num_rows == 0) {
+      for (size_t i = 0; i < rows.columns.size(); ++i) {
+        const Type type = input_->schema().columns[i].type;
+        rows.columns[i] = ColumnBuilder(type == Type::kMixed ? Type::kNull : type).Finish();
+      }
+    }
+    RETURN_IF_ERROR(reservation_.Set(ApproximateBytes(rows)));
+    std::vector<uint32_t> order = OrderOf(rows);
+    Cut(&order);
+    return PickSorted(std::move(rows), order);
+  }
+
+  void Cut(std::vector<uint32_t>* order) const {
+    if (first_ && order->size() > *first_) order->resize(*first_);
+    if (last_ && order->size() > *last_) order->erase(order->begin(), order->end() - static_cast<ptrdiff_t>(*last_));
+  }
+
+  std::vector<uint32_t> OrderOf(const RecordBatch& rows) const {
+    const Column* keys[4] = {};
+    static constexpr const char* kNames[] = {"time", "stream", "trace_id", "span_id"};
+    for (size_t i = 0; i < 4; ++i) {
+      const int index = input_->schema().Find(kNames[i]);
+      if (index >= 0) keys[i] = &rows.columns[static_cast<size_t>(index)];
+    }
+    std::vector<uint32_t> order(rows.num_rows);
+    std::iota(order.begin(), order.end(), 0U);
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+      for (size_t i = 0; i < 4; ++i) {
+        if (keys[i] == nullptr) continue;
+        // A stream is a 64-bit fingerprint kept in a signed column; any fixed order of them does.
+        const int order_of = CompareCells(*keys[i], a, *keys[i], b);
+        if (order_of != 0) return order_of < 0;
+      }
+      return false;
+    });
+    return order;
+  }
+
+  RecordBatch PickSorted(RecordBatch rows, const std::vector<uint32_t>& order) const {
+    RecordBatch picked;
+    picked.num_rows = order.size();
+    const bool in_order = order.size() == rows.num_rows && std::is_sorted(order.begin(), order.end());
+    for (const size_t index : picked_) {
+      picked.columns.push_back(in_order ? std::move(rows.columns[index]) : rows.columns[index].Select(order));
+    }
+    return picked;
+  }
+
+  OperatorPtr input_;
+  std::optional<uint64_t> first_;
+  std::optional<uint64_t> last_;
+  QueryContext* context_;
+  Reservation reservation_;
+  Schema schema_;
+  std::vector<size_t> picked_;
+  OperatorPtr sorted_;
+};
+
+}  // namespace
+
+std::vector<std::string> SourceOrderColumns(Table table) {
+  std::vector<std::string> names;
+  for (const char* name : {"time", "stream", "trace_id", "span_id"}) {
+    for (const auto& [builtin, type] : BuiltinColumns(table)) {
+      if (builtin == name) names.push_back(builtin);
+    }
+  }
+  return names;
+}
+
+TableScan PlanTableScan(const TableColumns& columns, const std::vector<std::string>& names, const Pushdown& down,
+                        Duration offset, QueryContext* context, std::vector<std::string>* details) {
+  TableScan scan;
+  ScanSpec& spec = scan.spec;
+  spec.table = columns.table();
+  spec.use_indexes = context->use_indexes;
+  scan.offset = offset;
+  scan.schema.kind = Kind::kEvents;
+  for (const std::string& name : names) {
+    const std::vector<ColumnRef> refs = columns.Resolve(name);
+    if (refs.empty() || scan.schema.Find(name) >= 0) continue;
+    std::vector<size_t> parts;
+    for (const ColumnRef& ref : refs) {
+      const auto found = std::find(spec.columns.begin(), spec.columns.end(), ref);
+      parts.push_back(static_cast<size_t>(found - spec.columns.begin()));
+      if (found == spec.columns.end()) spec.columns.push_back(ref);
+    }
+    // A stored column is handed over, not copied: a second name for it needs a column of its own.
+    if (parts.size() == 1 && parts[0] + 1 < spec.columns.size()) {
+      for (const auto& other : scan.parts) {
+        if (std::find(other.begin(), other.end(), parts[0]) != other.end()) {
+          spec.columns.push_back(refs[0]);
+          parts[0] = spec.columns.size() - 1;
+          break;
+        }
+      }
+    }
+    scan.schema.columns.push_back(SchemaColumn{name, columns.TypeOf(name)});
+    scan.parts.push_back(std::move(parts));
+  }
+
+  TimeRange range = down.range;
+  const auto meet = [&](std::shared_ptr<const std::vector<TraceId>> ids) {
+    if (spec.trace_ids == nullptr) {
+      range = TimeRange();  // a trace is never cut
+      spec.trace_ids = std::move(ids);
+      return;
+    }
+    auto both = std::make_shared<std::vector<TraceId>>();
+    std::set_intersection(spec.trace_ids->begin(), spec.trace_ids->end(), ids->begin(), ids->end(),
+                          std::back_inserter(*both));
+    spec.trace_ids = std::move(both);
+  };
+  for (const PushedCondition& condition : down.conditions) {
+    if (!IsTraceCondition(condition)) continue;
+    if (auto ids = IdsOf(condition)) {
+      meet(std::make_shared<const std::vector<TraceId>>(*std::move(ids)));
+      details->push_back("pushed " + condition.text);
+    }
+  }
+  for (const PushedSet& set : down.sets) {
+    if (set.planned_only) details->push_back("first " + set.text);
+    if (set.trace_ids == nullptr || set.columns[static_cast<size_t>(set.trace_key)] != "trace_id") continue;
+    meet(set.trace_ids);
+    details->push_back(set.text + " (" + std::to_string(set.trace_ids->size()) + " ids)");
+  }
+  for (const PushedCondition& condition : down.conditions) {
+    if (condition.column == "time") {
+      ApplyTimeCondition(condition, &range);
+      continue;
+    }
+    if (IsTraceCondition(condition)) continue;
+    if (auto predicate = columns.AsPredicate(condition)) {
+      spec.predicates.push_back(*std::move(predicate));
+      details->push_back("pushed " + condition.text);
+    }
+  }
+  for (const PushedSet& set : down.sets) {
+    if (!set.texts.empty() && set.columns.size() == 1) {
+      PushedCondition condition;
+      condition.column = set.columns[0];
+      condition.op = Predicate::Op::kIn;
+      for (const std::string& text : set.texts) {
+        Column cell;
+        cell.type = Type::kString;
+        cell.size = 1;
+        cell.codes = {0};
+        cell.dictionary = StringDictionary::Make({text});
+        condition.values.push_back(std::move(cell));
+      }
+      if (auto predicate = columns.AsPredicate(condition)) {
+        spec.predicates.push_back(*std::move(predicate));
+        details->push_back(set.text + " (" + std::to_string(set.texts.size()) + " values)");
+      }
+    }
+    if (set.intervals != nullptr && offset == 0) {
+      auto intervals = std::make_shared<IntervalSet>(*set.intervals);
+      bool usable = true;
+      for (size_t i = 0; i < intervals->keys.size() && usable; ++i) {
+        const auto refs = columns.Resolve(set.interval_columns[i]);
+        usable = refs.size() == 1 && columns.TypeOf(set.interval_columns[i]) == Type::kString;
+        if (usable) intervals->keys[i] = refs[0];
+      }
+      // What lasts may begin before the intervals; of instants the hull bounds the time.
+      if (spec.table != Table::kSpans) {
+        range.start = std::max(range.start, set.time.start);
+        range.end = std::min(range.end, set.time.end);
+      }
+      if (usable) {
+        details->push_back(set.text + " (" + std::to_string(intervals->entries.size()) + " keys, " +
+                           std::to_string(set.size) + " intervals)");
+        spec.intervals.push_back(std::move(intervals));
+      }
+    }
+    scan.empty = scan.empty || (set.size == 0 && !set.planned_only);
+  }
+  if (columns.table() == Table::kLogs) {
+    spec.terms = down.terms;
+    for (const std::string& term : spec.terms) details->push_back("pushed |= \"" + term + "\"");
+  }
+  spec.time = TimeRange{ShiftBack(range.start, offset), ShiftBack(range.end, offset)};
+  scan.empty = scan.empty || spec.time.empty() || (spec.trace_ids != nullptr && spec.trace_ids->empty());
+  return scan;
+}
+
+absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context, PlanNode* node) {
+  std::unique_ptr<Scan> opened;
+  if (!scan.empty) {
+    ASSIGN_OR_RETURN(opened, context->snapshot->OpenScan(scan.spec));
+  } else if (node != nullptr) {
+    node->details.push_back("not read: a set is empty");
+  }
+  OperatorPtr op = std::make_unique<TableScanOperator>(std::move(scan), std::move(opened), context, node);
+  return op;
+}
+
+OperatorPtr MakeSourceOrder(OperatorPtr input, std::optional<std::vector<std::string>> keep,
+                            std::optional<uint64_t> first, std::optional<uint64_t> last, QueryContext* context) {
+  return std::make_unique<SourceOrder>(std::move(input), std::move(keep), first, last, context);
+}
+
+}  // namespace braid
