@@ -146,7 +146,7 @@ constexpr RowFunction kRowFunctions[] = {
     {"quantile", 2, 2, true},
     {"rate", 0, 1, true},
     {"replace", 3, 3},
-    {"round", 1, 2},
+    {"round", 1, 1},
     {"scalar", 1, 1},
     {"sqrt", 1, 1},
     {"start", 0, 0},
@@ -154,7 +154,7 @@ constexpr RowFunction kRowFunctions[] = {
     {"step", 0, 0},
     {"sum", 1, 1, true},
     {"upper", 1, 1},
-    {"values", 1, 2, true},
+    {"values", 2, 2, true},
 };
 
 template <typename Table>

@@ -100,7 +100,7 @@ TEST(Soup, RandomTokens) {
       "$p", "2026-01-31T10:00:00Z", "attr.\"k\"", ".y", "# c\n", "\n", "\xC3\xA9", "\x01", "\\", "\"open", "union", "context",
       "compare", "sort", "desc", "limit", "dedup", "json", "from", "start", "end", "Inf", "samples", "avoiding"};
   std::mt19937 random(20260131);
-  for (int i = 0; i < 6000; ++i) {
+  for (int i = 0; i < 3000; ++i) {
     std::string text;
     const int length = 1 + random() % 24;
     for (int j = 0; j < length; ++j) {
@@ -114,7 +114,7 @@ TEST(Soup, RandomTokens) {
 
 TEST(Soup, MutatedQueries) {
   std::mt19937 random(7);
-  for (int i = 0; i < 6000; ++i) {
+  for (int i = 0; i < 3000; ++i) {
     std::string text(kExampleQueries[random() % std::size(kExampleQueries)].text);
     const int edits = 1 + random() % 3;
     for (int e = 0; e < edits && !text.empty(); ++e) {
