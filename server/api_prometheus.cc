@@ -1,0 +1,308 @@
+// The part of Prometheus' HTTP API that Grafana and promtool use: queries, labels, series, metadata, build information.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <set>
+
+#include "engine/base/status_macros.h"
+#include "query/syntax/parser.h"
+#include "server/app.h"
+#include "server/ingest/json_text.h"
+#include "server/prometheus_json.h"
+#include "server/request_time.h"
+#include "server/status_code.h"
+
+namespace braid::server {
+namespace {
+
+using Params = std::vector<std::pair<std::string, std::string>>;
+
+constexpr size_t kPointsMax = 11'000;  // of one series, as in Prometheus
+
+const std::string* Find(const Params& params, std::string_view name) {
+  for (const auto& [key, value] : params) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+http::Response Error(const absl::Status& status) {
+  std::string_view type = "execution";
+  int code = 422;
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument: type = "bad_data"; code = 400; break;
+    case absl::StatusCode::kNotFound: type = "not_found"; code = 404; break;
+    case absl::StatusCode::kDeadlineExceeded: type = "timeout"; code = 503; break;
+    case absl::StatusCode::kCancelled: type = "canceled"; code = 499; break;
+    case absl::StatusCode::kUnavailable: type = "unavailable"; code = 503; break;
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kDataLoss: type = "internal"; code = 500; break;
+    default: break;
+  }
+  const std::optional<QueryError> error = ErrorOf(status);
+  std::string message = error ? std::to_string(error->line) + ":" + std::to_string(error->column) + ": parse error: " +
+                                    error->message + (error->hint.empty() ? "" : " (" + error->hint + ")")
+                              : MessageOf(status);
+  return JsonResponse(code, ErrorJson(type, message));
+}
+
+// URL and form parameters together.
+absl::StatusOr<Params> ParamsOf(const http::Request& request) {
+  Params params = request.query;
+  if (request.method == "POST" && !request.body.empty() && !http::ParseForm(request.body, &params)) {
+    return absl::InvalidArgumentError("bad % escape in the form");
+  }
+  return params;
+}
+
+absl::StatusOr<size_t> LimitOf(const Params& params) {
+  const std::string* text = Find(params, "limit");
+  if (text == nullptr || text->empty()) return SIZE_MAX;
+  size_t limit = 0;
+  const auto read = std::from_chars(text->data(), text->data() + text->size(), limit);
+  if (read.ec != std::errc() || read.ptr != text->data() + text->size()) {
+    return absl::InvalidArgumentError("limit is not a number");
+  }
+  return limit == 0 ? SIZE_MAX : limit;
+}
+
+absl::StatusOr<TimeRange> RangeOf(const Params& params) {
+  TimeRange range;
+  if (const std::string* start = Find(params, "start"); start != nullptr && !start->empty()) {
+    ASSIGN_OR_RETURN(range.start, ParsePrometheusTime(*start));
+  }
+  if (const std::string* end = Find(params, "end"); end != nullptr && !end->empty()) {
+    ASSIGN_OR_RETURN(range.end, ParsePrometheusTime(*end));
+  }
+  return range;
+}
+
+class Call {
+ public:
+  Call(App* app, const http::Request& request, Params params)
+      : app_(app), params_(std::move(params)), cancel_(request.cancelled), snapshot_(app->db->GetSnapshot()) {}
+
+  absl::StatusOr<std::string> Query(bool range) {
+    const std::string* text = Find(params_, "query");
+    if (text == nullptr || text->empty()) return absl::InvalidArgumentError("invalid parameter \"query\": it is empty");
+    std::vector<Timestamp> times;
+    VectorContext context;
+    if (range) {
+      ASSIGN_OR_RETURN(const Timestamp start, Required("start"));
+      ASSIGN_OR_RETURN(const Timestamp end, Required("end"));
+      const std::string* step_text = Find(params_, "step");
+      if (step_text == nullptr) return absl::InvalidArgumentError("invalid parameter \"step\": it is missing");
+      ASSIGN_OR_RETURN(const Duration step, ParseRequestDuration(*step_text));
+      if (end < start) return absl::InvalidArgumentError("invalid parameter \"end\": end is before start");
+      if (static_cast<uint64_t>(end) - static_cast<uint64_t>(start) > static_cast<uint64_t>(step) * kPointsMax) {
+        return absl::InvalidArgumentError(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
+            "(?step=XX)");
+      }
+      const uint64_t steps = (static_cast<uint64_t>(end) - static_cast<uint64_t>(start)) / static_cast<uint64_t>(step);
+      for (uint64_t i = 0; i <= steps; ++i) times.push_back(start + static_cast<int64_t>(i) * step);
+      context.step = step;
+    } else {
+      times.push_back(app_->now());
+      if (Find(params_, "time") != nullptr) {
+        ASSIGN_OR_RETURN(times[0], Required("time"));
+      }
+      context.step = 60 * kSecond;
+    }
+    context.limits = app_->limits;
+    if (const std::string* timeout = Find(params_, "timeout"); timeout != nullptr && !timeout->empty()) {
+      ASSIGN_OR_RETURN(const Duration wanted, ParseRequestDuration(*timeout));
+      context.limits.time_max = std::min(context.limits.time_max, wanted);
+    }
+    ASSIGN_OR_RETURN(const size_t limit, LimitOf(params_));
+    ASSIGN_OR_RETURN(const ExprPtr expr, ParseVectorExpression(*text));
+    std::vector<Note> notes;
+    context.snapshot = snapshot_;
+    context.start = times.front();
+    context.end = times.back();
+    context.cancel = cancel_;
+    context.deadline_monotonic =
+        std::chrono::steady_clock::now().time_since_epoch().count() + context.limits.time_max;
+    context.notes = &notes;
+    ASSIGN_OR_RETURN(VectorResult result, EvaluateVector(*expr, times, context));
+    if (result.series.size() > limit) {
+      result.series.resize(limit);
+      notes.push_back({"warning", "results truncated due to limit"});
+    }
+    std::string data = "{";
+    AppendVectorResult(result, times, range, &data);
+    return SuccessJson(data + "}", notes);
+  }
+
+  // Calls `take` with the labels of every series that one of match[] selects; all series without match[].
+  absl::Status EachSeries(bool match_required, const std::function<void(const Labels&)>& take) {
+    ASSIGN_OR_RETURN(const TimeRange range, RangeOf(params_));
+    std::vector<std::vector<Matcher>> selectors;
+    for (const auto& [name, value] : params_) {
+      if (name != "match[]") continue;
+      ASSIGN_OR_RETURN(const ExprPtr expr, ParseVectorExpression(value));
+      const Selector* selector = std::get_if<Selector>(&expr->node);
+      if (selector == nullptr || selector->range) {
+        return absl::InvalidArgumentError("invalid parameter \"match[]\": " + value + " is not a series selector");
+      }
+      std::vector<Matcher>& matchers = selectors.emplace_back();
+      for (const LabelMatcher& matcher : selector->selector.matchers) matchers.push_back(matcher.matcher);
+    }
+    if (selectors.empty() && match_required) return absl::InvalidArgumentError("no match[] parameter provided");
+    if (selectors.empty()) selectors.emplace_back();
+    for (const std::vector<Matcher>& matchers : selectors) {
+      SeriesSpec spec;
+      spec.matchers = matchers;
+      spec.time = range;
+      spec.labels_only = true;
+      ASSIGN_OR_RETURN(const std::unique_ptr<SeriesScan> scan, snapshot_->OpenSeriesScan(spec));
+      SeriesData series;
+      while (true) {
+        ASSIGN_OR_RETURN(const bool more, scan->Next(&series));
+        if (!more) break;
+        take(series.labels);
+        if (cancel_ != nullptr && *cancel_) return absl::CancelledError("the client went away");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> LabelNames() {
+    std::set<std::string> names;
+    RETURN_IF_ERROR(EachSeries(false, [&](const Labels& labels) {
+      for (const Label& label : labels) names.insert(label.name);
+    }));
+    return NamesJson(names);
+  }
+
+  absl::StatusOr<std::string> LabelValues(const std::string& label) {
+    std::set<std::string> values;
+    RETURN_IF_ERROR(EachSeries(false, [&](const Labels& labels) {
+      if (const std::string_view value = FindLabel(labels, label); !value.empty()) values.insert(std::string(value));
+    }));
+    return NamesJson(values);
+  }
+
+  absl::StatusOr<std::string> Series() {
+    std::set<Labels> found;
+    RETURN_IF_ERROR(EachSeries(true, [&](const Labels& labels) { found.insert(labels); }));
+    ASSIGN_OR_RETURN(const size_t limit, LimitOf(params_));
+    std::string data = "[";
+    size_t count = 0;
+    for (const Labels& labels : found) {
+      if (count++ == limit) break;
+      if (count > 1) data += ",";
+      AppendLabels(labels, &data);
+    }
+    return SuccessJson(data + "]", Truncated(found.size(), limit));
+  }
+
+  absl::StatusOr<std::string> Metadata() {
+    ASSIGN_OR_RETURN(const size_t limit, LimitOf(params_));
+    const std::string* wanted = Find(params_, "metric");
+    std::string data = "{";
+    size_t count = 0;
+    for (const MetricMetadata& metadata : snapshot_->Metadata()) {
+      if (wanted != nullptr && !wanted->empty() && *wanted != metadata.metric) continue;
+      if (count++ == limit) break;
+      if (count > 1) data += ",";
+      ingest::AppendJsonString(metadata.metric, &data);
+      data += ":[{\"type\":";
+      ingest::AppendJsonString(metadata.type, &data);
+      data += ",\"help\":";
+      ingest::AppendJsonString(metadata.help, &data);
+      data += ",\"unit\":";
+      ingest::AppendJsonString(metadata.unit, &data);
+      data += "}]";
+    }
+    return SuccessJson(data + "}", {});
+  }
+
+ private:
+  absl::StatusOr<Timestamp> Required(const std::string& name) {
+    const std::string* text = Find(params_, name);
+    if (text == nullptr) return absl::InvalidArgumentError("invalid parameter \"" + name + "\": it is missing");
+    const auto time = ParsePrometheusTime(*text);
+    if (!time.ok()) return absl::InvalidArgumentError("invalid parameter \"" + name + "\": " + MessageOf(time.status()));
+    return *time;
+  }
+
+  static std::vector<Note> Truncated(size_t found, size_t limit) {
+    if (found <= limit) return {};
+    return {{"warning", "results truncated due to limit"}};
+  }
+
+  absl::StatusOr<std::string> NamesJson(const std::set<std::string>& names) {
+    ASSIGN_OR_RETURN(const size_t limit, LimitOf(params_));
+    std::string data = "[";
+    size_t count = 0;
+    for (const std::string& name : names) {
+      if (count++ == limit) break;
+      if (count > 1) data += ",";
+      ingest::AppendJsonString(name, &data);
+    }
+    return SuccessJson(data + "]", Truncated(names.size(), limit));
+  }
+
+  App* app_;
+  Params params_;
+  std::shared_ptr<const std::atomic<bool>> cancel_;
+  std::shared_ptr<const Snapshot> snapshot_;
+};
+
+using Action = std::function<absl::StatusOr<std::string>(Call* call, const std::string& segment)>;
+
+http::Response Handle(App* app, const http::Request& request, const std::string& segment, bool is_query,
+                      const Action& action) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto params = ParamsOf(request);
+  absl::StatusOr<std::string> json = params.status();
+  if (params.ok()) {
+    Call call(app, request, *std::move(params));
+    json = action(&call, segment);
+  }
+  if (is_query) {
+    const Outcome outcome = json.ok() ? Outcome::kOk
+                            : json.status().code() == absl::StatusCode::kInvalidArgument ? Outcome::kBadQuery
+                            : json.status().code() == absl::StatusCode::kResourceExhausted ||
+                                    json.status().code() == absl::StatusCode::kDeadlineExceeded
+                                ? Outcome::kLimit
+                                : Outcome::kError;
+    app->metrics.CountQuery(QueryApi::kPrometheus, outcome, (std::chrono::steady_clock::now() - begin).count());
+  }
+  if (!json.ok()) return Error(json.status());
+  return JsonResponse(200, *std::move(json));
+}
+
+}  // namespace
+
+void AddPrometheusRoutes(App* app, Router* router) {
+  const auto add = [&](const char* methods, const char* path, const char* hint, bool is_query, Action action) {
+    router->Add(methods, path, http::Lane::kSlow, hint,
+                [app, is_query, action = std::move(action)](const http::Request& request, const std::string& segment) {
+                  return Handle(app, request, segment, is_query, action);
+                });
+  };
+  add("GET POST", "/api/v1/query", "PromQL at one instant (Prometheus' API)", true,
+      [](Call* call, const std::string&) { return call->Query(false); });
+  add("GET POST", "/api/v1/query_range", "PromQL over a range", true,
+      [](Call* call, const std::string&) { return call->Query(true); });
+  add("GET POST", "/api/v1/labels", "label names", false,
+      [](Call* call, const std::string&) { return call->LabelNames(); });
+  add("GET", "/api/v1/label/{}/values", "values of a label", false,
+      [](Call* call, const std::string& label) { return call->LabelValues(label); });
+  add("GET POST", "/api/v1/series", "label sets of series", false,
+      [](Call* call, const std::string&) { return call->Series(); });
+  add("GET", "/api/v1/metadata", "type, unit and help of metrics", false,
+      [](Call* call, const std::string&) { return call->Metadata(); });
+  // No "features": Grafana takes a server that has them for Mimir.
+  router->Add("GET", "/api/v1/status/buildinfo", http::Lane::kFast, "what Grafana asks to know the server by",
+              [](const http::Request&, const std::string&) {
+                return JsonResponse(200, SuccessJson("{\"version\":\"3.0.0\",\"revision\":\"\",\"branch\":\"\","
+                                                     "\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}",
+                                                     {}));
+              });
+}
+
+}  // namespace braid::server

@@ -1,0 +1,29 @@
+// What all routes share.
+//
+// Threads: any; the DB is thread-safe, the counters are atomic, the rest does not change.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "braid/db.h"
+#include "braid/query.h"
+#include "server/router.h"
+#include "server/self_metrics.h"
+
+namespace braid::server {
+
+struct App {
+  DB* db = nullptr;
+  std::function<Timestamp()> now;
+  QueryLimits limits;
+  SelfMetrics metrics;
+};
+
+// Each adds its routes. `app` outlives the router.
+void AddOtlpRoutes(App* app, Router* router);
+void AddImportRoutes(App* app, Router* router);
+void AddQueryRoutes(App* app, Router* router);
+void AddPrometheusRoutes(App* app, Router* router);
+
+}  // namespace braid::server

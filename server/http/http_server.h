@@ -1,0 +1,76 @@
+// An HTTP/1.1 server that knows nothing of what it serves.
+//
+// One thread does all network work; handlers run in two pools ("lanes"), so that slow ones never keep fast ones or new
+// connections waiting. Requests of a connection are answered one after another, in order.
+//
+// Threads: Start returns a running server; its methods may be called from any thread. The handler is called from many
+// threads at once.
+// Errors: Start answers InvalidArgument for bad addresses and for a bind that the rules forbid, FailedPrecondition for
+// an address in use.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "braid/types.h"
+#include "server/http/access.h"
+#include "server/http/message.h"
+
+namespace braid::http {
+
+enum class Lane : uint8_t { kFast, kSlow };
+
+struct ServerOptions {
+  // "127.0.0.1:4318", "[::1]:4318", "localhost:4318" (both loopback addresses); port 0 = any free one.
+  std::vector<std::string> listen = {"127.0.0.1:4318", "[::1]:4318"};
+  // Other than loopback addresses need this and a token in `access`.
+  bool allow_remote = false;
+  AccessRules access;
+
+  size_t connections_max = 1024;
+  size_t header_bytes_max = size_t{32} << 10;
+  size_t body_bytes_max = size_t{32} << 20;
+  // Bodies being received or handled, over all connections. Beyond it: 503 with Retry-After.
+  size_t bodies_bytes_max = size_t{256} << 20;
+  Duration header_timeout = 10 * kSecond;  // from the first byte of a request to the end of its head
+  Duration idle_timeout = 75 * kSecond;    // between requests; longer than the 60 s that clients keep connections
+  Duration read_timeout = 10 * kSecond;    // without any byte of a body
+  size_t body_bytes_per_second_min = 1024; // after the first read_timeout
+  Duration write_timeout = 30 * kSecond;   // without any byte of an answer taken by the client
+
+  int fast_threads = 8;  // many, because durable writes wait for the disk together
+  int slow_threads = 4;
+  size_t queue_max = 256;  // requests waiting for a thread, per lane; beyond it: 503 with Retry-After
+};
+
+using Handler = std::function<Response(const Request&)>;
+using LaneOf = std::function<Lane(const Request&)>;
+
+struct ServerStats {
+  uint64_t connections_open = 0;
+  uint64_t connections_total = 0;
+  uint64_t requests_total = 0;    // handed to the handler
+  uint64_t requests_refused = 0;  // answered by the server itself: bad, too large, forbidden, too many
+  uint64_t body_bytes = 0;        // held now
+};
+
+class Server {
+ public:
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, Handler handler, LaneOf lane_of);
+  // Stops as Stop(5 s).
+  virtual ~Server() = default;
+
+  // The addresses that are listened on, with their real ports: "127.0.0.1:4318".
+  virtual const std::vector<std::string>& addresses() const = 0;
+  // What was left out and why: "[::1]:4318: this host has no IPv6".
+  virtual const std::vector<std::string>& notes() const = 0;
+  virtual ServerStats stats() const = 0;
+  // Takes no new connections, finishes requests in flight, closes idle connections; cuts off what is left after `grace`.
+  virtual void Stop(Duration grace) = 0;
+};
+
+}  // namespace braid::http

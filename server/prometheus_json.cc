@@ -1,0 +1,225 @@
+#include "server/prometheus_json.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+#include "query/vector/histogram_math.h"
+#include "query/vector/number_text.h"
+#include "server/ingest/json_text.h"
+
+namespace braid::server {
+namespace {
+
+using ingest::AppendJsonString;
+
+void AppendNumberText(double value, std::string* out) {
+  out->push_back('"');
+  out->append(promql::FixedText(value));
+  out->push_back('"');
+}
+
+void AppendBucket(int boundaries, double lower, double upper, double count, bool* first, std::string* out) {
+  if (!*first) out->push_back(',');
+  *first = false;
+  out->append("[").append(std::to_string(boundaries)).push_back(',');
+  AppendNumberText(lower, out);
+  out->push_back(',');
+  AppendNumberText(upper, out);
+  out->push_back(',');
+  AppendNumberText(count, out);
+  out->push_back(']');
+}
+
+// Buckets from the lowest to the highest; the first number says which ends belong to it (0: upper, 1: lower, 3: both).
+void AppendHistogram(const Histogram& histogram, std::string* out) {
+  out->append("{\"count\":");
+  AppendNumberText(histogram.count, out);
+  out->append(",\"sum\":");
+  AppendNumberText(histogram.sum, out);
+  out->append(",\"buckets\":[");
+  bool first = true;
+  const bool custom = promql::HasCustomBuckets(histogram);
+  for (auto bucket = histogram.negative.rbegin(); bucket != histogram.negative.rend(); ++bucket) {
+    if (bucket->count == 0) continue;
+    AppendBucket(1, -promql::ExponentialBound(histogram.schema, bucket->index),
+                 -promql::ExponentialBound(histogram.schema, bucket->index - 1), bucket->count, &first, out);
+  }
+  if (histogram.zero_count != 0) {
+    AppendBucket(3, -histogram.zero_threshold, histogram.zero_threshold, histogram.zero_count, &first, out);
+  }
+  for (const Histogram::Bucket& bucket : histogram.positive) {
+    if (bucket.count == 0) continue;
+    const double upper = promql::BucketBound(histogram, bucket.index);
+    double lower = custom ? (bucket.index > 0 ? promql::BucketBound(histogram, bucket.index - 1) : -INFINITY)
+                          : promql::ExponentialBound(histogram.schema, bucket.index - 1);
+    AppendBucket(0, lower, upper, bucket.count, &first, out);
+  }
+  out->append("]}");
+}
+
+void AppendPoint(Timestamp time, double value, std::string* out) {
+  out->push_back('[');
+  AppendPrometheusTime(time, out);
+  out->push_back(',');
+  AppendNumberText(value, out);
+  out->push_back(']');
+}
+
+void AppendHistogramPoint(Timestamp time, const Histogram& histogram, std::string* out) {
+  out->push_back('[');
+  AppendPrometheusTime(time, out);
+  out->push_back(',');
+  AppendHistogram(histogram, out);
+  out->push_back(']');
+}
+
+// "values":[...] and "histograms":[...], each only if it has points. `point(i)`: time, value, histogram or null; false
+// where there is none.
+template <typename Point>
+void AppendPoints(size_t count, const Point& point, std::string* out) {
+  for (const bool histograms : {false, true}) {
+    bool first = true;
+    for (size_t i = 0; i < count; ++i) {
+      Timestamp time;
+      double value;
+      const Histogram* histogram = nullptr;
+      if (!point(i, &time, &value, &histogram) || (histogram != nullptr) != histograms) continue;
+      if (first) out->append(histograms ? ",\"histograms\":[" : ",\"values\":[");
+      if (!first) out->push_back(',');
+      first = false;
+      if (histograms) {
+        AppendHistogramPoint(time, *histogram, out);
+      } else {
+        AppendPoint(time, value, out);
+      }
+    }
+    if (!first) out->push_back(']');
+  }
+}
+
+const Histogram* HistogramAt(const std::vector<std::shared_ptr<const Histogram>>& histograms, size_t i) {
+  return i < histograms.size() ? histograms[i].get() : nullptr;
+}
+
+}  // namespace
+
+void AppendLabels(const Labels& labels, std::string* out) {
+  out->push_back('{');
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonString(labels[i].name, out);
+    out->push_back(':');
+    AppendJsonString(labels[i].value, out);
+  }
+  out->push_back('}');
+}
+
+void AppendPrometheusTime(Timestamp time, std::string* out) {
+  int64_t millis = time / kMillisecond;
+  if (time % kMillisecond < 0) --millis;
+  if (millis < 0) {
+    out->push_back('-');
+    millis = -millis;
+  }
+  out->append(std::to_string(millis / 1000));
+  if (const int64_t fraction = millis % 1000; fraction != 0) {
+    char text[8];
+    std::snprintf(text, sizeof text, ".%03d", static_cast<int>(fraction));
+    std::string_view digits = text;
+    while (digits.back() == '0') digits.remove_suffix(1);
+    out->append(digits);
+  }
+}
+
+void AppendVectorResult(const VectorResult& result, const std::vector<Timestamp>& times, bool range, std::string* out) {
+  if (result.type == VectorType::kString) {
+    out->append("\"resultType\":\"string\",\"result\":[");
+    AppendPrometheusTime(times.front(), out);
+    out->push_back(',');
+    AppendJsonString(result.text, out);
+    out->push_back(']');
+    return;
+  }
+  if (result.type == VectorType::kScalar && !range) {
+    out->append("\"resultType\":\"scalar\",\"result\":");
+    const bool present = !result.series.empty() && !result.series[0].values.empty();
+    AppendPoint(times.front(), present ? result.series[0].values[0] : NAN, out);
+    return;
+  }
+  if (result.type == VectorType::kMatrix) {
+    out->append("\"resultType\":\"matrix\",\"result\":[");
+    for (size_t s = 0; s < result.matrix.size(); ++s) {
+      const SeriesData& series = result.matrix[s];
+      out->append(s > 0 ? ",{\"metric\":" : "{\"metric\":");
+      AppendLabels(series.labels, out);
+      AppendPoints(
+          series.times.size(),
+          [&](size_t i, Timestamp* time, double* value, const Histogram** histogram) {
+            *time = series.times[i];
+            *value = series.values[i];
+            *histogram = HistogramAt(series.histograms, i);
+            return true;
+          },
+          out);
+      out->push_back('}');
+    }
+    out->push_back(']');
+    return;
+  }
+  out->append(range ? "\"resultType\":\"matrix\",\"result\":[" : "\"resultType\":\"vector\",\"result\":[");
+  bool first = true;
+  for (const VectorSeries& series : result.series) {
+    const auto present = [&](size_t i) { return series.present.empty() || series.present[i] != 0; };
+    if (!range && !present(0)) continue;
+    out->append(first ? "{\"metric\":" : ",{\"metric\":");
+    first = false;
+    AppendLabels(series.labels, out);
+    if (range) {
+      AppendPoints(
+          times.size(),
+          [&](size_t i, Timestamp* time, double* value, const Histogram** histogram) {
+            *time = times[i];
+            *value = series.values[i];
+            *histogram = HistogramAt(series.histograms, i);
+            return present(i);
+          },
+          out);
+    } else if (const Histogram* histogram = HistogramAt(series.histograms, 0); histogram != nullptr) {
+      out->append(",\"histogram\":");
+      AppendHistogramPoint(times[0], *histogram, out);
+    } else {
+      out->append(",\"value\":");
+      AppendPoint(times[0], series.values[0], out);
+    }
+    out->push_back('}');
+  }
+  out->push_back(']');
+}
+
+std::string SuccessJson(const std::string& data, const std::vector<Note>& notes) {
+  std::string json = "{\"status\":\"success\",\"data\":" + data;
+  for (const char* kind : {"warning", "info"}) {
+    bool first = true;
+    for (const Note& note : notes) {
+      // Notes of other kinds ("partial", "cut") matter more than an annotation: they are warnings here.
+      const bool is_info = note.kind == "info";
+      if (is_info != (kind == std::string_view("info"))) continue;
+      json += first ? (is_info ? ",\"infos\":[" : ",\"warnings\":[") : ",";
+      first = false;
+      AppendJsonString(note.text, &json);
+    }
+    if (!first) json += "]";
+  }
+  return json + "}";
+}
+
+std::string ErrorJson(std::string_view type, std::string_view message) {
+  std::string json = "{\"status\":\"error\",\"errorType\":";
+  AppendJsonString(type, &json);
+  json += ",\"error\":";
+  AppendJsonString(message, &json);
+  return json + "}";
+}
+
+}  // namespace braid::server

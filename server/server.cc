@@ -1,0 +1,100 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "engine/base/status_macros.h"
+#include "server/app.h"
+
+namespace braid::server {
+namespace {
+
+Timestamp SystemNow() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+class ServerImpl : public Server {
+ public:
+  ServerImpl(const ServerOptions& options, DB* db) {
+    app_.db = db;
+    app_.now = options.clock != nullptr ? options.clock : SystemNow;
+    app_.limits = options.query_limits;
+    AddOtlpRoutes(&app_, &router_);
+    AddImportRoutes(&app_, &router_);
+    AddQueryRoutes(&app_, &router_);
+    AddPrometheusRoutes(&app_, &router_);
+    AddOwnRoutes();
+  }
+  ~ServerImpl() override { Stop(5 * kSecond); }
+
+  absl::Status Begin(const http::ServerOptions& options) {
+    auto http = http::Server::Start(
+        options, [this](const http::Request& request) { return router_.Handle(request); },
+        [this](const http::Request& request) { return router_.LaneOf(request); });
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
+    published_.store(http_.get());
+    return absl::OkStatus();
+  }
+
+  const std::vector<std::string>& addresses() const override { return http_->addresses(); }
+  const std::vector<std::string>& notes() const override { return http_->notes(); }
+
+  void Stop(Duration grace) override {
+    stopping_ = true;
+    if (http_ != nullptr) http_->Stop(grace);
+  }
+
+ private:
+  void AddOwnRoutes() {
+    router_.Add("GET", "/metrics", http::Lane::kFast, "what this server counts about itself, as Prometheus text",
+                [this](const http::Request&, const std::string&) {
+                  const http::Server* http = published_;
+                  http::Response response = TextResponse(
+                      200, app_.metrics.Text(app_.db->Stats(), http != nullptr ? http->stats() : http::ServerStats()));
+                  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                  return response;
+                });
+    router_.Add("GET", "/-/healthy", http::Lane::kFast, "200 while the process runs",
+                [](const http::Request&, const std::string&) { return TextResponse(200, "healthy\n"); });
+    router_.Add("GET", "/-/ready", http::Lane::kFast, "200 while it takes and answers requests",
+                [this](const http::Request&, const std::string&) {
+                  if (stopping_) return TextResponse(503, "stopping\n");
+                  const std::string reason = app_.db->Stats().read_only_reason;
+                  if (!reason.empty()) return TextResponse(503, "read-only: " + reason + "\n");
+                  return TextResponse(200, "ready\n");
+                });
+    router_.Add("GET", "/", http::Lane::kFast, "this page", [this](const http::Request&, const std::string&) {
+      return TextResponse(200, "Braid keeps metrics, logs and traces together and answers questions that cross them.\n\n" +
+                                   router_.Index() +
+                                   "\nTry:\n"
+                                   "  curl 'localhost:4318/v1/query?query=up'\n"
+                                   "  curl localhost:4318/v1/query -H 'Content-Type: text/plain' -d 'logs | limit 10'\n"
+                                   "  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 "
+                                   "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf your-program\n");
+    });
+  }
+
+  App app_;
+  Router router_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<const http::Server*> published_{nullptr};
+  std::unique_ptr<http::Server> http_;  // destroyed first: its threads use what stands above
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, DB* db) {
+  ServerOptions tuned = options;
+  // Queries: twice the cores at once, so that one that waits for the disk leaves no core idle.
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  tuned.http.slow_threads = std::max(tuned.http.slow_threads, 2 * cores);
+  auto server = std::make_unique<ServerImpl>(tuned, db);
+  RETURN_IF_ERROR(server->Begin(tuned.http));
+  return server;
+}
+
+}  // namespace braid::server

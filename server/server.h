@@ -1,0 +1,41 @@
+// The server: OTLP, Prometheus and JSON lines in, queries out, over one DB.
+//
+// Threads: Start returns a running server; its methods may be called from any thread.
+// Ownership: the DB outlives the server; whoever opened it closes it, after Stop.
+// Errors: Start answers InvalidArgument for options that are not allowed, FailedPrecondition for an address in use.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "braid/db.h"
+#include "braid/query.h"
+#include "braid/types.h"
+#include "server/http/http_server.h"
+
+namespace braid::server {
+
+struct ServerOptions {
+  // Addresses, who may come, limits and threads: the names, reasons and defaults are there.
+  http::ServerOptions http;
+  QueryLimits query_limits;
+  // Where `now` comes from; the system's clock if null.
+  std::function<Timestamp()> clock;
+};
+
+class Server {
+ public:
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, DB* db);
+  virtual ~Server() = default;
+
+  // What is listened on, with real ports, and what was left out and why.
+  virtual const std::vector<std::string>& addresses() const = 0;
+  virtual const std::vector<std::string>& notes() const = 0;
+  // From now on /-/ready answers 503, so that a proxy looks elsewhere; then requests in flight are finished.
+  virtual void Stop(Duration grace) = 0;
+};
+
+}  // namespace braid::server
