@@ -168,7 +168,7 @@ class SnapshotImpl : public Snapshot {
   }
 
   absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeriesScan(const SeriesSpec& spec) const override {
-    RETURN_IF_ERROR(LabelMatcher::MakeAll(spec.matchers).status());
+    RETURN_IF_ERROR(CompiledMatcher::MakeAll(spec.matchers).status());
     auto scan = std::make_unique<MergedSeriesScan>(sources_);
     RETURN_IF_ERROR(scan->Open(spec));
     return scan;

@@ -167,7 +167,7 @@ absl::StatusOr<std::unique_ptr<Scan>> HeadView::OpenScan(const ScanSpec& spec) c
 absl::StatusOr<std::unique_ptr<SeriesScan>> HeadView::OpenSeriesScan(const SeriesSpec& spec) const {
   std::vector<uint32_t> series;
   if (!cut_.sample_range.empty() && spec.time.Overlaps(cut_.sample_range)) {
-    ASSIGN_OR_RETURN(const std::vector<LabelMatcher> matchers, LabelMatcher::MakeAll(spec.matchers));
+    ASSIGN_OR_RETURN(const std::vector<CompiledMatcher> matchers, CompiledMatcher::MakeAll(spec.matchers));
     series = head_->series().Match(matchers, cut_.series);
   }
   return std::make_unique<HeadSeriesScan>(shared_from_this(), &head_->series(), cut_.commit, spec, series);

@@ -237,13 +237,13 @@ bool SeriesTable::Read(uint32_t number, uint64_t snapshot, TimeRange range, Seri
   return true;
 }
 
-std::vector<uint32_t> SeriesTable::Match(const std::vector<LabelMatcher>& matchers, uint32_t count) const {
+std::vector<uint32_t> SeriesTable::Match(const std::vector<CompiledMatcher>& matchers, uint32_t count) const {
   std::vector<uint32_t> candidates;
   bool narrowed = false;
   {
     std::shared_lock lock(index_mutex_);
     const std::vector<uint32_t>* shortest = nullptr;
-    for (const LabelMatcher& matcher : matchers) {
+    for (const CompiledMatcher& matcher : matchers) {
       const std::vector<std::string>* literals = matcher.literals();
       if (literals == nullptr || matcher.negated() || literals->size() != 1 || literals->front().empty()) continue;
       auto found = index_.find(PairHash(matcher.name(), literals->front()));
@@ -257,7 +257,7 @@ std::vector<uint32_t> SeriesTable::Match(const std::vector<LabelMatcher>& matche
   }
   std::vector<uint32_t> matched;
   auto consider = [&](uint32_t series) {
-    for (const LabelMatcher& matcher : matchers) {
+    for (const CompiledMatcher& matcher : matchers) {
       if (!matcher.Matches(FindInLabels(labels(series), matcher.name()))) return;
     }
     matched.push_back(series);

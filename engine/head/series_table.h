@@ -90,7 +90,7 @@ class SeriesTable {
   // The series as commit `snapshot` left it. False if it had no samples then.
   bool Read(uint32_t series, uint64_t snapshot, TimeRange range, SeriesCopy* copy) const;
   // Numbers below `count` of series that satisfy all matchers, ascending.
-  std::vector<uint32_t> Match(const std::vector<LabelMatcher>& matchers, uint32_t count) const;
+  std::vector<uint32_t> Match(const std::vector<CompiledMatcher>& matchers, uint32_t count) const;
 
  private:
   struct Mark {

@@ -143,9 +143,9 @@ absl::StatusOr<Postings> LabelIndex::Union(const Name& name, const std::vector<s
   return all;
 }
 
-absl::StatusOr<Postings> LabelIndex::Match(const std::vector<LabelMatcher>& matchers, uint64_t* bytes_read) const {
+absl::StatusOr<Postings> LabelIndex::Match(const std::vector<CompiledMatcher>& matchers, uint64_t* bytes_read) const {
   Postings result = Postings::Range(0, series_);
-  for (const LabelMatcher& matcher : matchers) {
+  for (const CompiledMatcher& matcher : matchers) {
     auto name = names_.find(matcher.name());
     if (name == names_.end()) {
       if (!matcher.MatchesEmpty()) return Postings();

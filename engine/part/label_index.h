@@ -39,7 +39,7 @@ class LabelIndex {
   static absl::StatusOr<std::unique_ptr<LabelIndex>> Open(FileSystem* fs, const std::string& path, const std::string& name,
                                                           uint32_t series);
   // Ordinals of the series that satisfy all matchers. Adds stored bytes read to `*bytes_read`.
-  absl::StatusOr<Postings> Match(const std::vector<LabelMatcher>& matchers, uint64_t* bytes_read) const;
+  absl::StatusOr<Postings> Match(const std::vector<CompiledMatcher>& matchers, uint64_t* bytes_read) const;
   // Calls visit(name, value, postings) for every pair, in order.
   absl::Status ForEach(
       const std::function<void(const std::string&, const std::string&, const Postings&)>& visit) const;

@@ -28,8 +28,8 @@ bool SplitAlternation(std::string_view pattern, std::vector<std::string>* litera
 
 }  // namespace
 
-absl::StatusOr<LabelMatcher> LabelMatcher::Make(const Matcher& matcher) {
-  LabelMatcher made;
+absl::StatusOr<CompiledMatcher> CompiledMatcher::Make(const Matcher& matcher) {
+  CompiledMatcher made;
   made.name_ = matcher.name;
   made.negated_ = matcher.op == Matcher::Op::kNotEqual || matcher.op == Matcher::Op::kNotRegex;
   const std::string& pattern = matcher.value;
@@ -66,15 +66,15 @@ absl::StatusOr<LabelMatcher> LabelMatcher::Make(const Matcher& matcher) {
   return made;
 }
 
-absl::StatusOr<std::vector<LabelMatcher>> LabelMatcher::MakeAll(const std::vector<Matcher>& matchers) {
-  std::vector<LabelMatcher> made;
+absl::StatusOr<std::vector<CompiledMatcher>> CompiledMatcher::MakeAll(const std::vector<Matcher>& matchers) {
+  std::vector<CompiledMatcher> made;
   for (const Matcher& matcher : matchers) {
     ASSIGN_OR_RETURN(made.emplace_back(), Make(matcher));
   }
   return made;
 }
 
-bool LabelMatcher::MatchesPositive(std::string_view value) const {
+bool CompiledMatcher::MatchesPositive(std::string_view value) const {
   if (has_literals_) {
     if (literals_.size() == 1) return value == literals_[0];
     return std::binary_search(literals_.begin(), literals_.end(), value);

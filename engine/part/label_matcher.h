@@ -17,11 +17,11 @@ class RE2;
 
 namespace braid {
 
-class LabelMatcher {
+class CompiledMatcher {
  public:
   // Regexes are RE2, anchored at both ends; '.' matches newlines too, as in Prometheus.
-  static absl::StatusOr<LabelMatcher> Make(const Matcher& matcher);
-  static absl::StatusOr<std::vector<LabelMatcher>> MakeAll(const std::vector<Matcher>& matchers);
+  static absl::StatusOr<CompiledMatcher> Make(const Matcher& matcher);
+  static absl::StatusOr<std::vector<CompiledMatcher>> MakeAll(const std::vector<Matcher>& matchers);
 
   const std::string& name() const { return name_; }
   bool Matches(std::string_view value) const { return MatchesPositive(value) != negated_; }

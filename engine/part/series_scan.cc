@@ -9,7 +9,7 @@ namespace {
 
 class PartSeriesScan : public SeriesScan {
  public:
-  PartSeriesScan(SeriesContext context, const SeriesSpec& spec, std::vector<LabelMatcher> matchers)
+  PartSeriesScan(SeriesContext context, const SeriesSpec& spec, std::vector<CompiledMatcher> matchers)
       : context_(std::move(context)), time_(spec.time), labels_only_(spec.labels_only), matchers_(std::move(matchers)) {
     stats_.sources_total = 1;
     if (context_.file == nullptr || time_.empty()) {
@@ -74,7 +74,7 @@ class PartSeriesScan : public SeriesScan {
         for (uint32_t ordinal : found_.ToVector(block.first_series, end)) wanted_[ordinal - block.first_series] = 1;
       } else {
         for (size_t i = 0; i < loaded_.size(); ++i) {
-          for (const LabelMatcher& matcher : matchers_) {
+          for (const CompiledMatcher& matcher : matchers_) {
             if (!matcher.Matches(loaded_[i].labels)) wanted_[i] = 0;
           }
         }
@@ -136,7 +136,7 @@ class PartSeriesScan : public SeriesScan {
   SeriesContext context_;
   TimeRange time_;
   bool labels_only_;
-  std::vector<LabelMatcher> matchers_;
+  std::vector<CompiledMatcher> matchers_;
   bool has_found_ = false;
   Postings found_;
   size_t block_ = 0;
@@ -154,7 +154,7 @@ class PartSeriesScan : public SeriesScan {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SeriesScan>> MakeSeriesScan(SeriesContext context, const SeriesSpec& spec) {
-  ASSIGN_OR_RETURN(std::vector<LabelMatcher> matchers, LabelMatcher::MakeAll(spec.matchers));
+  ASSIGN_OR_RETURN(std::vector<CompiledMatcher> matchers, CompiledMatcher::MakeAll(spec.matchers));
   return std::make_unique<PartSeriesScan>(std::move(context), spec, std::move(matchers));
 }
 
