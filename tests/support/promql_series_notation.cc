@@ -80,9 +80,10 @@ bool ParseHistogram(std::string_view text, Histogram* histogram, bool* hint_give
   while (true) {
     SkipSpace(&text);
     if (text.empty()) break;
-    const std::string key(TakeName(&text));
-    SkipSpace(&text);
-    if (!TakeChar(&text, ':')) return false;
+    const size_t colon = text.find(':');
+    if (colon == std::string_view::npos) return false;
+    const std::string key(text.substr(0, colon));
+    text.remove_prefix(colon + 1);
     SkipSpace(&text);
     std::string_view value;
     if (TakeChar(&text, '[')) {

@@ -262,6 +262,7 @@ class Runner {
     Eval eval;
     ++report_.evals;
     const std::string problem = ReadEval(&eval);
+    while (!problem.empty() && at_ + 1 < lines_.size() && !lines_[at_ + 1].empty()) ++at_;
     const std::string failure = problem.empty() ? Check(eval) : problem;
     if (failure.empty()) {
       ++report_.passed;
