@@ -181,7 +181,7 @@ class StddevAggregator : public Aggregator {
     if (state.count == 0) return out->AppendNull();
     const auto n = static_cast<double>(state.count);
     const double spread = Spread(n, state.squares, state.sum, state.sum).high;
-    const double deviation = std::isnan(spread) ? spread : std::sqrt(std::max(0.0, spread)) / n;
+    const double deviation = std::isnan(spread) ? spread : std::sqrt(std::max(0.0, spread) / (n * n));
     if (state.durations == state.count) return out->AppendInt(Type::kDuration, std::llround(deviation * 1e9));
     out->AppendDouble(deviation);
   }
