@@ -41,9 +41,9 @@ std::vector<ResetHint> ReadHints(const std::vector<HistogramPtr>& histograms) {
         // A counter that follows a gauge: nothing to compare with.
       } else if (current.count < before.count) {
         hint = ResetHint::kReset;
-      } else if (current.schema == before.schema && current.zero_threshold == before.zero_threshold) {
-        const bool other_bounds = current.custom_bounds != before.custom_bounds;
-        hint = other_bounds || DetectReset(current, hint, before) ? ResetHint::kReset : ResetHint::kNotReset;
+      } else if (current.schema == before.schema && current.zero_threshold == before.zero_threshold &&
+                 current.custom_bounds == before.custom_bounds) {
+        hint = DetectReset(current, hint, before) ? ResetHint::kReset : ResetHint::kNotReset;
       }
     }
     hints.push_back(hint);

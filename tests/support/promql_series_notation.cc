@@ -190,8 +190,7 @@ bool ParseFloatItem(std::string_view item, std::vector<SequenceValue>* values) {
   size_t split = std::string_view::npos;
   size_t repeat = 0;
   std::string_view head = item;
-  const bool hex = item.substr(0, 2) == "0x" || item.substr(0, 3) == "-0x";
-  const size_t x = hex ? std::string_view::npos : item.rfind('x');
+  const size_t x = item.rfind('x');  // 0x10 is zero, repeated, and no hexadecimal number
   if (x != std::string_view::npos) {
     std::string_view tail = item.substr(x);
     if (!TakeRepeat(&tail, &repeat) || !tail.empty()) return false;
