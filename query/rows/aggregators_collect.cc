@@ -130,8 +130,8 @@ class DistinctAggregator : public Aggregator {
   bool HasValue(uint32_t) const override { return true; }
   void Emit(uint32_t slot, ColumnBuilder* out) override {
     const State& state = states_[slot];
-    out->AppendInt(Type::kInt, state.sketch ? std::llround(state.sketch->Estimate())
-                                            : static_cast<int64_t>(state.numbers.size()));
+    out->AppendInt(Type::kInt,
+                   state.sketch ? std::llround(state.sketch->Estimate()) : static_cast<int64_t>(state.numbers.size()));
   }
   uint64_t bytes() const override {
     return bytes_ + values_.bytes() + hashes_.size() * sizeof(uint64_t) + states_.size() * sizeof(State) +
@@ -188,11 +188,21 @@ void AppendJsonText(std::string_view text, std::string* out) {
   out->push_back('"');
   for (const char c : text) {
     switch (c) {
-      case '"': *out += "\\\""; break;
-      case '\\': *out += "\\\\"; break;
-      case '\n': *out += "\\n"; break;
-      case '\r': *out += "\\r"; break;
-      case '\t': *out += "\\t"; break;
+      case '"':
+        *out += "\\\"";
+        break;
+      case '\\':
+        *out += "\\\\";
+        break;
+      case '\n':
+        *out += "\\n";
+        break;
+      case '\r':
+        *out += "\\r";
+        break;
+      case '\t':
+        *out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           char escape[8];

@@ -15,7 +15,8 @@ void ForEachNumber(const std::vector<uint32_t>& slots, const Column& column, con
     case Type::kDuration:
     case Type::kTimestamp:
       for (size_t i = 0; i < rows; ++i) {
-        if (slots[i] != kNoKey && (column.valid.empty() || column.valid[i] != 0)) on_int(i, column.type, column.ints[i]);
+        if (slots[i] != kNoKey && (column.valid.empty() || column.valid[i] != 0))
+          on_int(i, column.type, column.ints[i]);
       }
       break;
     case Type::kDouble:
@@ -38,7 +39,8 @@ void ForEachNumber(const std::vector<uint32_t>& slots, const Column& column, con
         }
       }
       break;
-    default: break;
+    default:
+      break;
   }
 }
 

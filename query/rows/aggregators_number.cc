@@ -24,9 +24,7 @@ class CountAggregator : public Aggregator {
   }
   void Merge(uint32_t into, uint32_t from) override { counts_[into] += counts_[from]; }
   void Clear(uint32_t slot) override { counts_[slot] = 0; }
-  bool HasValue(uint32_t) const override {
-    return function_ != AggregateFunction::kRate || seconds_ > 0;
-  }
+  bool HasValue(uint32_t) const override { return function_ != AggregateFunction::kRate || seconds_ > 0; }
   void Emit(uint32_t slot, ColumnBuilder* out) override {
     if (function_ != AggregateFunction::kRate) return out->AppendInt(Type::kInt, static_cast<int64_t>(counts_[slot]));
     if (seconds_ > 0) {
@@ -117,8 +115,8 @@ class SumAggregator : public Aggregator {
 
  private:
   struct State {
-    std::array<__int128, 3> whole = {};      // ints; durations and times in nanoseconds
-    std::array<uint64_t, 4> counts = {};     // of the three, then of reals
+    std::array<__int128, 3> whole = {};   // ints; durations and times in nanoseconds
+    std::array<uint64_t, 4> counts = {};  // of the three, then of reals
     ExactSum reals;
   };
 
@@ -291,8 +289,10 @@ class HistogramAggregator : public Aggregator {
     histogram->count = static_cast<double>(state.count);
     histogram->sum = state.sum.Round();
     histogram->is_gauge = true;
-    for (const auto& [bucket, count] : state.positive) histogram->positive.push_back({bucket, static_cast<double>(count)});
-    for (const auto& [bucket, count] : state.negative) histogram->negative.push_back({bucket, static_cast<double>(count)});
+    for (const auto& [bucket, count] : state.positive)
+      histogram->positive.push_back({bucket, static_cast<double>(count)});
+    for (const auto& [bucket, count] : state.negative)
+      histogram->negative.push_back({bucket, static_cast<double>(count)});
     out->AppendHistogram(std::move(histogram));
   }
   uint64_t bytes() const override { return states_.size() * (sizeof(State) + 1024); }
@@ -330,11 +330,16 @@ std::unique_ptr<Aggregator> MakeNumberAggregator(const AggregateItem& item, doub
   switch (item.function) {
     case AggregateFunction::kSum:
     case AggregateFunction::kAvg:
-    case AggregateFunction::kRateOf: return std::make_unique<SumAggregator>(item.function, seconds);
-    case AggregateFunction::kStddev: return std::make_unique<StddevAggregator>();
-    case AggregateFunction::kCorr: return std::make_unique<CorrelationAggregator>();
-    case AggregateFunction::kHistogram: return std::make_unique<HistogramAggregator>();
-    default: return std::make_unique<CountAggregator>(item.function, seconds);
+    case AggregateFunction::kRateOf:
+      return std::make_unique<SumAggregator>(item.function, seconds);
+    case AggregateFunction::kStddev:
+      return std::make_unique<StddevAggregator>();
+    case AggregateFunction::kCorr:
+      return std::make_unique<CorrelationAggregator>();
+    case AggregateFunction::kHistogram:
+      return std::make_unique<HistogramAggregator>();
+    default:
+      return std::make_unique<CountAggregator>(item.function, seconds);
   }
 }
 

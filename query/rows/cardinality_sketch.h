@@ -1,7 +1,7 @@
 // The number of different hashes seen, within about 1 %.
 //
-// Method: P. Flajolet et al., "HyperLogLog", 2007, with the estimator of O. Ertl, "New cardinality estimation algorithms
-// for HyperLogLog sketches", 2017, which needs no correction tables.
+// Method: P. Flajolet et al., "HyperLogLog", 2007, with the estimator of O. Ertl, "New cardinality estimation
+// algorithms for HyperLogLog sketches", 2017, which needs no correction tables.
 #pragma once
 
 #include <cstddef>

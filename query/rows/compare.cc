@@ -20,8 +20,10 @@ bool IsComparable(Type type) {
     case Type::kDuration:
     case Type::kTraceId:
     case Type::kSpanId:
-    case Type::kHistogram: return false;
-    default: return true;
+    case Type::kHistogram:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -29,11 +31,17 @@ class CompareOperator : public Operator {
  public:
   CompareOperator(OperatorPtr input, RowExpressionPtr condition, const std::vector<std::string>& excluded, uint64_t top,
                   QueryContext* context)
-      : input_(std::move(input)), condition_(std::move(condition)), top_(top), context_(context),
+      : input_(std::move(input)),
+        condition_(std::move(condition)),
+        top_(top),
+        context_(context),
         reservation_(context, "compare") {
     schema_.kind = Kind::kRows;
-    schema_.columns = {{"attribute", Type::kString}, {"value", Type::kString},  {"selected", Type::kDouble},
-                       {"baseline", Type::kDouble},  {"diff", Type::kDouble}};
+    schema_.columns = {{"attribute", Type::kString},
+                       {"value", Type::kString},
+                       {"selected", Type::kDouble},
+                       {"baseline", Type::kDouble},
+                       {"diff", Type::kDouble}};
     const auto& columns = input_->schema().columns;
     for (size_t i = 0; i < columns.size(); ++i) {
       const bool left_out = std::find(excluded.begin(), excluded.end(), columns[i].name) != excluded.end();

@@ -26,7 +26,10 @@ Timestamp Shift(Timestamp time, Duration offset) {
 class ContextOperator : public Operator {
  public:
   ContextOperator(OperatorPtr input, ContextSpec spec, QueryContext* context)
-      : input_(std::move(input)), spec_(std::move(spec)), context_(context), reservation_(context, "context"),
+      : input_(std::move(input)),
+        spec_(std::move(spec)),
+        context_(context),
+        reservation_(context, "context"),
         time_(static_cast<size_t>(input_->schema().Find("time"))),
         stream_(static_cast<size_t>(input_->schema().Find("stream"))),
         reader_time_(static_cast<size_t>(spec_.reader_schema.Find("time"))) {
@@ -84,8 +87,8 @@ class ContextOperator : public Operator {
   int64_t TimeOf(uint32_t match) const { return matches_.columns[time_].ints[match]; }
 
   absl::Status ReadStream(int64_t stream, const std::vector<uint32_t>& sorted) {
-    const Duration before = spec_.window.from.is_count ? (spec_.window.from.value == 0 ? 0 : -kFirstReach)
-                                                       : spec_.window.from.value;
+    const Duration before =
+        spec_.window.from.is_count ? (spec_.window.from.value == 0 ? 0 : -kFirstReach) : spec_.window.from.value;
     const Duration after =
         spec_.window.to.is_count ? (spec_.window.to.value == 0 ? 0 : kFirstReach) : spec_.window.to.value;
     std::vector<Piece> pieces;
@@ -126,12 +129,13 @@ class ContextOperator : public Operator {
     Duration reach = kFirstReach;
     while (true) {
       RETURN_IF_ERROR(Read(stream, sorted, piece));
-      const bool short_before = spec_.window.from.is_count && *std::min_element(piece->found.begin(), piece->found.end()) < wanted_before &&
+      const bool short_before = spec_.window.from.is_count &&
+                                *std::min_element(piece->found.begin(), piece->found.end()) < wanted_before &&
                                 piece->range.start > spec_.bounds.start;
-      const bool short_after = spec_.window.to.is_count &&
-                               piece->rows.num_rows - 1 - *std::max_element(piece->found.begin(), piece->found.end()) <
-                                   wanted_after &&
-                               piece->range.end < spec_.bounds.end;
+      const bool short_after =
+          spec_.window.to.is_count &&
+          piece->rows.num_rows - 1 - *std::max_element(piece->found.begin(), piece->found.end()) < wanted_after &&
+          piece->range.end < spec_.bounds.end;
       if (!short_before && !short_after) return absl::OkStatus();
       if (__builtin_mul_overflow(reach, kReachGrowth, &reach)) reach = INT64_MAX;
       if (short_before) {

@@ -44,7 +44,10 @@ class FilterOperator : public Operator {
 class LineFilterOperator : public Operator {
  public:
   LineFilterOperator(OperatorPtr input, LineFilter filter, std::unique_ptr<RE2> regex, QueryContext* context)
-      : input_(std::move(input)), filter_(std::move(filter)), regex_(std::move(regex)), context_(context),
+      : input_(std::move(input)),
+        filter_(std::move(filter)),
+        regex_(std::move(regex)),
+        context_(context),
         message_(input_->schema().Find("message")) {}
 
   const Schema& schema() const override { return input_->schema(); }
@@ -93,10 +96,14 @@ class LineFilterOperator : public Operator {
 
   bool Test(std::string_view text) const {
     switch (filter_.op) {
-      case LineFilter::Op::kContains: return text.find(filter_.text) != std::string_view::npos;
-      case LineFilter::Op::kNotContains: return text.find(filter_.text) == std::string_view::npos;
-      case LineFilter::Op::kRegex: return Search(text);
-      case LineFilter::Op::kNotRegex: return !Search(text);
+      case LineFilter::Op::kContains:
+        return text.find(filter_.text) != std::string_view::npos;
+      case LineFilter::Op::kNotContains:
+        return text.find(filter_.text) == std::string_view::npos;
+      case LineFilter::Op::kRegex:
+        return Search(text);
+      case LineFilter::Op::kNotRegex:
+        return !Search(text);
     }
     return false;
   }

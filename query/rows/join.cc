@@ -141,9 +141,15 @@ class RightSide {
 class JoinOperator : public Operator {
  public:
   JoinOperator(OperatorPtr left, OperatorPtr right, JoinSpec spec, QueryContext* context)
-      : left_(std::move(left)), right_(std::move(right)), spec_(std::move(spec)), context_(context),
-        reservation_(context, "join"), side_(spec_.keys.size()), left_time_(FindTimeColumns(left_->schema())),
-        right_time_(FindTimeColumns(right_->schema())), output_(left_->schema(), right_->schema(), spec_.name) {
+      : left_(std::move(left)),
+        right_(std::move(right)),
+        spec_(std::move(spec)),
+        context_(context),
+        reservation_(context, "join"),
+        side_(spec_.keys.size()),
+        left_time_(FindTimeColumns(left_->schema())),
+        right_time_(FindTimeColumns(right_->schema())),
+        output_(left_->schema(), right_->schema(), spec_.name) {
     timed_ = spec_.overlap || spec_.within.has_value() || spec_.asof.has_value();
   }
 

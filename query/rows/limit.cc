@@ -98,7 +98,10 @@ class TailOperator : public Operator {
 class DedupOperator : public Operator {
  public:
   DedupOperator(OperatorPtr input, std::vector<RowExpressionPtr> keys, QueryContext* context)
-      : input_(std::move(input)), keys_(std::move(keys)), context_(context), reservation_(context, "dedup"),
+      : input_(std::move(input)),
+        keys_(std::move(keys)),
+        context_(context),
+        reservation_(context, "dedup"),
         seen_(keys_.size(), NullKeys::kAreKeys) {}
 
   const Schema& schema() const override { return input_->schema(); }

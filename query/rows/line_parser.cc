@@ -86,7 +86,8 @@ class JsonParser : public LineParser {
         case simdjson::dom::element_type::BOOL:
           fields->push_back({name, member.value.get_bool().value_unsafe()});
           break;
-        case simdjson::dom::element_type::NULL_VALUE: break;
+        case simdjson::dom::element_type::NULL_VALUE:
+          break;
       }
     }
     return true;
@@ -206,7 +207,9 @@ class LogfmtParser : public LineParser {
 class RegexpParser : public LineParser {
  public:
   RegexpParser(std::unique_ptr<RE2> regex, std::vector<std::string> names, std::vector<int> groups)
-      : regex_(std::move(regex)), names_(std::move(names)), groups_(std::move(groups)),
+      : regex_(std::move(regex)),
+        names_(std::move(names)),
+        groups_(std::move(groups)),
         matches_(static_cast<size_t>(regex_->NumberOfCapturingGroups()) + 1) {}
 
   const std::vector<std::string>& names() const override { return names_; }
@@ -245,8 +248,8 @@ std::string WithPythonNames(const std::string& pattern) {
     if (c == '[') in_class = true;
     if (c == ']') in_class = false;
     out.push_back(c);
-    if (!in_class && c == '(' && pattern.compare(i, 3, "(?<") == 0 && i + 3 < pattern.size() &&
-        pattern[i + 3] != '=' && pattern[i + 3] != '!') {
+    if (!in_class && c == '(' && pattern.compare(i, 3, "(?<") == 0 && i + 3 < pattern.size() && pattern[i + 3] != '=' &&
+        pattern[i + 3] != '!') {
       out.append("?P");
       ++i;
     }
@@ -276,8 +279,8 @@ absl::StatusOr<std::unique_ptr<LineParser>> MakeRegexpParser(const std::string& 
 class PatternParser : public LineParser {
  public:
   struct Capture {
-    std::string name;      // empty for <_>
-    std::string literal;   // that ends it; empty: the rest of the line
+    std::string name;     // empty for <_>
+    std::string literal;  // that ends it; empty: the rest of the line
   };
   PatternParser(std::string first_literal, std::vector<Capture> captures)
       : first_literal_(std::move(first_literal)), captures_(std::move(captures)) {
@@ -367,10 +370,14 @@ ValueView TypedText(std::string_view text) {
 
 absl::StatusOr<std::unique_ptr<LineParser>> MakeLineParser(ParseStage::Format format, const std::string& pattern) {
   switch (format) {
-    case ParseStage::Format::kJson: return std::unique_ptr<LineParser>(std::make_unique<JsonParser>());
-    case ParseStage::Format::kLogfmt: return std::unique_ptr<LineParser>(std::make_unique<LogfmtParser>());
-    case ParseStage::Format::kRegexp: return MakeRegexpParser(pattern);
-    case ParseStage::Format::kPattern: return MakePatternParser(pattern);
+    case ParseStage::Format::kJson:
+      return std::unique_ptr<LineParser>(std::make_unique<JsonParser>());
+    case ParseStage::Format::kLogfmt:
+      return std::unique_ptr<LineParser>(std::make_unique<LogfmtParser>());
+    case ParseStage::Format::kRegexp:
+      return MakeRegexpParser(pattern);
+    case ParseStage::Format::kPattern:
+      return MakePatternParser(pattern);
   }
   return absl::InternalError("unknown format of a parse stage");
 }

@@ -90,8 +90,8 @@ class KeySet : public MemberSet {
 
   KeyTable* table() { return &table_; }
 
-  std::vector<Type> targets;       // per key other than time
-  std::vector<uint32_t> begins;    // of a key's ranges; one more entry than keys
+  std::vector<Type> targets;     // per key other than time
+  std::vector<uint32_t> begins;  // of a key's ranges; one more entry than keys
   std::vector<TimeRange> ranges;
 
  private:
@@ -117,9 +117,8 @@ void MergeIntervals(const std::vector<uint32_t>& numbers, const Column& starts, 
     *only_instants = *only_instants && interval.range.start == interval.range.end;
     rows.push_back(interval);
   }
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return a.key != b.key ? a.key < b.key : a.range.start < b.range.start;
-  });
+  std::sort(rows.begin(), rows.end(),
+            [](const Row& a, const Row& b) { return a.key != b.key ? a.key < b.key : a.range.start < b.range.start; });
   set->begins.assign(keys + 1, 0);
   for (size_t i = 0; i < rows.size(); ++i) {
     if (i > 0 && rows[i - 1].key == rows[i].key && rows[i].range.start <= set->ranges.back().end) {

@@ -88,8 +88,13 @@ class TopOperator : public Operator {
  public:
   TopOperator(OperatorPtr input, uint64_t count, RowExpressionPtr by, std::vector<RowExpressionPtr> per,
               QueryContext* context)
-      : input_(std::move(input)), count_(count), by_(std::move(by)), per_(std::move(per)), context_(context),
-        reservation_(context, "top"), groups_(per_.size(), NullKeys::kAreKeys) {}
+      : input_(std::move(input)),
+        count_(count),
+        by_(std::move(by)),
+        per_(std::move(per)),
+        context_(context),
+        reservation_(context, "top"),
+        groups_(per_.size(), NullKeys::kAreKeys) {}
 
   const Schema& schema() const override { return input_->schema(); }
 

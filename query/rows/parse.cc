@@ -27,8 +27,12 @@ struct TextHash {
 class ParseOperator : public Operator {
  public:
   ParseOperator(OperatorPtr input, ParseSpec spec, std::unique_ptr<LineParser> parser, QueryContext* context)
-      : input_(std::move(input)), spec_(std::move(spec)), parser_(std::move(parser)), context_(context),
-        reservation_(context, "parse"), message_(input_->schema().Find("message")) {}
+      : input_(std::move(input)),
+        spec_(std::move(spec)),
+        parser_(std::move(parser)),
+        context_(context),
+        reservation_(context, "parse"),
+        message_(input_->schema().Find("message")) {}
 
   // The columns are these and no others.
   void FixNames(const std::vector<std::string>& names) {
@@ -182,8 +186,7 @@ class ParseOperator : public Operator {
         column.size = rows.num_rows;
       }
       const auto place = static_cast<size_t>(schema_.Find(names_[i]));
-      batch->columns[place] =
-          place < from_input ? Overlay(batch->columns[place], column) : std::move(column);
+      batch->columns[place] = place < from_input ? Overlay(batch->columns[place], column) : std::move(column);
     }
     Column errors = std::move(error_columns_.front());
     error_columns_.pop_front();

@@ -19,7 +19,9 @@ constexpr size_t kRowsPerBatch = 4096;
 class Groups {
  public:
   Groups(StatsSpec spec, double seconds, QueryContext* context)
-      : spec_(std::move(spec)), context_(context), reservation_(context, "stats"),
+      : spec_(std::move(spec)),
+        context_(context),
+        reservation_(context, "stats"),
         table_(spec_.by.size(), NullKeys::kAreKeys) {
     for (const AggregateItem& item : spec_.aggregates) aggregators_.push_back(MakeAggregator(item, seconds));
   }
@@ -29,7 +31,8 @@ class Groups {
   std::vector<std::unique_ptr<Aggregator>>& aggregators() { return aggregators_; }
 
   void AddColumns(Schema* schema) const {
-    for (const NamedExpression& key : spec_.by) *schema = WithColumn(std::move(*schema), key.name, key.expression->type());
+    for (const NamedExpression& key : spec_.by)
+      *schema = WithColumn(std::move(*schema), key.name, key.expression->type());
     for (const AggregateItem& item : spec_.aggregates) {
       *schema = WithColumn(std::move(*schema), item.name,
                            AggregateType(item.function, item.x == nullptr ? Type::kNull : item.x->type()));
@@ -45,8 +48,9 @@ class Groups {
     }
     table_.Assign(keys, batch.num_rows, numbers);
     if (table_.size() > context_->limits.groups_max) {
-      return absl::ResourceExhaustedError("E082: stats has more than " + std::to_string(context_->limits.groups_max) +
-                                          " groups; group by fewer or coarser columns, filter first, or raise the limit");
+      return absl::ResourceExhaustedError(
+          "E082: stats has more than " + std::to_string(context_->limits.groups_max) +
+          " groups; group by fewer or coarser columns, filter first, or raise the limit");
     }
     return absl::OkStatus();
   }
@@ -109,7 +113,8 @@ class Groups {
 class StatsOperator : public Operator {
  public:
   StatsOperator(OperatorPtr input, StatsSpec spec, QueryContext* context)
-      : input_(std::move(input)), context_(context),
+      : input_(std::move(input)),
+        context_(context),
         groups_(std::move(spec), static_cast<double>(context->end - context->start) / 1e9, context) {
     schema_.kind = Kind::kRows;
     groups_.AddColumns(&schema_);
@@ -176,7 +181,10 @@ class StatsOperator : public Operator {
 class WindowedStatsOperator : public Operator {
  public:
   WindowedStatsOperator(OperatorPtr input, StatsSpec spec, QueryContext* context)
-      : input_(std::move(input)), context_(context), window_(*spec.window), time_(FindTimeColumns(input_->schema()).time),
+      : input_(std::move(input)),
+        context_(context),
+        window_(*spec.window),
+        time_(FindTimeColumns(input_->schema()).time),
         groups_(std::move(spec), static_cast<double>(window_) / 1e9, context) {
     if (context->step > 0 && context->end > context->start) {
       first_ = context->start;
@@ -247,7 +255,7 @@ class WindowedStatsOperator : public Operator {
     uint32_t slot;
   };
   struct Key {
-    std::vector<Pane> panes;  // those with rows, ascending
+    std::vector<Pane> panes;    // those with rows, ascending
     size_t begin = 0, end = 0;  // those of the window where the output stands
   };
 
@@ -386,10 +394,12 @@ Type AggregateType(AggregateFunction function, Type x) {
     case AggregateFunction::kCount:
     case AggregateFunction::kCountValues:
     case AggregateFunction::kCountIf:
-    case AggregateFunction::kDistinct: return Type::kInt;
+    case AggregateFunction::kDistinct:
+      return Type::kInt;
     case AggregateFunction::kRate:
     case AggregateFunction::kRateOf:
-    case AggregateFunction::kCorr: return Type::kDouble;
+    case AggregateFunction::kCorr:
+      return Type::kDouble;
     case AggregateFunction::kSum:
       // Sums of ints may leave their range; of what is not known, anything may come.
       return x == Type::kDuration || x == Type::kDouble ? x : Type::kMixed;
@@ -397,10 +407,14 @@ Type AggregateType(AggregateFunction function, Type x) {
     case AggregateFunction::kQuantile:
       if (x == Type::kMixed) return x;
       return x == Type::kDuration || x == Type::kTimestamp ? x : Type::kDouble;
-    case AggregateFunction::kStddev: return x == Type::kDuration || x == Type::kMixed ? x : Type::kDouble;
-    case AggregateFunction::kHistogram: return Type::kHistogram;
-    case AggregateFunction::kValues: return Type::kString;
-    default: return x;
+    case AggregateFunction::kStddev:
+      return x == Type::kDuration || x == Type::kMixed ? x : Type::kDouble;
+    case AggregateFunction::kHistogram:
+      return Type::kHistogram;
+    case AggregateFunction::kValues:
+      return Type::kString;
+    default:
+      return x;
   }
 }
 
@@ -411,8 +425,10 @@ bool IsOrderSensitive(AggregateFunction function) {
     case AggregateFunction::kLast:
     case AggregateFunction::kArgMin:
     case AggregateFunction::kArgMax:
-    case AggregateFunction::kValues: return true;
-    default: return false;
+    case AggregateFunction::kValues:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -430,11 +446,14 @@ std::unique_ptr<Aggregator> MakeAggregator(const AggregateItem& item, double sec
     case AggregateFunction::kFirst:
     case AggregateFunction::kLast:
     case AggregateFunction::kArgMin:
-    case AggregateFunction::kArgMax: return MakePickAggregator(item);
+    case AggregateFunction::kArgMax:
+      return MakePickAggregator(item);
     case AggregateFunction::kQuantile:
     case AggregateFunction::kDistinct:
-    case AggregateFunction::kValues: return MakeCollectingAggregator(item);
-    default: return MakeNumberAggregator(item, seconds);
+    case AggregateFunction::kValues:
+      return MakeCollectingAggregator(item);
+    default:
+      return MakeNumberAggregator(item, seconds);
   }
 }
 

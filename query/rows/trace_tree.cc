@@ -68,8 +68,7 @@ class TreeBuilder {
       if (row > 0 && spans_.trace_ids[row - 1] == id) {
         tree_.trace[row] = tree_.trace[row - 1];
       } else {
-        const auto [slot, fresh] =
-            ordinals.try_emplace({id.high, id.low}, static_cast<uint32_t>(tree_.traces.size()));
+        const auto [slot, fresh] = ordinals.try_emplace({id.high, id.low}, static_cast<uint32_t>(tree_.traces.size()));
         if (fresh) tree_.traces.emplace_back();
         tree_.trace[row] = slot->second;
       }
@@ -207,9 +206,9 @@ class TreeBuilder {
 
   struct Visit {
     uint32_t row;
-    uint32_t next_child;     // in the children by end
-    int64_t start, end;      // clipped to the parent
-    int64_t instant;         // where the walk stands
+    uint32_t next_child;  // in the children by end
+    int64_t start, end;   // clipped to the parent
+    int64_t instant;      // where the walk stands
   };
 
   // The children of a span on the path, by clipped end, last first; those outside it at the back.

@@ -17,17 +17,23 @@ namespace {
 constexpr size_t kSliceRows = 4096;
 
 std::string ColumnOfLabel(const std::string& label) { return label == kMetricNameLabel ? "metric" : label; }
-std::string LabelOfColumn(const std::string& column) { return column == "metric" ? std::string(kMetricNameLabel) : column; }
+std::string LabelOfColumn(const std::string& column) {
+  return column == "metric" ? std::string(kMetricNameLabel) : column;
+}
 
 class VectorAsofOperator : public Operator {
  public:
   VectorAsofOperator(OperatorPtr left, VectorAsofSpec spec, QueryContext* context)
-      : left_(std::move(left)), spec_(std::move(spec)), context_(context), reservation_(context, "join"),
+      : left_(std::move(left)),
+        spec_(std::move(spec)),
+        context_(context),
+        reservation_(context, "join"),
         time_(FindTimeColumns(left_->schema()).time) {}
 
   // With the labels known, the schema is; else after Evaluate.
   void SetSchema(const std::vector<std::string>& labels) {
-    right_schema_.columns = {{"time", Type::kTimestamp}, {"value", evaluated_ && !has_histograms_ ? Type::kDouble : Type::kMixed}};
+    right_schema_.columns = {{"time", Type::kTimestamp},
+                             {"value", evaluated_ && !has_histograms_ ? Type::kDouble : Type::kMixed}};
     labels_.clear();
     for (const std::string& name : labels) {
       const std::string label = LabelOfColumn(name);

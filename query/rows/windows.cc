@@ -33,16 +33,22 @@ double Greater(double a, double b) { return std::isnan(a) || b > a ? b : a; }
 class WindowsOperator : public Operator {
  public:
   WindowsOperator(OperatorPtr input, WindowsSpec spec, QueryContext* context)
-      : input_(std::move(input)), spec_(std::move(spec)), context_(context), reservation_(context, "windows"),
-        kind_(input_->schema().kind), time_(FindTimeColumns(input_->schema())) {
+      : input_(std::move(input)),
+        spec_(std::move(spec)),
+        context_(context),
+        reservation_(context, "windows"),
+        kind_(input_->schema().kind),
+        time_(FindTimeColumns(input_->schema())) {
     value_ = input_->schema().Find(kind_ == Kind::kWindows ? "peak" : "value");
     schema_.kind = Kind::kWindows;
     for (const NamedExpression& key : spec_.by) {
       schema_ = WithColumn(std::move(schema_), key.name, key.expression->type());
     }
-    for (const auto& [name, type] :
-         {std::pair{"start", Type::kTimestamp}, {"end", Type::kTimestamp}, {"time", Type::kTimestamp},
-          {"n", Type::kInt}, {"peak", Type::kDouble}}) {
+    for (const auto& [name, type] : {std::pair{"start", Type::kTimestamp},
+                                     {"end", Type::kTimestamp},
+                                     {"time", Type::kTimestamp},
+                                     {"n", Type::kInt},
+                                     {"peak", Type::kDouble}}) {
       schema_ = WithColumn(std::move(schema_), name, type);
     }
   }
@@ -104,9 +110,8 @@ class WindowsOperator : public Operator {
   }
 
   std::vector<Interval> Merge(std::vector<Interval> intervals) const {
-    std::sort(intervals.begin(), intervals.end(), [](const Interval& a, const Interval& b) {
-      return a.key != b.key ? a.key < b.key : a.start < b.start;
-    });
+    std::sort(intervals.begin(), intervals.end(),
+              [](const Interval& a, const Interval& b) { return a.key != b.key ? a.key < b.key : a.start < b.start; });
     std::vector<Interval> merged;
     for (const Interval& interval : intervals) {
       if (!merged.empty() && merged.back().key == interval.key &&

@@ -14,8 +14,11 @@ namespace braid {
 namespace {
 
 TestTable RandomTable(std::mt19937* random, Kind kind, size_t rows_max) {
-  TestTable table = MakeTable(kind, {{"time", Type::kTimestamp}, {"end", Type::kTimestamp}, {"k", Type::kString},
-                                 {"n", Type::kMixed}, {"id", Type::kInt}});
+  TestTable table = MakeTable(kind, {{"time", Type::kTimestamp},
+                                     {"end", Type::kTimestamp},
+                                     {"k", Type::kString},
+                                     {"n", Type::kMixed},
+                                     {"id", Type::kInt}});
   const size_t rows = (*random)() % rows_max;
   for (size_t i = 0; i < rows; ++i) {
     const auto time = static_cast<int64_t>((*random)() % 60);
@@ -23,7 +26,9 @@ TestTable RandomTable(std::mt19937* random, Kind kind, size_t rows_max) {
     table.rows.push_back({(*random)() % 12 == 0 ? Null() : Time(time),
                           (*random)() % 5 == 0 ? Null() : Time(time + static_cast<int64_t>((*random)() % 20) - 3),
                           (*random)() % 8 == 0 ? Null() : Text(std::string(1, "abc"[(*random)() % 3])),
-                          (*random)() % 8 == 0 ? Null() : (*random)() % 2 == 0 ? Int(number) : Num(static_cast<double>(number)),
+                          (*random)() % 8 == 0   ? Null()
+                          : (*random)() % 2 == 0 ? Int(number)
+                                                 : Num(static_cast<double>(number)),
                           Int(static_cast<int64_t>(i))});
   }
   return table;
@@ -46,7 +51,8 @@ Texts NestedLoops(const TestTable& left, const TestTable& right, Mode mode, size
     for (size_t j = 0; j < right.rows.size(); ++j) {
       const auto& r = right.rows[j];
       if (keys >= 1 && (l[2].type == Type::kNull || r[2].type == Type::kNull || l[2].text != r[2].text)) continue;
-      if (keys >= 2 && (l[3].type == Type::kNull || r[3].type == Type::kNull || NumberOfCell(l[3]) != NumberOfCell(r[3]))) {
+      if (keys >= 2 &&
+          (l[3].type == Type::kNull || r[3].type == Type::kNull || NumberOfCell(l[3]) != NumberOfCell(r[3]))) {
         continue;
       }
       if (mode != Mode::kEqual && (l[0].type == Type::kNull || r[0].type == Type::kNull)) continue;
@@ -219,7 +225,8 @@ TEST(Join, TooManyPairsIsAnError) {
 }
 
 TEST(Join, TextsMeetIdsAndMemoryIsGivenBack) {
-  const TestTable left = MakeTable(Kind::kRows, {{"t", Type::kMixed}}, {{Text("7-0000000000000005")}, {Text("x")}, {Null()}});
+  const TestTable left =
+      MakeTable(Kind::kRows, {{"t", Type::kMixed}}, {{Text("7-0000000000000005")}, {Text("x")}, {Null()}});
   const TestTable right = MakeTable(Kind::kRows, {{"trace_id", Type::kTraceId}}, {{Trace(4)}, {Trace(5)}});
   QueryContext context;
   JoinSpec spec;
@@ -244,9 +251,9 @@ TEST(Join, MemoryLimitIsAnError) {
 }
 
 TEST(VectorAsof, ValueAtTheTimeOfEachRow) {
-  const TestTable left = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"service", Type::kString}},
-                               {{Time(30), Text("a")}, {Time(10), Text("b")}, {Time(30), Text("b")}, {Null(), Text("a")},
-                                {Time(20), Null()}});
+  const TestTable left = MakeTable(
+      Kind::kEvents, {{"time", Type::kTimestamp}, {"service", Type::kString}},
+      {{Time(30), Text("a")}, {Time(10), Text("b")}, {Time(30), Text("b")}, {Null(), Text("a")}, {Time(20), Null()}});
   VectorAsofSpec spec;
   spec.left_outer = true;
   spec.name = "m";
@@ -272,9 +279,9 @@ TEST(VectorAsof, ValueAtTheTimeOfEachRow) {
     auto join = MakeVectorAsof(Source(left), spec, &context);
     ASSERT_TRUE(join.ok()) << join.status();
     EXPECT_EQ(Names((*join)->schema()), "time,service,m.time,m.value,m.service,m.zone");
-    EXPECT_THAT(Rows(*join), testing::ElementsAre("30|'a'|30|3.5|'a'|'x'", "10|'b'|null|null|null|null",
-                                                  "30|'b'|30|3.5|'b'|null", "null|'a'|null|null|null|null",
-                                                  "20|null|null|null|null|null"));
+    EXPECT_THAT(Rows(*join),
+                testing::ElementsAre("30|'a'|30|3.5|'a'|'x'", "10|'b'|null|null|null|null", "30|'b'|30|3.5|'b'|null",
+                                     "null|'a'|null|null|null|null", "20|null|null|null|null|null"));
     EXPECT_THAT(asked, testing::ElementsAre(10, 20, 30));
   }
 }

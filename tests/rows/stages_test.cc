@@ -14,18 +14,31 @@ namespace {
 using testing::ElementsAre;
 
 TestTable RandomTable(std::mt19937* random, size_t rows_max) {
-  TestTable table = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"k", Type::kString}, {"x", Type::kDouble}, {"m", Type::kMixed}, {"t", Type::kTraceId}});
+  TestTable table = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp},
+                                              {"k", Type::kString},
+                                              {"x", Type::kDouble},
+                                              {"m", Type::kMixed},
+                                              {"t", Type::kTraceId}});
   for (size_t i = (*random)() % rows_max; i > 0; --i) {
     TableCell mixed = Null();
     switch ((*random)() % 4) {
-      case 0: mixed = Int(static_cast<int64_t>((*random)() % 4)); break;
-      case 1: mixed = Num(static_cast<double>((*random)() % 8) / 2); break;
-      case 2: mixed = Text(std::string(1, "xy"[(*random)() % 2])); break;
-      default: break;
+      case 0:
+        mixed = Int(static_cast<int64_t>((*random)() % 4));
+        break;
+      case 1:
+        mixed = Num(static_cast<double>((*random)() % 8) / 2);
+        break;
+      case 2:
+        mixed = Text(std::string(1, "xy"[(*random)() % 2]));
+        break;
+      default:
+        break;
     }
     table.rows.push_back({Time(static_cast<int64_t>((*random)() % 10)),
                           (*random)() % 5 == 0 ? Null() : Text(std::string(1, "abc"[(*random)() % 3])),
-                          (*random)() % 6 == 0 ? Null() : (*random)() % 6 == 0 ? Num(std::nan("")) : Num(static_cast<double>((*random)() % 6) - 2),
+                          (*random)() % 6 == 0   ? Null()
+                          : (*random)() % 6 == 0 ? Num(std::nan(""))
+                                                 : Num(static_cast<double>((*random)() % 6) - 2),
                           mixed, (*random)() % 5 == 0 ? Null() : Trace((*random)() % 3)});
   }
   return table;
@@ -61,7 +74,9 @@ TEST(Order, SortAndTopAgreeWithDefinition) {
     });
     Texts expected;
     for (const size_t i : order) expected.push_back(RowText(table.rows[i]));
-    ASSERT_EQ(Rows(MakeSort(Source(table, random()), {{field(first), descending}, {field(second), !descending}}, &context)), expected);
+    ASSERT_EQ(
+        Rows(MakeSort(Source(table, random()), {{field(first), descending}, {field(second), !descending}}, &context)),
+        expected);
 
     // top n by x [per k]
     const uint64_t count = random() % 8;
@@ -114,23 +129,29 @@ TEST(Stages, LimitTailDedupUnionAgreeWithDefinition) {
     const size_t count = random() % 60;
     const size_t kept = std::min(count, all.size());
     QueryContext context;
-    ASSERT_EQ(Rows(MakeLimit(Source(table, random()), count, &context)), Texts(all.begin(), all.begin() + static_cast<ptrdiff_t>(kept)));
-    ASSERT_EQ(Rows(MakeTail(Source(table, random()), count, &context)), Texts(all.end() - static_cast<ptrdiff_t>(kept), all.end()));
+    ASSERT_EQ(Rows(MakeLimit(Source(table, random()), count, &context)),
+              Texts(all.begin(), all.begin() + static_cast<ptrdiff_t>(kept)));
+    ASSERT_EQ(Rows(MakeTail(Source(table, random()), count, &context)),
+              Texts(all.end() - static_cast<ptrdiff_t>(kept), all.end()));
     std::set<std::string> seen;
     Texts distinct;
     for (size_t i = 0; i < all.size(); ++i) {
       const auto& row = table.rows[i];
       // CellText shows a whole double as the integer that it equals.
-      if (seen.insert(CellText(row[3]) + "|" + CellText(row[4]) + "|" + CellText(row[1])).second) distinct.push_back(all[i]);
+      if (seen.insert(CellText(row[3]) + "|" + CellText(row[4]) + "|" + CellText(row[1])).second)
+        distinct.push_back(all[i]);
     }
-    ASSERT_EQ(Rows(MakeDedup(Source(table, random()), {Field(table.schema, "m"), Field(table.schema, "t"), Field(table.schema, "k")}, &context)), distinct);
+    ASSERT_EQ(Rows(MakeDedup(Source(table, random()),
+                             {Field(table.schema, "m"), Field(table.schema, "t"), Field(table.schema, "k")}, &context)),
+              distinct);
     ASSERT_EQ(context.reserved_bytes(), 0u);
   }
 }
 
 TEST(Stages, UnionMatchesNames) {
   const TestTable left = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"a", Type::kInt}}, {{Time(1), Int(2)}});
-  const TestTable right = MakeTable(Kind::kRows, {{"b", Type::kString}, {"a", Type::kString}}, {{Text("x"), Text("y")}});
+  const TestTable right =
+      MakeTable(Kind::kRows, {{"b", Type::kString}, {"a", Type::kString}}, {{Text("x"), Text("y")}});
   QueryContext context;
   const OperatorPtr both = MakeUnion(Source(left), Source(right), &context);
   EXPECT_EQ(Names(both->schema()), "time,a,b");
@@ -140,7 +161,8 @@ TEST(Stages, UnionMatchesNames) {
 }
 
 TEST(Stages, ExtendKeepDrop) {
-  const TestTable table = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"a", Type::kInt}}, {{Time(1), Int(2)}, {Time(3), Null()}});
+  const TestTable table =
+      MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"a", Type::kInt}}, {{Time(1), Int(2)}, {Time(3), Null()}});
   QueryContext context;
   const auto plus = [](size_t place) {
     return std::make_shared<RowFunction>(Type::kInt, [place](const RecordBatch& batch, size_t row) {
@@ -160,9 +182,13 @@ TEST(Stages, ExtendKeepDrop) {
 }
 
 TEST(Stages, LineFilters) {
-  const TestTable table = MakeTable(Kind::kEvents, {{"message", Type::kString}}, {{Text("an error")}, {Null()}, {Text("fine")}, {Text("an error")}, {Text("Error 7")}});
+  const TestTable table =
+      MakeTable(Kind::kEvents, {{"message", Type::kString}},
+                {{Text("an error")}, {Null()}, {Text("fine")}, {Text("an error")}, {Text("Error 7")}});
   QueryContext context;
-  const auto run = [&](LineFilter::Op op, const char* text) { return Rows(MakeLineFilter(Source(table), LineFilter{op, text}, &context)); };
+  const auto run = [&](LineFilter::Op op, const char* text) {
+    return Rows(MakeLineFilter(Source(table), LineFilter{op, text}, &context));
+  };
   EXPECT_THAT(run(LineFilter::Op::kContains, "error"), ElementsAre("'an error'", "'an error'"));
   EXPECT_THAT(run(LineFilter::Op::kNotContains, "error"), ElementsAre("null", "'fine'", "'Error 7'"));
   EXPECT_THAT(run(LineFilter::Op::kRegex, "(?i)error \\d|^$"), ElementsAre("null", "'Error 7'"));
@@ -172,9 +198,10 @@ TEST(Stages, LineFilters) {
 
 // ---- parsing
 
-Texts Parsed(ParseStage::Format format, const std::string& pattern, const std::vector<std::string>& lines, std::string* names,
-             std::optional<std::vector<std::string>> columns = {}) {
-  TestTable table = MakeTable(Kind::kEvents, {{"message", Type::kString}, {"level", Type::kString}, {"old", Type::kInt}});
+Texts Parsed(ParseStage::Format format, const std::string& pattern, const std::vector<std::string>& lines,
+             std::string* names, std::optional<std::vector<std::string>> columns = {}) {
+  TestTable table =
+      MakeTable(Kind::kEvents, {{"message", Type::kString}, {"level", Type::kString}, {"old", Type::kInt}});
   for (const std::string& line : lines) table.rows.push_back({Text(line), Text("info"), Int(1)});
   QueryContext context;
   ParseSpec spec;
@@ -193,15 +220,17 @@ Texts Parsed(ParseStage::Format format, const std::string& pattern, const std::v
 
 TEST(Parse, Json) {
   std::string names;
-  EXPECT_THAT(Parsed(ParseStage::Format::kJson, "",
-                     {R"({"a":1,"b":{"c":"x","d":[1, 2]},"level":"error","time":5})", R"({"a":2.5,"a":7,"old":9,"e":null,"f":true})", "{oops", "[1]", "",
-                      R"({"a":18446744073709551615})"},
-                     &names),
-              ElementsAre("1|1|'x'|'[1,2]'|null|null", "9|7|null|null|true|null", "1|null|null|null|null|'not JSON'",
-                          "1|null|null|null|null|'not a JSON object'", "1|null|null|null|null|'not JSON'",
-                          "1|18446744073709551616|null|null|null|null"));
+  EXPECT_THAT(
+      Parsed(ParseStage::Format::kJson, "",
+             {R"({"a":1,"b":{"c":"x","d":[1, 2]},"level":"error","time":5})",
+              R"({"a":2.5,"a":7,"old":9,"e":null,"f":true})", "{oops", "[1]", "", R"({"a":18446744073709551615})"},
+             &names),
+      ElementsAre("1|1|'x'|'[1,2]'|null|null", "9|7|null|null|true|null", "1|null|null|null|null|'not JSON'",
+                  "1|null|null|null|null|'not a JSON object'", "1|null|null|null|null|'not JSON'",
+                  "1|18446744073709551616|null|null|null|null"));
   EXPECT_EQ(names, "message,level,old,a,b.c,b.d,f,parse_error");
-  EXPECT_THAT(Parsed(ParseStage::Format::kJson, "", {R"({"a":1,"b":{"c":"x"}})", "{}"}, &names, {{"b.c", "level"}}), ElementsAre("1|'x'|null", "1|null|null"));
+  EXPECT_THAT(Parsed(ParseStage::Format::kJson, "", {R"({"a":1,"b":{"c":"x"}})", "{}"}, &names, {{"b.c", "level"}}),
+              ElementsAre("1|'x'|null", "1|null|null"));
   EXPECT_EQ(names, "message,level,old,b.c,parse_error");
   std::string deep;
   for (int i = 0; i < 100; ++i) deep += R"({"a":)";
@@ -211,17 +240,19 @@ TEST(Parse, Json) {
 
 TEST(Parse, Logfmt) {
   std::string names;
-  EXPECT_THAT(Parsed(ParseStage::Format::kLogfmt, "",
-                     {R"(ts=12 msg="a \"b\" c" ok=true plain n=1.5 id=007)", "no pairs", R"(a="open)", "=x k= "},
-                     &names),
-              ElementsAre("1|12|'a \"b\" c'|true|1.5|'007'|null|null", "1|null|null|null|null|null|null|'no key=value pair'",
-                          "1|null|null|null|null|null|null|'a quoted value does not end'", "1|null|null|null|null|null|''|null"));
+  EXPECT_THAT(
+      Parsed(ParseStage::Format::kLogfmt, "",
+             {R"(ts=12 msg="a \"b\" c" ok=true plain n=1.5 id=007)", "no pairs", R"(a="open)", "=x k= "}, &names),
+      ElementsAre("1|12|'a \"b\" c'|true|1.5|'007'|null|null", "1|null|null|null|null|null|null|'no key=value pair'",
+                  "1|null|null|null|null|null|null|'a quoted value does not end'",
+                  "1|null|null|null|null|null|''|null"));
   EXPECT_EQ(names, "message,level,old,ts,msg,ok,n,id,k,parse_error");
 }
 
 TEST(Parse, RegexpAndPattern) {
   std::string names;
-  EXPECT_THAT(Parsed(ParseStage::Format::kRegexp, R"(status=(?<status>\d+)( took (?P<took>\S+))?)", {"x status=404 took 1.25", "status=200", "?"}, &names),
+  EXPECT_THAT(Parsed(ParseStage::Format::kRegexp, R"(status=(?<status>\d+)( took (?P<took>\S+))?)",
+                     {"x status=404 took 1.25", "status=200", "?"}, &names),
               ElementsAre("1|404|1.25|null", "1|200|null|null", "1|null|null|'no match'"));
   EXPECT_EQ(names, "message,level,old,status,took,parse_error");
   EXPECT_THAT(Parsed(ParseStage::Format::kPattern, "<ip> - - [<_>] \"<method> <path> <_>\" <status> <bytes>",
@@ -229,9 +260,10 @@ TEST(Parse, RegexpAndPattern) {
               ElementsAre("1|'1.2.3.4'|'GET'|'/a'|200|17|null", "1|null|null|null|null|null|'no match'"));
   QueryContext context;
   const TestTable table = MakeTable(Kind::kEvents, {{"message", Type::kString}});
-  for (const auto& [format, pattern] : {std::pair{ParseStage::Format::kRegexp, "(a)"}, std::pair{ParseStage::Format::kRegexp, "("},
-                                        std::pair{ParseStage::Format::kPattern, "<_>"}, std::pair{ParseStage::Format::kPattern, "<a><b>"},
-                                        std::pair{ParseStage::Format::kPattern, "<a> <a>"}}) {
+  for (const auto& [format, pattern] :
+       {std::pair{ParseStage::Format::kRegexp, "(a)"}, std::pair{ParseStage::Format::kRegexp, "("},
+        std::pair{ParseStage::Format::kPattern, "<_>"}, std::pair{ParseStage::Format::kPattern, "<a><b>"},
+        std::pair{ParseStage::Format::kPattern, "<a> <a>"}}) {
     ParseSpec spec;
     spec.format = format;
     spec.pattern = pattern;
@@ -241,7 +273,8 @@ TEST(Parse, RegexpAndPattern) {
 
 TEST(Parse, ForeignBytesAreSafe) {
   std::mt19937 random(43);
-  const std::string seeds[] = {R"({"a":{"b":[1,2,{"c":"\u00e9"}],"d":1e5},"e":"x"})", R"(a=1 b="x \u00e9 \n" c=true d="")"};
+  const std::string seeds[] = {R"({"a":{"b":[1,2,{"c":"\u00e9"}],"d":1e5},"e":"x"})",
+                               R"(a=1 b="x \u00e9 \n" c=true d="")"};
   for (int round = 0; round < 500; ++round) {
     std::string line = seeds[random() % 2];
     for (size_t i = random() % 4; i > 0; --i) {
@@ -264,10 +297,12 @@ TEST(Parse, ForeignBytesAreSafe) {
 TEST(Context, AgreesWithDefinition) {
   std::mt19937 random(44);
   for (int round = 0; round < 60; ++round) {
-    TestTable store = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"stream", Type::kInt}, {"message", Type::kString}});
+    TestTable store =
+        MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"stream", Type::kInt}, {"message", Type::kString}});
     const int64_t unit = random() % 2 == 0 ? 1 : kSecond;
     for (size_t i = 5 + random() % 40; i > 0; --i) {
-      store.rows.push_back({Time(static_cast<int64_t>(random() % 100) * unit), Int(static_cast<int64_t>(random() % 3)), Text(std::string(1, "abc"[random() % 3]))});
+      store.rows.push_back({Time(static_cast<int64_t>(random() % 100) * unit), Int(static_cast<int64_t>(random() % 3)),
+                            Text(std::string(1, "abc"[random() % 3]))});
     }
     std::stable_sort(store.rows.begin(), store.rows.end(), [](const auto& a, const auto& b) {
       return std::pair(a[0].integer, a[1].integer) < std::pair(b[0].integer, b[1].integer);
@@ -319,14 +354,20 @@ TEST(Context, AgreesWithDefinition) {
 // ---- compare
 
 TEST(Compare, SharesOfValues) {
-  const TestTable table = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"slow", Type::kBool}, {"zone", Type::kString}, {"n", Type::kInt}},
-                                {{Time(1), Bool(true), Text("a"), Int(1)}, {Time(2), Bool(true), Text("a"), Null()},
-                                 {Time(3), Bool(false), Text("a"), Int(1)}, {Time(4), Bool(false), Text("b"), Int(2)},
-                                 {Time(5), Bool(false), Text("b"), Int(1)}, {Time(6), Bool(false), Null(), Int(1)}});
+  const TestTable table = MakeTable(
+      Kind::kEvents, {{"time", Type::kTimestamp}, {"slow", Type::kBool}, {"zone", Type::kString}, {"n", Type::kInt}},
+      {{Time(1), Bool(true), Text("a"), Int(1)},
+       {Time(2), Bool(true), Text("a"), Null()},
+       {Time(3), Bool(false), Text("a"), Int(1)},
+       {Time(4), Bool(false), Text("b"), Int(2)},
+       {Time(5), Bool(false), Text("b"), Int(1)},
+       {Time(6), Bool(false), Null(), Int(1)}});
   QueryContext context;
-  const auto condition = std::make_shared<RowFunction>(Type::kBool, [](const RecordBatch& batch, size_t row) { return Bool(batch.columns[1].ints[row] != 0); });
-  EXPECT_THAT(Rows(MakeCompare(Source(table), condition, {"slow"}, 0, &context)),
-              ElementsAre("'zone'|'a'|1|0.25|0.75", "'zone'|'b'|0|0.5|-0.5", "'n'|'1'|0.5|0.75|-0.25", "'n'|'2'|0|0.25|-0.25"));
+  const auto condition = std::make_shared<RowFunction>(
+      Type::kBool, [](const RecordBatch& batch, size_t row) { return Bool(batch.columns[1].ints[row] != 0); });
+  EXPECT_THAT(
+      Rows(MakeCompare(Source(table), condition, {"slow"}, 0, &context)),
+      ElementsAre("'zone'|'a'|1|0.25|0.75", "'zone'|'b'|0|0.5|-0.5", "'n'|'1'|0.5|0.75|-0.25", "'n'|'2'|0|0.25|-0.25"));
   EXPECT_EQ(Rows(MakeCompare(Source(table), condition, {"slow"}, 1, &context)).size(), 1u);
 }
 

@@ -29,8 +29,12 @@ AggregateItem Item(const Schema& schema, const std::string& name, AggregateFunct
 }
 
 Schema EventSchema() {
-  return Schema{Kind::kEvents, {{"time", Type::kTimestamp}, {"k", Type::kString}, {"g", Type::kMixed},
-                                {"x", Type::kDouble}, {"d", Type::kDuration}}};
+  return Schema{Kind::kEvents,
+                {{"time", Type::kTimestamp},
+                 {"k", Type::kString},
+                 {"g", Type::kMixed},
+                 {"x", Type::kDouble},
+                 {"d", Type::kDuration}}};
 }
 
 TestTable RandomEvents(std::mt19937* random, size_t rows_max) {
@@ -40,7 +44,9 @@ TestTable RandomEvents(std::mt19937* random, size_t rows_max) {
     const auto g = static_cast<int64_t>((*random)() % 3);
     table.rows.push_back({Time(static_cast<int64_t>((*random)() % 200) - 20),
                           (*random)() % 6 == 0 ? Null() : Text(std::string(1, "abc"[(*random)() % 3])),
-                          (*random)() % 6 == 0 ? Null() : (*random)() % 2 == 0 ? Int(g) : Num(static_cast<double>(g)),
+                          (*random)() % 6 == 0   ? Null()
+                          : (*random)() % 2 == 0 ? Int(g)
+                                                 : Num(static_cast<double>(g)),
                           (*random)() % 6 == 0 ? Null() : Num(static_cast<double>((*random)() % 1000) / 8 - 20),
                           (*random)() % 6 == 0 ? Null() : Length(static_cast<int64_t>((*random)() % 5000))});
   }
@@ -57,12 +63,13 @@ TEST(Stats, AgreesWithNaiveGroups) {
     StatsSpec spec;
     spec.by = {{"k", Field(table.schema, "k")}, {"g", Field(table.schema, "g")}};
     using F = AggregateFunction;
-    spec.aggregates = {Item(table.schema, "n", F::kCount),       Item(table.schema, "nx", F::kCountValues, "x"),
-                       Item(table.schema, "r", F::kRate),        Item(table.schema, "s", F::kSum, "x"),
-                       Item(table.schema, "sd", F::kSum, "d"),   Item(table.schema, "lo", F::kMin, "x"),
-                       Item(table.schema, "hi", F::kMax, "d"),   Item(table.schema, "med", F::kQuantile, "x", "", 0.5),
-                       Item(table.schema, "u", F::kDistinct, "x"), Item(table.schema, "any", F::kAny, "d"),
-                       Item(table.schema, "last", F::kLast, "d"), Item(table.schema, "at", F::kArgMax, "time", "x")};
+    spec.aggregates = {
+        Item(table.schema, "n", F::kCount),         Item(table.schema, "nx", F::kCountValues, "x"),
+        Item(table.schema, "r", F::kRate),          Item(table.schema, "s", F::kSum, "x"),
+        Item(table.schema, "sd", F::kSum, "d"),     Item(table.schema, "lo", F::kMin, "x"),
+        Item(table.schema, "hi", F::kMax, "d"),     Item(table.schema, "med", F::kQuantile, "x", "", 0.5),
+        Item(table.schema, "u", F::kDistinct, "x"), Item(table.schema, "any", F::kAny, "d"),
+        Item(table.schema, "last", F::kLast, "d"),  Item(table.schema, "at", F::kArgMax, "time", "x")};
     auto stats = MakeStats(Source(table, random()), spec, &context);
     ASSERT_TRUE(stats.ok()) << stats.status();
     ASSERT_EQ(Names((*stats)->schema()), "k,g,n,nx,r,s,sd,lo,hi,med,u,any,last,at");
@@ -71,7 +78,9 @@ TEST(Stats, AgreesWithNaiveGroups) {
     for (size_t i = 0; i < table.rows.size(); ++i) {
       const auto& row = table.rows[i];
       const std::string k = row[1].type == Type::kNull ? "~" : row[1].text;
-      const double g = row[2].type == Type::kNull ? 99 : row[2].type == Type::kInt ? static_cast<double>(row[2].integer) : row[2].number;
+      const double g = row[2].type == Type::kNull  ? 99
+                       : row[2].type == Type::kInt ? static_cast<double>(row[2].integer)
+                                                   : row[2].number;
       groups[{k, g}].push_back(i);
     }
     Texts expected;
@@ -126,8 +135,9 @@ TEST(Stats, WithoutByExactlyOneRowEvenOfNothing) {
   context.end = kSecond;
   StatsSpec spec;
   using F = AggregateFunction;
-  spec.aggregates = {Item(table.schema, "n", F::kCount), Item(table.schema, "r", F::kRate), Item(table.schema, "s", F::kSum, "x"),
-                     Item(table.schema, "q", F::kQuantile, "x"), Item(table.schema, "u", F::kDistinct, "k")};
+  spec.aggregates = {Item(table.schema, "n", F::kCount), Item(table.schema, "r", F::kRate),
+                     Item(table.schema, "s", F::kSum, "x"), Item(table.schema, "q", F::kQuantile, "x"),
+                     Item(table.schema, "u", F::kDistinct, "k")};
   EXPECT_THAT(Rows(MakeStats(Source(table), spec, &context)), testing::ElementsAre("0|0|null|null|0"));
   spec.by = {{"k", Field(table.schema, "k")}};
   EXPECT_TRUE(Rows(MakeStats(Source(table), spec, &context)).empty());
@@ -135,16 +145,24 @@ TEST(Stats, WithoutByExactlyOneRowEvenOfNothing) {
 
 TEST(Stats, NanAndTypes) {
   const double nan = std::nan("");
-  const TestTable table = MakeTable(Kind::kRows, {{"x", Type::kDouble}, {"i", Type::kInt}, {"d", Type::kDuration}, {"t", Type::kTimestamp}},
-                                {{Num(nan), Int(1), Length(3), Time(10)}, {Num(2), Int(2), Length(4), Time(13)},
-                                 {Num(1), Int(5), Length(8), Time(11)}});
+  const TestTable table =
+      MakeTable(Kind::kRows, {{"x", Type::kDouble}, {"i", Type::kInt}, {"d", Type::kDuration}, {"t", Type::kTimestamp}},
+                {{Num(nan), Int(1), Length(3), Time(10)},
+                 {Num(2), Int(2), Length(4), Time(13)},
+                 {Num(1), Int(5), Length(8), Time(11)}});
   QueryContext context;
   StatsSpec spec;
   using F = AggregateFunction;
   const Schema& s = table.schema;
-  spec.aggregates = {Item(s, "a", F::kMax, "x"),  Item(s, "b", F::kMin, "x"),    Item(s, "c", F::kSum, "x"),
-                     Item(s, "e", F::kSum, "i"),  Item(s, "f", F::kAvg, "d"),    Item(s, "g", F::kAvg, "t"),
-                     Item(s, "h", F::kMin, "t"),  Item(s, "j", F::kQuantile, "d", "", 1), Item(s, "k", F::kValues, "i", "", 0, 2),
+  spec.aggregates = {Item(s, "a", F::kMax, "x"),
+                     Item(s, "b", F::kMin, "x"),
+                     Item(s, "c", F::kSum, "x"),
+                     Item(s, "e", F::kSum, "i"),
+                     Item(s, "f", F::kAvg, "d"),
+                     Item(s, "g", F::kAvg, "t"),
+                     Item(s, "h", F::kMin, "t"),
+                     Item(s, "j", F::kQuantile, "d", "", 1),
+                     Item(s, "k", F::kValues, "i", "", 0, 2),
                      Item(s, "l", F::kStddev, "i")};
   EXPECT_THAT(Rows(MakeStats(Source(table), spec, &context)),
               testing::ElementsAre("2|1|NaN|8|5|11|10|8|'[1,2]'|" + CellText(Num(std::sqrt(26.0 / 9)))));
@@ -226,7 +244,8 @@ TEST(Stats, ApproximationsAreNoted) {
   auto stats = MakeStats(MakeBatchSource(table.schema, rows), spec, &context);
   RecordBatch batch;
   ASSERT_TRUE((*stats)->Next(&batch).value());
-  EXPECT_NEAR(static_cast<double>(batch.columns[0].ints[0]), static_cast<double>(count), static_cast<double>(count) * 0.03);
+  EXPECT_NEAR(static_cast<double>(batch.columns[0].ints[0]), static_cast<double>(count),
+              static_cast<double>(count) * 0.03);
   EXPECT_NEAR(batch.columns[1].doubles[0], static_cast<double>(count) / 2, static_cast<double>(count) / 2 * 0.0101);
   ASSERT_EQ(context.notes().size(), 2u);
   EXPECT_EQ(context.notes()[0].kind, "approximate");
@@ -269,7 +288,9 @@ TEST(WindowedStats, AgreesWithItsDefinition) {
       steps.push_back(context.end);
     }
     std::set<std::string> keys;
-    const auto key_of = [&](size_t i) { return table.rows[i][1].type == Type::kNull ? std::string("~") : table.rows[i][1].text; };
+    const auto key_of = [&](size_t i) {
+      return table.rows[i][1].type == Type::kNull ? std::string("~") : table.rows[i][1].text;
+    };
     for (size_t i = 0; i < table.rows.size(); ++i) {
       const int64_t time = table.rows[i][0].integer;
       if (by && time > steps.front() - window && time <= steps.back()) keys.insert(key_of(i));
@@ -304,12 +325,15 @@ TEST(WindowedStats, AgreesWithItsDefinition) {
 TEST(Windows, AgreeWithUnitStepsOfTime) {
   std::mt19937 random(36);
   for (int round = 0; round < 60; ++round) {
-    TestTable table = MakeTable(Kind::kEvents, {{"time", Type::kTimestamp}, {"end", Type::kTimestamp}, {"k", Type::kString}, {"value", Type::kDouble}});
+    TestTable table = MakeTable(
+        Kind::kEvents,
+        {{"time", Type::kTimestamp}, {"end", Type::kTimestamp}, {"k", Type::kString}, {"value", Type::kDouble}});
     const bool series = round % 3 == 0;
     if (series) table.schema.kind = Kind::kSeries;
     for (size_t i = random() % 25; i > 0; --i) {
       const auto time = static_cast<int64_t>(random() % 200) + 50;
-      table.rows.push_back({random() % 9 == 0 ? Null() : Time(time), random() % 4 == 0 ? Null() : Time(time + static_cast<int64_t>(random() % 9)),
+      table.rows.push_back({random() % 9 == 0 ? Null() : Time(time),
+                            random() % 4 == 0 ? Null() : Time(time + static_cast<int64_t>(random() % 9)),
                             random() % 5 == 0 ? Null() : Text(std::string(1, "ab"[random() % 2])),
                             random() % 5 == 0 ? Null() : Num(static_cast<double>(random() % 10))});
     }
@@ -344,7 +368,9 @@ TEST(Windows, AgreeWithUnitStepsOfTime) {
           if (all[i].start > all[j].start || all[j].start - all[i].end > spec.gap) continue;
           all[i].end = std::max(all[i].end, all[j].end);
           all[i].rows += all[j].rows;
-          if (all[i].peak.type == Type::kNull || (all[j].peak.type != Type::kNull && all[j].peak.number > all[i].peak.number)) all[i].peak = all[j].peak;
+          if (all[i].peak.type == Type::kNull ||
+              (all[j].peak.type != Type::kNull && all[j].peak.number > all[i].peak.number))
+            all[i].peak = all[j].peak;
           all.erase(all.begin() + static_cast<ptrdiff_t>(j));
           changed = true;
         }
@@ -360,7 +386,8 @@ TEST(Windows, AgreeWithUnitStepsOfTime) {
     });
     Texts expected;
     for (const Window& window : all) {
-      expected.push_back(RowText({window.key == "~" ? Null() : Text(window.key), Time(window.start), Time(window.end), Time(window.start), Int(window.rows), window.peak}));
+      expected.push_back(RowText({window.key == "~" ? Null() : Text(window.key), Time(window.start), Time(window.end),
+                                  Time(window.start), Int(window.rows), window.peak}));
     }
     ASSERT_EQ(Rows(*windows), expected);
   }

@@ -34,17 +34,23 @@ struct TestTable {
   std::vector<std::vector<TableCell>> rows;
 };
 
-inline TestTable MakeTable(Kind kind, std::vector<SchemaColumn> columns, std::vector<std::vector<TableCell>> rows = {}) {
+inline TestTable MakeTable(Kind kind, std::vector<SchemaColumn> columns,
+                           std::vector<std::vector<TableCell>> rows = {}) {
   return TestTable{Schema{kind, std::move(columns)}, std::move(rows)};
 }
 
 inline void AppendCell(const TableCell& cell, ColumnBuilder* builder) {
   switch (cell.type) {
-    case Type::kNull: return builder->AppendNull();
-    case Type::kDouble: return builder->AppendDouble(cell.number);
-    case Type::kString: return builder->AppendString(cell.text);
-    case Type::kTraceId: return builder->AppendTraceId(cell.trace_id);
-    default: return builder->AppendInt(cell.type, cell.integer);
+    case Type::kNull:
+      return builder->AppendNull();
+    case Type::kDouble:
+      return builder->AppendDouble(cell.number);
+    case Type::kString:
+      return builder->AppendString(cell.text);
+    case Type::kTraceId:
+      return builder->AppendTraceId(cell.trace_id);
+    default:
+      return builder->AppendInt(cell.type, cell.integer);
   }
 }
 
@@ -79,7 +85,9 @@ class TableSource : public Operator {
   std::mt19937 random_;
   size_t at_ = 0;
 };
-inline OperatorPtr Source(const TestTable& table, uint32_t seed = 1) { return std::make_unique<TableSource>(table, seed); }
+inline OperatorPtr Source(const TestTable& table, uint32_t seed = 1) {
+  return std::make_unique<TableSource>(table, seed);
+}
 
 // The column at a place.
 class PlaceExpression : public RowExpression {

@@ -38,8 +38,8 @@ TraceTree Build(const std::vector<TestSpan>& spans) {
 
 TEST(TraceTree, WorkedExample) {
   // root 0..100; a 10..40; b 50..90 with c 60..80 and d 85..120 (beyond its parent).
-  const TraceTree tree = Build({{1, 1, 0, 0, 100}, {1, 2, 1, 10, 40}, {1, 3, 1, 50, 90}, {1, 4, 3, 60, 80},
-                                {1, 5, 3, 85, 120}});
+  const TraceTree tree =
+      Build({{1, 1, 0, 0, 100}, {1, 2, 1, 10, 40}, {1, 3, 1, 50, 90}, {1, 4, 3, 60, 80}, {1, 5, 3, 85, 120}});
   EXPECT_THAT(tree.self_time, testing::ElementsAre(100 - 30 - 40, 30, 40 - 20 - 5, 20, 35));
   EXPECT_THAT(tree.critical, testing::ElementsAre(1, 1, 1, 1, 1));
   EXPECT_THAT(tree.depth, testing::ElementsAre(0, 1, 1, 2, 2));
@@ -68,8 +68,8 @@ TEST(TraceTree, MissingParentIsRootOfItsFragment) {
 
 TEST(TraceTree, CyclesAndDuplicatesAreSafe) {
   // 1 -> 2 -> 3 -> 1, a span that is its own parent, and one id twice.
-  const TraceTree tree = Build({{1, 1, 3, 5, 9}, {1, 2, 1, 2, 8}, {1, 3, 2, 4, 7}, {1, 4, 4, 0, 1}, {1, 5, 4, 0, 1},
-                                {1, 4, 4, 3, 6}});
+  const TraceTree tree =
+      Build({{1, 1, 3, 5, 9}, {1, 2, 1, 2, 8}, {1, 3, 2, 4, 7}, {1, 4, 4, 0, 1}, {1, 5, 4, 0, 1}, {1, 4, 4, 3, 6}});
   EXPECT_EQ(tree.parent[1], TraceTree::kNone);  // the earliest of the cycle
   EXPECT_EQ(tree.parent[2], 1u);
   EXPECT_EQ(tree.parent[0], 2u);
@@ -249,7 +249,8 @@ TEST(Spanset, AgreesWithPairwiseDefinition) {
       }
       return false;
     };
-    for (const SpanOp op : {SpanOp::kChild, SpanOp::kDescendant, SpanOp::kParent, SpanOp::kAncestor, SpanOp::kSibling}) {
+    for (const SpanOp op :
+         {SpanOp::kChild, SpanOp::kDescendant, SpanOp::kParent, SpanOp::kAncestor, SpanOp::kSibling}) {
       const bool paths = op == SpanOp::kDescendant || op == SpanOp::kAncestor;
       for (const bool avoiding : {false, true}) {
         if (avoiding && !paths) continue;
@@ -260,11 +261,20 @@ TEST(Spanset, AgreesWithPairwiseDefinition) {
             if (a[x] == 0 || b[y] == 0) continue;
             bool related = false;
             switch (op) {
-              case SpanOp::kChild: related = tree.parent[y] == x; break;
-              case SpanOp::kParent: related = tree.parent[x] == y; break;
-              case SpanOp::kDescendant: related = below(y, x, avoided); break;
-              case SpanOp::kAncestor: related = below(x, y, avoided); break;
-              default: related = x != y && tree.parent[x] != TraceTree::kNone && tree.parent[x] == tree.parent[y];
+              case SpanOp::kChild:
+                related = tree.parent[y] == x;
+                break;
+              case SpanOp::kParent:
+                related = tree.parent[x] == y;
+                break;
+              case SpanOp::kDescendant:
+                related = below(y, x, avoided);
+                break;
+              case SpanOp::kAncestor:
+                related = below(x, y, avoided);
+                break;
+              default:
+                related = x != y && tree.parent[x] != TraceTree::kNone && tree.parent[x] == tree.parent[y];
             }
             if (!related) continue;
             right[y] = 1;
@@ -313,7 +323,8 @@ TEST(Spanset, LeavesComeInOrder) {
 TEST(Spanset, AvoidingNeedsAPath) {
   const TraceTree tree = Build({{1, 1, 0, 0, 1}});
   QueryContext context;
-  EXPECT_FALSE(EvaluateSpanset(Node(SpanOp::kSibling, Spanset::Mode::kPlain, true), tree, {{1}, {1}, {1}}, &context).ok());
+  EXPECT_FALSE(
+      EvaluateSpanset(Node(SpanOp::kSibling, Spanset::Mode::kPlain, true), tree, {{1}, {1}, {1}}, &context).ok());
 }
 
 }  // namespace
