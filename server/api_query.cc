@@ -51,12 +51,18 @@ std::string_view TypeOf(ResultFormat format) {
   return "application/json";
 }
 
-absl::StatusOr<std::string> Run(App* app, const QueryRequest& request) {
+// Fills the body of `*response`, or its stream if the answer is large.
+absl::Status Run(App* app, const QueryRequest& request, http::Response* response) {
   ASSIGN_OR_RETURN(const Query query, Query::Parse(request.text));
-  ASSIGN_OR_RETURN(const std::unique_ptr<ResultReader> result, query.Execute(app->db->GetSnapshot(), request.options));
-  std::string body;
-  RETURN_IF_ERROR(RenderResult(result.get(), request.format, &body));
-  return body;
+  ASSIGN_OR_RETURN(std::unique_ptr<ResultReader> result, query.Execute(app->db->GetSnapshot(), request.options));
+  const std::shared_ptr<Answer> answer = Answer::Start(std::move(result), request.format, &app->answers);
+  bool whole = false;
+  RETURN_IF_ERROR(answer->First(&response->body, &whole));
+  if (whole) return absl::OkStatus();
+  // The last copy of the stream goes when the answer has been sent or the client has gone.
+  const std::shared_ptr<void> end(nullptr, [answer](void*) { answer->Abandon(); });
+  response->stream = [answer, end](std::string* piece) { return answer->Next(piece); };
+  return absl::OkStatus();
 }
 
 http::Response HandleQuery(App* app, const http::Request& http_request) {
@@ -69,13 +75,11 @@ http::Response HandleQuery(App* app, const http::Request& http_request) {
     count(request.status());
     return ErrorResponse(request.status(), Stage::kDecode);
   }
-  auto body = Run(app, *request);
-  count(body.status());
-  if (!body.ok()) return ErrorResponse(body.status(), Stage::kQuery);
   http::Response response;
   response.content_type = TypeOf(request->format);
-  response.body = *std::move(body);
-  return response;
+  const absl::Status status = Run(app, *request, &response);
+  count(status);
+  return status.ok() ? response : ErrorResponse(status, Stage::kQuery);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "braid/db.h"
 #include "braid/query.h"
+#include "server/result_body.h"
 #include "server/router.h"
 #include "server/self_metrics.h"
 
@@ -18,6 +19,7 @@ struct App {
   std::function<Timestamp()> now;
   QueryLimits limits;
   SelfMetrics metrics;
+  AnswerCount answers;
 };
 
 // Each adds its routes. `app` outlives the router.

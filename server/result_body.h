@@ -1,8 +1,12 @@
-// Answers of the query language as bodies.
+// Answers of the query language as bodies: whole if they are small, piece by piece if they are large.
 //
-// Threads: pure functions. Errors: what the reader answers; ResourceExhausted for a body that is too large.
+// Threads: an answer is written by a thread of its own and read by one other.
+// Errors: what the query answers. Once the first piece is out, an error can only end the body early.
 #pragma once
 
+#include <condition_variable>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,10 +15,44 @@
 
 namespace braid::server {
 
-// Bytes of one answer; a client that wants more asks with a smaller range or a limit.
-inline constexpr size_t kBodyBytesMax = size_t{256} << 20;
+// Answers up to this size are held back until they are whole, so that an error in them is still an error answer.
+inline constexpr size_t kAnswerHeldBytes = size_t{1} << 20;
 
-// Reads the result to its end and appends it to `*body`.
-absl::Status RenderResult(ResultReader* result, ResultFormat format, std::string* body);
+// How many answers are being written; the server waits for them before it lets go of the DB.
+class AnswerCount {
+ public:
+  void Add();
+  void Remove();
+  void AwaitNone();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable none_;
+  int count_ = 0;
+};
+
+class Answer {
+ public:
+  // Begins to write. `count` outlives the writing.
+  static std::shared_ptr<Answer> Start(std::unique_ptr<ResultReader> result, ResultFormat format, AnswerCount* count);
+
+  // Waits until the answer is whole or larger than is held back. Ok with the text so far; `*whole` if that is all.
+  absl::Status First(std::string* text, bool* whole);
+  // Waits for more text. False at the end. Throws std::runtime_error if the query failed: there is no other way to say
+  // so in the middle of a body than to cut it off.
+  bool Next(std::string* text);
+  // Nobody will read on: the writer ends at its next piece.
+  void Abandon();
+
+ private:
+  absl::Status Put(std::string_view text);
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string text_;  // written and not read yet
+  bool done_ = false;
+  bool abandoned_ = false;
+  absl::Status status_;
+};
 
 }  // namespace braid::server

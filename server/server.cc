@@ -46,6 +46,7 @@ class ServerImpl : public Server {
   void Stop(Duration grace) override {
     stopping_ = true;
     if (http_ != nullptr) http_->Stop(grace);
+    app_.answers.AwaitNone();
   }
 
  private:
