@@ -47,6 +47,10 @@ class ExtrapolatedRate : public RangeFunction {
   }
 
   absl::Status Apply(const Window& w, size_t step, EvalSeries* out) override {
+    if (w.range != range_) {
+      range_ = w.range;
+      range_seconds_ = Seconds(range_);
+    }
     if (w.histograms() > 0) return ApplyHistograms(w, step, out);
     if (w.floats() < 2) return absl::OkStatus();
     const std::vector<double>& values = w.series->floats;
@@ -79,7 +83,7 @@ class ExtrapolatedRate : public RangeFunction {
     if (to_end >= threshold) to_end = average / 2;
     double factor = 1;
     if (sampled != 0) factor = (sampled + to_start + to_end) / sampled;
-    if (is_rate_) factor /= Seconds(w.range);
+    if (is_rate_) factor /= range_seconds_;
     return factor;
   }
 
@@ -157,6 +161,8 @@ class ExtrapolatedRate : public RangeFunction {
   const Place place_;
   Annotations* const annotations_;
   ResetList resets_;
+  Duration range_ = 0;
+  double range_seconds_ = 0;
 };
 
 // The last samples of a window in order of time, floats and histograms together; floats first at equal times.

@@ -10,6 +10,7 @@
 #include <random>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "braid/db.h"
 #include "query/syntax/parser.h"
