@@ -8,6 +8,8 @@
 #include "query/rows/expression_nodes.h"
 #include "query/rows/functions.h"
 #include "query/rows/status_macros.h"
+#include "query/syntax/errors.h"
+#include "query/syntax/function_table.h"
 #include "query/syntax/parser.h"
 
 namespace braid {
@@ -307,9 +309,8 @@ class Binder {
       return ErrorAt(node.name_place, "E064", node.function + "() belongs into a stats stage",
                      "| stats " + node.function + "(...) by (...)");
     }
-    std::string names;
-    for (const std::string_view name : RowFunctionNames()) names += (names.empty() ? "" : " ") + std::string(name);
-    return ErrorAt(node.name_place, "E060", "unknown function " + node.function + "()", "there are: " + names);
+    return ErrorAt(node.name_place, "E060", "unknown function " + node.function + "()",
+                   DidYouMean(node.function, RowFunctionNames()));
   }
 
   Result BindNode(const InExpr& node, const Expr& expr) {

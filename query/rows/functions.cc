@@ -370,20 +370,10 @@ constexpr Several kSeveral[] = {
 
 }  // namespace
 
-const std::vector<std::string_view>& RowFunctionNames() {
-  static const auto* const names = [] {
-    auto* all = new std::vector<std::string_view>{"end", "scalar", "start", "step"};
-    for (const Unary& entry : kUnary) all->push_back(entry.name);
-    for (const Several& entry : kSeveral) all->push_back(entry.name);
-    std::sort(all->begin(), all->end());
-    return all;
-  }();
-  return *names;
-}
-
 bool IsRowFunction(std::string_view name) {
-  const auto& names = RowFunctionNames();
-  return std::binary_search(names.begin(), names.end(), name);
+  const auto is_it = [name](const auto& entry) { return entry.name == name; };
+  return std::any_of(std::begin(kUnary), std::end(kUnary), is_it) ||
+         std::any_of(std::begin(kSeveral), std::end(kSeveral), is_it);
 }
 
 absl::StatusOr<RowExpressionPtr> MakeFunction(std::string_view name, std::vector<RowExpressionPtr> arguments) {

@@ -24,8 +24,6 @@ namespace braid {
 // hour(t)                             0..23, UTC
 // True if `name` is one of them.
 bool IsRowFunction(std::string_view name);
-// All names, sorted; for hints.
-const std::vector<std::string_view>& RowFunctionNames();
 
 // Errors: InvalidArgument without place, for wrong numbers of arguments, bad patterns and the like.
 absl::StatusOr<RowExpressionPtr> MakeFunction(std::string_view name, std::vector<RowExpressionPtr> arguments);
