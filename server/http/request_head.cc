@@ -116,6 +116,7 @@ std::optional<Refusal> ParseRequestHead(std::string_view bytes, RequestHead* hea
     if (EqualsIgnoreCase(header.name, "Host")) {
       if (has_host) return Bad("more than one Host header");
       has_host = true;
+      if (header.value.empty()) return Bad("empty Host header");
       if (head->host.empty()) head->host = header.value;
     } else if (EqualsIgnoreCase(header.name, "Content-Length")) {
       if (head->content_length) return Bad("more than one Content-Length header");

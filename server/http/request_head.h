@@ -8,14 +8,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/http/message.h"
 
 namespace braid::http {
 
 // Why a request is refused before a handler sees it.
+// (With a constructor, because g++ 12 destroys aggregate temporaries of co_await expressions twice.)
 struct Refusal {
-  int status = 400;
+  Refusal(int refusal_status, std::string refusal_text) : status(refusal_status), text(std::move(refusal_text)) {}
+  int status;
   std::string text;
 };
 

@@ -65,7 +65,9 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   asio::awaitable<void> RefuseAll() {
-    co_await Refuse({503, "too many connections"}, "1");
+    const Refusal refusal(503, "too many connections");
+    co_await Refuse(refusal, "1");
+    Disarm();
     error_code ignored;
     socket_.close(ignored);
   }
@@ -137,7 +139,10 @@ class Session : public std::enable_shared_from_this<Session> {
       if (refusal->status == 403) origin_.clear();
       co_return co_await Refuse(*refusal);
     }
-    if (head.content_length.value_or(0) > shared_->options.body_bytes_max) co_return co_await Refuse(TooLarge());
+    if (head.content_length.value_or(0) > shared_->options.body_bytes_max) {
+      refusal = TooLarge();
+      co_return co_await Refuse(*refusal);
+    }
 
     std::string body;
     uint64_t reserved = 0;
@@ -298,7 +303,8 @@ class Session : public std::enable_shared_from_this<Session> {
     Request& request = head.request;
     if (request.method == "OPTIONS" && !origin_.empty() &&
         !request.HeaderValue("Access-Control-Request-Method").empty()) {
-      co_return co_await Send(Preflight(request), head);
+      Response preflight = Preflight(request);
+      co_return co_await Send(std::move(preflight), head);
     }
     cancelled_ = std::make_shared<std::atomic<bool>>(false);
     request.cancelled = cancelled_;
@@ -420,12 +426,11 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   // Always the last answer of its connection: what follows the request cannot be told apart from its body.
-  asio::awaitable<bool> Refuse(Refusal refusal, std::string_view retry_after = "") {
+  asio::awaitable<bool> Refuse(const Refusal& refusal, std::string_view retry_after = "") {
     ++shared_->refused;
     Response response;
     response.status = refusal.status;
-    response.body = std::move(refusal.text);
-    response.body += "\n";
+    response.body = refusal.text + "\n";
     if (!retry_after.empty()) response.headers.push_back({"Retry-After", std::string(retry_after)});
     if (refusal.status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
     const std::string text = ResponseHead(response, false, false) + response.body;

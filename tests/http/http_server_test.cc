@@ -376,7 +376,7 @@ TEST(RequestHeadTest, DamagedHeadsAreReadOrRefused) {
   const std::string seed = "POST /a%20b?x=1&y=%41 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\nConnection: close\r\n\r\n";
   std::mt19937 random(7);
   int accepted = 0;
-  for (int round = 0; round < 50'000; ++round) {
+  for (int round = 0; round < 20'000; ++round) {
     std::string bytes = seed;
     for (int i = static_cast<int>(random() % 3); i >= 0; --i) {
       const size_t at = random() % bytes.size();
@@ -401,7 +401,7 @@ TEST(RequestHeadTest, DamagedHeadsAreReadOrRefused) {
       ASSERT_EQ(header.value.find_first_of("\r\n"), std::string::npos);
     }
   }
-  EXPECT_GT(accepted, 1000);
+  EXPECT_GT(accepted, 500);
 }
 
 }  // namespace
