@@ -140,7 +140,7 @@ void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder
       reasons.push_back(WhyVector(*vector->expr, *chain[0], builder, context));
     }
   }
-  for (size_t i = 0; i <= position; ++i) ListEmptyBranches(*chain[i], &reasons, *context);
+  for (const PlanNode* node : chain) ListEmptyBranches(*node, &reasons, *context);
   for (const std::string& reason : reasons) {
     if (!reason.empty()) text += "; " + reason;
   }

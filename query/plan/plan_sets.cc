@@ -101,10 +101,10 @@ absl::StatusOr<RowSet> PlanBuilder::RowsOfSet(const InExpr& in, const std::vecto
       SpanId span;
       const std::string text(cell.text);
       if ((type == Type::kTraceId && !ParseTraceId(text, &trace)) || (type == Type::kSpanId && !ParseSpanId(text, &span))) {
-        return ErrorAt(value.place, "E051", "\"" + text + "\" is not an id", "hex digits, dashes allowed");
+        return ErrorAt(value.place, "E068", "\"" + text + "\" is not an id", "hex digits, dashes allowed");
       }
       if (IsEnum(type) && !ParseEnumWord(type, text)) {
-        return ErrorAt(value.place, "E052", "'" + text + "' is not a " + std::string(ToString(type)),
+        return ErrorAt(value.place, "E068", "'" + text + "' is not a " + std::string(ToString(type)),
                        "one of " + EnumWords(type));
       }
     }

@@ -207,7 +207,7 @@ absl::StatusOr<VectorResult> PlanBuilder::EvaluateOperand(const Pipeline& pipeli
   }
   constexpr size_t kInstantsMax = 1000;
   if (times.size() > kInstantsMax) {
-    return absl::ResourceExhaustedError("E083: a pipeline inside a vector expression would be run for each of " +
+    return absl::ResourceExhaustedError("E085: a pipeline inside a vector expression would be run for each of " +
                                         std::to_string(times.size()) + " instants; at most " +
                                         std::to_string(kInstantsMax) + " are allowed");
   }

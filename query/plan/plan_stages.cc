@@ -56,7 +56,7 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyStage(const Pipeline& pipeline, si
   const Stage& stage = pipeline.stages[index];
   const Schema schema = input->schema();
   if (const auto* filter = std::get_if<LineFilter>(&stage.node)) {
-    return AtStage(MakeLineFilter(std::move(input), *filter, context_), stage, "E053");
+    return AtStage(MakeLineFilter(std::move(input), *filter, context_), stage, "E058");
   }
   if (const auto* where = std::get_if<WhereStage>(&stage.node)) {
     ASSIGN_OR_RETURN(RowExpressionPtr condition, Bind(*where->condition, schema, node));
@@ -125,7 +125,7 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyStage(const Pipeline& pipeline, si
     return AtStage(ApplyWindows(pipeline, index, *windows, std::move(input), node), stage, "E061");
   }
   if (const auto* parse = std::get_if<ParseStage>(&stage.node)) {
-    return AtStage(ApplyParse(pipeline, index, *parse, std::move(input), node), stage, "E053");
+    return AtStage(ApplyParse(pipeline, index, *parse, std::move(input), node), stage, "E058");
   }
   if (const auto* around = std::get_if<ContextStage>(&stage.node)) {
     return AtStage(ApplyContext(pipeline, index, *around, std::move(input), node, range), stage, "E061");

@@ -114,6 +114,8 @@ std::vector<std::string> TableColumns::Default() const {
   std::map<std::string, uint64_t> attributes;
   for (const ColumnInfo& column : columns_) {
     if (column.ref.level == ColumnLevel::kBuiltin || BuiltinType(table_, column.ref.name)) continue;
+    // What `service` and `instance` show already.
+    if (column.ref.name == "service.name" || column.ref.name == "service.instance.id") continue;
     attributes[column.ref.name] += column.rows;
   }
   std::vector<std::pair<uint64_t, std::string>> by_rows;

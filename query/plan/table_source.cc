@@ -85,7 +85,7 @@ class TableScanOperator : public Operator {
       context_->scanned_bytes += scan_->stats().bytes_read - counted_bytes_;
       counted_bytes_ = scan_->stats().bytes_read;
       if (context_->scanned_bytes > limit) {
-        return absl::ResourceExhaustedError("E082: the query reads more than its limit of " + std::to_string(limit) +
+        return absl::ResourceExhaustedError("E085: the query reads more than its limit of " + std::to_string(limit) +
                                             " stored bytes; narrow its range or its conditions, or raise the limit");
       }
     }

@@ -123,7 +123,7 @@ class Binder {
     const Type type = operand->type();
     if (IsEnum(type) || type == Type::kBool || type == Type::kTimestamp || type == Type::kTraceId ||
         type == Type::kSpanId || type == Type::kHistogram) {
-      return ErrorAt(expr.place, "E050", "cannot negate a " + std::string(ToString(type)));
+      return ErrorAt(expr.place, "E069", "cannot negate a " + std::string(ToString(type)));
     }
     return Fold(MakeNegation(std::move(operand)));
   }
@@ -137,7 +137,7 @@ class Binder {
     if (node.op == BinaryOp::kMatch || node.op == BinaryOp::kNotMatch) return BindRegex(node);
     if (IsComparison(node.op)) return BindComparison(node);
     if (node.op == BinaryOp::kUnless) {
-      return ErrorAt(node.op_place, "E050", "'unless' joins vectors; rows have no such operator", "write `and not`");
+      return ErrorAt(node.op_place, "E069", "'unless' joins vectors; rows have no such operator", "write `and not`");
     }
     ASSIGN_OR_RETURN(RowExpressionPtr left, Bind(*node.left));
     ASSIGN_OR_RETURN(RowExpressionPtr right, Bind(*node.right));
@@ -146,12 +146,12 @@ class Binder {
       const bool text = ConstantOf(*side) != nullptr && type == Type::kString && !NumberOf(CellAt(*ConstantOf(*side), 0));
       if (text || IsEnum(type) || type == Type::kBool || type == Type::kTraceId || type == Type::kSpanId ||
           type == Type::kHistogram) {
-        return ErrorAt((*operand)->place, "E050", "cannot calculate with a " + std::string(ToString(type)));
+        return ErrorAt((*operand)->place, "E069", "cannot calculate with a " + std::string(ToString(type)));
       }
     }
     RowExpressionPtr result = MakeArithmetic(node.op, left, right);
     if (result->type() == Type::kNull && left->type() != Type::kNull && right->type() != Type::kNull) {
-      return ErrorAt(expr.place, "E050", "a " + std::string(ToString(left->type())) + " and a " +
+      return ErrorAt(expr.place, "E069", "a " + std::string(ToString(left->type())) + " and a " +
                                              std::string(ToString(right->type())) + " do not go together here");
     }
     return Fold(std::move(result));
@@ -162,11 +162,11 @@ class Binder {
     ASSIGN_OR_RETURN(RowExpressionPtr pattern, Bind(*node.right));
     const Column* constant = ConstantOf(pattern);
     if (constant == nullptr || constant->type != Type::kString) {
-      return ErrorAt(node.right->place, "E053", "the right side of =~ and !~ is a regular expression in quotes");
+      return ErrorAt(node.right->place, "E058", "the right side of =~ and !~ is a regular expression in quotes");
     }
     auto match = MakeRegexMatch(std::move(text), std::string(constant->StringAt(0)), node.op == BinaryOp::kNotMatch);
     if (!match.ok()) {
-      return ErrorAt(node.right->place, "E053", "bad regular expression: " + std::string(match.status().message()),
+      return ErrorAt(node.right->place, "E058", "bad regular expression: " + std::string(match.status().message()),
                      "RE2 syntax; look-around and back-references are not part of it");
     }
     return Fold(*std::move(match));
@@ -229,11 +229,11 @@ class Binder {
   }
 
   static absl::Status BadId(const Expr& expr, const std::string& what, const std::string& text, int digits) {
-    return ErrorAt(expr.place, "E051", "\"" + text + "\" is not a " + what + " id",
+    return ErrorAt(expr.place, "E068", "\"" + text + "\" is not a " + what + " id",
                    "up to " + std::to_string(digits) + " hex digits, dashes allowed");
   }
   static absl::Status UnknownWord(const Expr& expr, Type type, const std::string& word) {
-    return ErrorAt(expr.place, "E052", "'" + word + "' is not a " + std::string(ToString(type)),
+    return ErrorAt(expr.place, "E068", "'" + word + "' is not a " + std::string(ToString(type)),
                    "one of " + EnumWords(type));
   }
 
@@ -259,7 +259,7 @@ class Binder {
     if (x == 0 || y == 0 || x == y || (x <= 2 && y <= 2 && a != Type::kDuration && b != Type::kDuration)) {
       return absl::OkStatus();
     }
-    return ErrorAt(node.op_place, "E050", "a " + std::string(ToString(a)) + " cannot be compared with a " +
+    return ErrorAt(node.op_place, "E069", "a " + std::string(ToString(a)) + " cannot be compared with a " +
                                               std::string(ToString(b)),
                    IsEnum(a) ? "one of " + EnumWords(a) : IsEnum(b) ? "one of " + EnumWords(b) : "");
   }
@@ -333,17 +333,17 @@ class Binder {
   }
 
   Result BindNode(const TupleExpr&, const Expr& expr) {
-    return ErrorAt(expr.place, "E050", "a list in parentheses is only a value before `in`", "(a, b) in (...)");
+    return ErrorAt(expr.place, "E069", "a list in parentheses is only a value before `in`", "(a, b) in (...)");
   }
   Result BindNode(const PipelineExpr&, const Expr& expr) {
-    return ErrorAt(expr.place, "E050", "a pipeline is not a value",
+    return ErrorAt(expr.place, "E069", "a pipeline is not a value",
                    "use scalar(...) for a single value, `in (...)` for a set");
   }
   Result BindNode(const Selector&, const Expr& expr) { return VectorOnly(expr); }
   Result BindNode(const SubqueryExpr&, const Expr& expr) { return VectorOnly(expr); }
   Result BindNode(const AggregationExpr&, const Expr& expr) { return VectorOnly(expr); }
   static absl::Status VectorOnly(const Expr& expr) {
-    return ErrorAt(expr.place, "E050", "a vector expression cannot stand in a condition on rows",
+    return ErrorAt(expr.place, "E069", "a vector expression cannot stand in a condition on rows",
                    "start a pipeline with it, or join it");
   }
 

@@ -284,7 +284,7 @@ class JoinOperator : public Operator {
 
   absl::Status CheckPairs(uint64_t pairs) const {
     if (pairs <= context_->limits.pairs_per_row_max) return absl::OkStatus();
-    return absl::ResourceExhaustedError("E083: a left row of the join with `" + spec_.name + "` matches more than " +
+    return absl::ResourceExhaustedError("E085: a left row of the join with `" + spec_.name + "` matches more than " +
                                         std::to_string(context_->limits.pairs_per_row_max) +
                                         " rows; add a key, narrow the window, or aggregate the right side first");
   }

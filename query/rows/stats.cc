@@ -49,7 +49,7 @@ class Groups {
     table_.Assign(keys, batch.num_rows, numbers);
     if (table_.size() > context_->limits.groups_max) {
       return absl::ResourceExhaustedError(
-          "E082: stats has more than " + std::to_string(context_->limits.groups_max) +
+          "E085: stats has more than " + std::to_string(context_->limits.groups_max) +
           " groups; group by fewer or coarser columns, filter first, or raise the limit");
     }
     return absl::OkStatus();
