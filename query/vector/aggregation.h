@@ -46,8 +46,8 @@ class GroupFold {
   bool drop_name_ = false;
   std::vector<uint32_t> count_;  // floats seen; 0: none
   std::vector<double> value_;
-  std::vector<double> error_;    // of the sum; the mean for stddev
-  std::vector<uint8_t> incremental_;  // avg: `value_` is a mean, as the sum would overflow
+  std::vector<double> error_;               // of the sum; the mean for stddev
+  std::vector<uint8_t> incremental_;        // avg: `value_` is a mean, as the sum would overflow
   std::vector<HistogramState> histograms_;  // empty until a histogram comes
 };
 

@@ -11,8 +11,7 @@ bool Combine(BinaryOp op, const Histogram& left, const Histogram& right, const P
              OperationResult* result) {
   const bool add = op == BinaryOp::kAdd;
   auto combined = std::make_shared<Histogram>(left);
-  const HistogramOutcome outcome =
-      add ? AddHistogram(combined.get(), right) : SubtractHistogram(combined.get(), right);
+  const HistogramOutcome outcome = add ? AddHistogram(combined.get(), right) : SubtractHistogram(combined.get(), right);
   if (!outcome.compatible) {
     annotations->IncompatibleBucketLayout(OperatorText(op), place);
     return false;
@@ -41,24 +40,42 @@ HistogramPtr Scaled(const Histogram& histogram, double factor, bool divide) {
 
 std::string_view OperatorText(BinaryOp op) {
   switch (op) {
-    case BinaryOp::kAdd: return "+";
-    case BinaryOp::kSub: return "-";
-    case BinaryOp::kMul: return "*";
-    case BinaryOp::kDiv: return "/";
-    case BinaryOp::kMod: return "%";
-    case BinaryOp::kPow: return "^";
-    case BinaryOp::kAtan2: return "atan2";
-    case BinaryOp::kEqual: return "==";
-    case BinaryOp::kNotEqual: return "!=";
-    case BinaryOp::kLess: return "<";
-    case BinaryOp::kLessEqual: return "<=";
-    case BinaryOp::kGreater: return ">";
-    case BinaryOp::kGreaterEqual: return ">=";
-    case BinaryOp::kMatch: return "=~";
-    case BinaryOp::kNotMatch: return "!~";
-    case BinaryOp::kAnd: return "and";
-    case BinaryOp::kOr: return "or";
-    case BinaryOp::kUnless: return "unless";
+    case BinaryOp::kAdd:
+      return "+";
+    case BinaryOp::kSub:
+      return "-";
+    case BinaryOp::kMul:
+      return "*";
+    case BinaryOp::kDiv:
+      return "/";
+    case BinaryOp::kMod:
+      return "%";
+    case BinaryOp::kPow:
+      return "^";
+    case BinaryOp::kAtan2:
+      return "atan2";
+    case BinaryOp::kEqual:
+      return "==";
+    case BinaryOp::kNotEqual:
+      return "!=";
+    case BinaryOp::kLess:
+      return "<";
+    case BinaryOp::kLessEqual:
+      return "<=";
+    case BinaryOp::kGreater:
+      return ">";
+    case BinaryOp::kGreaterEqual:
+      return ">=";
+    case BinaryOp::kMatch:
+      return "=~";
+    case BinaryOp::kNotMatch:
+      return "!~";
+    case BinaryOp::kAnd:
+      return "and";
+    case BinaryOp::kOr:
+      return "or";
+    case BinaryOp::kUnless:
+      return "unless";
   }
   return "";
 }

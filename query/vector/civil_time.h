@@ -1,4 +1,5 @@
-// The proleptic Gregorian calendar in UTC. Days to date after H. Hinnant, "chrono-compatible low-level date algorithms".
+// The proleptic Gregorian calendar in UTC. Days to date after H. Hinnant, "chrono-compatible low-level date
+// algorithms".
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@ struct CivilTime {
   int month = 1;
   int day = 1;
   int hour = 0, minute = 0, second = 0;
-  int weekday = 4;       // 0 = Sunday
-  int day_of_year = 1;   // from 1
+  int weekday = 4;      // 0 = Sunday
+  int day_of_year = 1;  // from 1
   int days_in_month = 31;
 };
 

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 
-#include "query/vector/status_macros.h"
 #include "query/syntax/parser.h"
 #include "query/vector/histogram_math.h"
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
+#include "query/vector/status_macros.h"
 
 namespace braid::promql {
 namespace {
@@ -71,9 +71,9 @@ absl::Status Evaluation::CheckAlive() const {
     return absl::CancelledError("the query was cancelled");
   }
   if (context_.deadline_monotonic != 0) {
-    const int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                            std::chrono::steady_clock::now().time_since_epoch())
-                            .count();
+    const int64_t now =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count();
     if (now > context_.deadline_monotonic) {
       return absl::DeadlineExceededError("the query took longer than time_max; ask for less or raise the limit");
     }
@@ -92,8 +92,7 @@ ExprType Evaluation::TypeOf(const Expr& expr) const {
     ExprType operator()(const ParamRef& param) const {
       if (evaluation.context_.params == nullptr) return ExprType::kScalar;
       const auto it = evaluation.context_.params->find(param.name);
-      const bool is_text =
-          it != evaluation.context_.params->end() && std::holds_alternative<std::string>(it->second);
+      const bool is_text = it != evaluation.context_.params->end() && std::holds_alternative<std::string>(it->second);
       return is_text ? ExprType::kString : ExprType::kScalar;
     }
     ExprType operator()(const Selector& selector) const {
@@ -103,8 +102,8 @@ ExprType Evaluation::TypeOf(const Expr& expr) const {
     ExprType operator()(const AggregationExpr&) const { return ExprType::kVector; }
     ExprType operator()(const UnaryExpr& unary) const { return evaluation.TypeOf(*unary.operand); }
     ExprType operator()(const BinaryExpr& binary) const {
-      const bool scalar = evaluation.TypeOf(*binary.left) == ExprType::kScalar &&
-                          evaluation.TypeOf(*binary.right) == ExprType::kScalar;
+      const bool scalar =
+          evaluation.TypeOf(*binary.left) == ExprType::kScalar && evaluation.TypeOf(*binary.right) == ExprType::kScalar;
       return scalar ? ExprType::kScalar : ExprType::kVector;
     }
     ExprType operator()(const CallExpr& call) const {
@@ -171,20 +170,47 @@ absl::StatusOr<std::vector<double>> Evaluation::Scalar(const Expr& argument, con
     for (size_t i = 0; i < left.size(); ++i) {
       const double a = left[i], b = right[i];
       switch (binary->op) {
-        case BinaryOp::kAdd: left[i] = a + b; break;
-        case BinaryOp::kSub: left[i] = a - b; break;
-        case BinaryOp::kMul: left[i] = a * b; break;
-        case BinaryOp::kDiv: left[i] = a / b; break;
-        case BinaryOp::kMod: left[i] = std::fmod(a, b); break;
-        case BinaryOp::kPow: left[i] = std::pow(a, b); break;
-        case BinaryOp::kAtan2: left[i] = std::atan2(a, b); break;
-        case BinaryOp::kEqual: left[i] = a == b; break;
-        case BinaryOp::kNotEqual: left[i] = a != b; break;
-        case BinaryOp::kLess: left[i] = a < b; break;
-        case BinaryOp::kLessEqual: left[i] = a <= b; break;
-        case BinaryOp::kGreater: left[i] = a > b; break;
-        case BinaryOp::kGreaterEqual: left[i] = a >= b; break;
-        default: return ErrorOn(expr, "this operator is not allowed between scalars");
+        case BinaryOp::kAdd:
+          left[i] = a + b;
+          break;
+        case BinaryOp::kSub:
+          left[i] = a - b;
+          break;
+        case BinaryOp::kMul:
+          left[i] = a * b;
+          break;
+        case BinaryOp::kDiv:
+          left[i] = a / b;
+          break;
+        case BinaryOp::kMod:
+          left[i] = std::fmod(a, b);
+          break;
+        case BinaryOp::kPow:
+          left[i] = std::pow(a, b);
+          break;
+        case BinaryOp::kAtan2:
+          left[i] = std::atan2(a, b);
+          break;
+        case BinaryOp::kEqual:
+          left[i] = a == b;
+          break;
+        case BinaryOp::kNotEqual:
+          left[i] = a != b;
+          break;
+        case BinaryOp::kLess:
+          left[i] = a < b;
+          break;
+        case BinaryOp::kLessEqual:
+          left[i] = a <= b;
+          break;
+        case BinaryOp::kGreater:
+          left[i] = a > b;
+          break;
+        case BinaryOp::kGreaterEqual:
+          left[i] = a >= b;
+          break;
+        default:
+          return ErrorOn(expr, "this operator is not allowed between scalars");
       }
     }
     return left;
@@ -200,8 +226,8 @@ absl::Status Evaluation::EachOfPipeline(const Expr& expr, const PipelineExpr& op
   if (is_name ? !context_.evaluate_let : !context_.evaluate_pipeline) {
     return ErrorOn(expr, "a pipeline cannot stand here");
   }
-  ASSIGN_OR_RETURN(VectorResult result, is_name ? context_.evaluate_let(let->name, times)
-                                                : context_.evaluate_pipeline(pipeline, times));
+  ASSIGN_OR_RETURN(VectorResult result,
+                   is_name ? context_.evaluate_let(let->name, times) : context_.evaluate_pipeline(pipeline, times));
   for (VectorSeries& from : result.series) {
     if (from.present.size() != times.size() || from.values.size() != times.size()) {
       return absl::InternalError("an operand has other instants than it was asked for");
@@ -284,16 +310,15 @@ absl::StatusOr<VectorResult> Evaluation::Finish(const Expr& expr, std::vector<Ev
   }
   collected = merger.Take();
   if (collected.size() > context_.limits.series_max) {
-    return absl::ResourceExhaustedError("E085: the result has " + std::to_string(collected.size()) +
-                                        " series, more than series_max = " +
-                                        std::to_string(context_.limits.series_max) +
-                                        "; aggregate or select fewer, or raise the limit");
+    return absl::ResourceExhaustedError(
+        "E085: the result has " + std::to_string(collected.size()) + " series, more than series_max = " +
+        std::to_string(context_.limits.series_max) + "; aggregate or select fewer, or raise the limit");
   }
   VectorResult result;
   result.series.reserve(collected.size());
   for (EvalSeries& series : collected) {
-    result.series.push_back({std::move(series.labels), std::move(series.present), std::move(series.values),
-                             std::move(series.histograms)});
+    result.series.push_back(
+        {std::move(series.labels), std::move(series.present), std::move(series.values), std::move(series.histograms)});
   }
   return result;
 }
@@ -314,8 +339,10 @@ absl::StatusOr<VectorResult> Evaluation::Run(const Expr& expr, const Instants& t
         scalar.series.push_back({{}, std::vector<uint8_t>(times.size(), 1), std::move(values), {}});
         return scalar;
       }
-      case ExprType::kMatrix: return RunMatrix(expr, times);
-      case ExprType::kVector: break;
+      case ExprType::kMatrix:
+        return RunMatrix(expr, times);
+      case ExprType::kVector:
+        break;
     }
     ASSIGN_OR_RETURN(Collected collected, Collect(expr, times));
     ASSIGN_OR_RETURN(VectorResult vector, Finish(expr, std::move(collected.series)));

@@ -1,6 +1,7 @@
 // One evaluation of a vector expression: walks the tree and passes series on one by one.
 //
-// Shape: Each() calls its sink once per series of the result, so that an aggregation over any number of series holds only
+// Shape: Each() calls its sink once per series of the result, so that an aggregation over any number of series holds
+// only
 // its groups. Nodes that need all series at once (binary operators, sort, topk, ...) Collect() first.
 // Threads: one. Lives for one call of EvaluateVector.
 #pragma once
@@ -105,8 +106,7 @@ class Evaluation {
   // evaluation_aggregate.cc, evaluation_rank.cc
   absl::Status EachAggregated(const Expr& expr, const AggregationExpr& aggregation, const Instants& times,
                               SeriesSink sink);
-  absl::Status EachRanked(const Expr& expr, const AggregationExpr& aggregation, const Instants& times,
-                          SeriesSink sink);
+  absl::Status EachRanked(const Expr& expr, const AggregationExpr& aggregation, const Instants& times, SeriesSink sink);
   absl::Status EachQuantile(const AggregationExpr& aggregation, const Instants& times, SeriesSink sink);
   absl::Status EachCountedValue(const Expr& expr, const AggregationExpr& aggregation, const Instants& times,
                                 SeriesSink sink);
@@ -126,7 +126,8 @@ class Evaluation {
   uint64_t memory_bytes_ = 0;
 };
 
-// Joins series that have the same labels: the points of all go into the one that came first. Two points of one label set
+// Joins series that have the same labels: the points of all go into the one that came first. Two points of one label
+// set
 // at one instant are an error.
 class SeriesMerger {
  public:

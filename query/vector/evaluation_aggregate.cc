@@ -87,8 +87,7 @@ absl::Status Evaluation::EachCountedValue(const Expr& expr, const AggregationExp
     size_t last_group = 0;
     for (size_t i = 0; i < times.size(); ++i) {
       if (series.present[i] == 0) continue;
-      std::string text =
-          series.IsHistogram(i) ? HistogramText(*series.histograms[i]) : FixedText(series.values[i]);
+      std::string text = series.IsHistogram(i) ? HistogramText(*series.histograms[i]) : FixedText(series.values[i]);
       if (text != last_text) {
         SetLabel(&series.labels, label, text);
         last_group = grouping.GroupOf(series.labels);

@@ -16,7 +16,7 @@ constexpr std::string_view kBucketLabel = "le";
 
 // The bucket series of one classic histogram, ascending by bound.
 struct ClassicHistogram {
-  Labels labels;  // without le
+  Labels labels;                                   // without le
   std::vector<std::pair<double, size_t>> buckets;  // bound, index of the series
 };
 
@@ -84,8 +84,8 @@ absl::Status Evaluation::EachHistogramQuantile(const Expr& expr, const CallExpr&
       annotations_.BadBucketLabel(FindLabel(all[s].labels, kMetricNameLabel), text, place);
       continue;
     }
-    const auto [it, added] = classic_index.try_emplace(SignatureExcluding(all[s].labels, {std::string(kBucketLabel)}),
-                                                       classics.size());
+    const auto [it, added] =
+        classic_index.try_emplace(SignatureExcluding(all[s].labels, {std::string(kBucketLabel)}), classics.size());
     if (added) {
       classics.emplace_back();
       classics.back().labels = all[s].labels;

@@ -16,10 +16,13 @@ constexpr size_t kNone = std::numeric_limits<size_t>::max();
 
 bool Matches(const Matcher& matcher, std::string_view value) {
   switch (matcher.op) {
-    case Matcher::Op::kEqual: return value == matcher.value;
-    case Matcher::Op::kNotEqual: return value != matcher.value;
+    case Matcher::Op::kEqual:
+      return value == matcher.value;
+    case Matcher::Op::kNotEqual:
+      return value != matcher.value;
     case Matcher::Op::kRegex:
-    case Matcher::Op::kNotRegex: break;
+    case Matcher::Op::kNotRegex:
+      break;
   }
   RE2::Options options;
   options.set_log_errors(false);
@@ -39,7 +42,8 @@ LabelMatcher NameMatcher(Matcher::Op op, std::string_view value) {
   return matcher;
 }
 
-// Which metrics count as info metrics: what the caller says; anything that ends in _info if the caller only says what not.
+// Which metrics count as info metrics: what the caller says; anything that ends in _info if the caller only says what
+// not.
 std::vector<LabelMatcher> InfoNames(std::vector<LabelMatcher> given) {
   if (given.empty()) return {NameMatcher(Matcher::Op::kEqual, kTargetInfo)};
   const bool positive = std::any_of(given.begin(), given.end(), [](const LabelMatcher& m) {
@@ -124,8 +128,8 @@ absl::Status Evaluation::EachInfo(const Expr& expr, const CallExpr& call, const 
     }));
   }
 
-  const bool empty_matches = std::all_of(data.begin(), data.end(),
-                                         [](const LabelMatcher& m) { return Matches(m.matcher, ""); });
+  const bool empty_matches =
+      std::all_of(data.begin(), data.end(), [](const LabelMatcher& m) { return Matches(m.matcher, ""); });
   // The labels of `series` with those of the chosen info series, one index per group.
   const auto combine = [&](const EvalSeries& series, const std::vector<InfoGroup>& of,
                            const std::vector<size_t>& chosen, Labels* labels) -> absl::Status {
@@ -183,8 +187,7 @@ absl::Status Evaluation::EachInfo(const Expr& expr, const CallExpr& call, const 
       if (result == results.end()) {
         Labels labels;
         RETURN_IF_ERROR(combine(series, of, chosen, &labels));
-        result = results.insert(results.end(),
-                                {chosen, EvalSeries(std::move(labels), series.drop_name, times.size())});
+        result = results.insert(results.end(), {chosen, EvalSeries(std::move(labels), series.drop_name, times.size())});
       }
       if (series.IsHistogram(i)) {
         result->second.SetHistogram(i, series.histograms[i]);

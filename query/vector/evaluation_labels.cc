@@ -84,8 +84,7 @@ absl::Status Evaluation::EachLabelReplace(const Expr& expr, const CallExpr& call
   return absl::OkStatus();
 }
 
-absl::Status Evaluation::EachLabelJoin(const Expr& expr, const CallExpr& call, const Instants& times,
-                                       SeriesSink sink) {
+absl::Status Evaluation::EachLabelJoin(const Expr& expr, const CallExpr& call, const Instants& times, SeriesSink sink) {
   ASSIGN_OR_RETURN(const std::string target, Text(*call.args[1].expr));
   ASSIGN_OR_RETURN(const std::string separator, Text(*call.args[2].expr));
   std::vector<std::string> sources;

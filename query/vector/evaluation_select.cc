@@ -1,13 +1,13 @@
 // Reading: selectors, range selectors, sub-queries.
 #include <algorithm>
 
-#include "query/vector/status_macros.h"
 #include "query/syntax/parser.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/histogram_math.h"
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
 #include "query/vector/range_window.h"
+#include "query/vector/status_macros.h"
 
 namespace braid::promql {
 namespace {
@@ -242,8 +242,9 @@ absl::StatusOr<VectorResult> Evaluation::RunMatrix(const Expr& expr, const Insta
     }
   }
   if (result.matrix.size() > context_.limits.series_max) {
-    return absl::ResourceExhaustedError("E085: the result has more series than series_max = " +
-                                        std::to_string(context_.limits.series_max) + "; select fewer or raise the limit");
+    return absl::ResourceExhaustedError(
+        "E085: the result has more series than series_max = " + std::to_string(context_.limits.series_max) +
+        "; select fewer or raise the limit");
   }
   return result;
 }

@@ -29,10 +29,10 @@ enum class VectorType : uint8_t { kVector, kScalar, kString, kMatrix };
 
 struct VectorResult {
   VectorType type = VectorType::kVector;
-  std::vector<VectorSeries> series;       // ascending labels unless the expression sorts; kScalar: one, no labels
-  bool sorted = false;                    // sort() and friends decided the order (instant evaluation)
-  std::string text;                       // kString
-  std::vector<SeriesData> matrix;         // kMatrix: a bare range selector at one instant
+  std::vector<VectorSeries> series;  // ascending labels unless the expression sorts; kScalar: one, no labels
+  bool sorted = false;               // sort() and friends decided the order (instant evaluation)
+  std::string text;                  // kString
+  std::vector<SeriesData> matrix;    // kMatrix: a bare range selector at one instant
 };
 
 // A `(pipeline)` operand, evaluated on the given instants.
@@ -44,10 +44,10 @@ using LetEvaluator =
 
 struct VectorContext {
   std::shared_ptr<const Snapshot> snapshot;
-  Timestamp start = 0;           // of the query, for @ start()
+  Timestamp start = 0;  // of the query, for @ start()
   Timestamp end = 0;
-  Duration step = 0;             // of the query; 0 if it asks for one instant
-  Duration subquery_step = 0;    // default step of sub-queries; 0 = `step`, or a minute if that is 0 too
+  Duration step = 0;           // of the query; 0 if it asks for one instant
+  Duration subquery_step = 0;  // default step of sub-queries; 0 = `step`, or a minute if that is 0 too
   Duration lookback = 300 * kSecond;
   const std::map<std::string, Value>* params = nullptr;
   QueryLimits limits;
@@ -55,8 +55,8 @@ struct VectorContext {
   Timestamp deadline_monotonic = 0;  // 0 = none
   PipelineEvaluator evaluate_pipeline;
   LetEvaluator evaluate_let;
-  std::vector<Note>* notes = nullptr;     // annotations are appended, each text once
-  ScanStats* stats = nullptr;             // what was read is added
+  std::vector<Note>* notes = nullptr;  // annotations are appended, each text once
+  ScanStats* stats = nullptr;          // what was read is added
 };
 
 // REQUIRES: `times` ascending, without repeats, not empty.

@@ -203,7 +203,8 @@ class EdgeOverTime : public RangeFunction {
   const bool last_, time_;
 };
 
-// max, min and the times of them. Candidates wait in a queue of which each is beaten by none of the later ones. NaN only
+// max, min and the times of them. Candidates wait in a queue of which each is beaten by none of the later ones. NaN
+// only
 // counts if there is nothing else.
 class ExtremeOverTime : public RangeFunction {
  public:

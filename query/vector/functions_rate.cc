@@ -98,9 +98,9 @@ class ExtrapolatedRate : public RangeFunction {
     if (!Difference(w, metric, &result)) return absl::OkStatus();
     const double first = w.series->histograms[w.histogram_begin]->count;
     const bool has_zero = is_counter_ && result.count > 0 && first >= 0;
-    MultiplyHistogram(&result, Factor(w, w.series->histogram_times[w.histogram_begin],
-                                      w.series->histogram_times[w.histogram_end - 1], w.histograms() - 1, has_zero,
-                                      first / result.count));
+    MultiplyHistogram(
+        &result, Factor(w, w.series->histogram_times[w.histogram_begin], w.series->histogram_times[w.histogram_end - 1],
+                        w.histograms() - 1, has_zero, first / result.count));
     out->SetHistogram(step, std::make_shared<Histogram>(std::move(result)));
     return absl::OkStatus();
   }
@@ -236,7 +236,8 @@ class InstantRate : public RangeFunction {
   Annotations* const annotations_;
 };
 
-// resets and changes: how many neighbouring samples differ in a certain way. Counted once per series as a running count.
+// resets and changes: how many neighbouring samples differ in a certain way. Counted once per series as a running
+// count.
 class TransitionCount : public RangeFunction {
  public:
   explicit TransitionCount(bool resets) : resets_(resets) {}

@@ -85,7 +85,8 @@ bool DetectReset(const Histogram& current, ResetHint hint, const Histogram& prev
   if (current.schema == previous.schema && current.zero_threshold == previous.zero_threshold) {
     if (current.zero_count < previous.zero_count) return true;
     if (current.zero_threshold == 0) {
-      return AnyBucketShrank(current.positive, previous.positive) || AnyBucketShrank(current.negative, previous.negative);
+      return AnyBucketShrank(current.positive, previous.positive) ||
+             AnyBucketShrank(current.negative, previous.negative);
     }
   }
   // An empty histogram with the wider zero bucket makes `before` adopt that threshold.

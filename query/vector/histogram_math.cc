@@ -126,9 +126,8 @@ void HistogramSum::WidenZero(double threshold) {
 
 void HistogramSum::TrimBelowZeroThreshold() {
   for (Cells* cells : {&positive_, &negative_}) {
-    std::erase_if(*cells, [this](const Cell& cell) {
-      return ExponentialBound(schema_, cell.index - 1) < zero_threshold_;
-    });
+    std::erase_if(*cells,
+                  [this](const Cell& cell) { return ExponentialBound(schema_, cell.index - 1) < zero_threshold_; });
   }
 }
 

@@ -82,7 +82,8 @@ class HistogramSum {
   std::vector<double> custom_bounds_;
 };
 
-// True if a counter was reset between `previous` and `current`, by `hint` (of current) or by what cannot shrink otherwise.
+// True if a counter was reset between `previous` and `current`, by `hint` (of current) or by what cannot shrink
+// otherwise.
 bool DetectReset(const Histogram& current, ResetHint hint, const Histogram& previous);
 
 // Bit for bit, but for the hint.

@@ -1,4 +1,5 @@
-// Compensated summation after Kahan and Neumaier. What it adds up differs from the true sum by about one rounding, whatever
+// Compensated summation after Kahan and Neumaier. What it adds up differs from the true sum by about one rounding,
+// whatever
 // the order and size of the terms.
 #pragma once
 

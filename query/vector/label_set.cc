@@ -36,8 +36,7 @@ void SetLabel(Labels* labels, std::string_view name, std::string_view value) {
 }
 
 void RemoveLabel(Labels* labels, std::string_view name) {
-  const auto it =
-      std::find_if(labels->begin(), labels->end(), [&](const Label& label) { return label.name == name; });
+  const auto it = std::find_if(labels->begin(), labels->end(), [&](const Label& label) { return label.name == name; });
   if (it != labels->end()) labels->erase(it);
 }
 

@@ -42,8 +42,8 @@ std::string DuplicateMessage(const VectorMatching& matching, const Labels& a, co
   const Labels group = matching.on ? KeepLabels(a, names) : WithoutLabels(a, WithMetricName(names));
   std::string first = LabelsText(a), second = LabelsText(b);
   if (first > second) std::swap(first, second);
-  return "found duplicate series for the match group " + LabelsText(group) + " on the " +
-         (swapped ? "left" : "right") + " hand-side of the operation: [" + first + ", " + second +
+  return "found duplicate series for the match group " + LabelsText(group) + " on the " + (swapped ? "left" : "right") +
+         " hand-side of the operation: [" + first + ", " + second +
          "];many-to-many matching not allowed: matching labels must be unique on one side";
 }
 

@@ -18,7 +18,7 @@ struct Window {
   size_t histogram_begin = 0, histogram_end = 0;
   Timestamp start = 0;  // exclusive
   Timestamp end = 0;
-  Timestamp at = 0;     // the instant that asks; differs from `end` by offset or @
+  Timestamp at = 0;  // the instant that asks; differs from `end` by offset or @
   Duration range = 0;
 
   size_t floats() const { return float_end - float_begin; }

@@ -55,7 +55,8 @@ struct EvalSeries {
     return false;
   }
   uint64_t MemoryBytes() const {
-    return sizeof(*this) + labels.size() * sizeof(Label) + present.size() * 9 + histograms.size() * sizeof(HistogramPtr);
+    return sizeof(*this) + labels.size() * sizeof(Label) + present.size() * 9 +
+           histograms.size() * sizeof(HistogramPtr);
   }
 };
 

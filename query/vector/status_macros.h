@@ -7,11 +7,11 @@
 #include "absl/status/statusor.h"
 
 #ifndef RETURN_IF_ERROR
-#define RETURN_IF_ERROR(expression)                                      \
-  do {                                                                   \
-    if (absl::Status braid_status = (expression); !braid_status.ok()) {  \
-      return braid_status;                                               \
-    }                                                                    \
+#define RETURN_IF_ERROR(expression)                                     \
+  do {                                                                  \
+    if (absl::Status braid_status = (expression); !braid_status.ok()) { \
+      return braid_status;                                              \
+    }                                                                   \
   } while (false)
 
 #define BRAID_JOIN_INNER(a, b) a##b

@@ -22,8 +22,8 @@ bool TakeChar(std::string_view* text, char c) {
 
 std::string_view TakeName(std::string_view* text) {
   size_t size = 0;
-  while (size < text->size() && (std::isalnum(static_cast<unsigned char>((*text)[size])) != 0 ||
-                                 (*text)[size] == '_' || (*text)[size] == ':' || (*text)[size] == '.')) {
+  while (size < text->size() && (std::isalnum(static_cast<unsigned char>((*text)[size])) != 0 || (*text)[size] == '_' ||
+                                 (*text)[size] == ':' || (*text)[size] == '.')) {
     ++size;
   }
   const std::string_view name = text->substr(0, size);
@@ -107,17 +107,28 @@ bool ParseHistogram(std::string_view text, Histogram* histogram, bool* hint_give
     const std::optional<std::vector<double>> numbers = ParseNumberList(value);
     if (!numbers) return false;
     const double number = numbers->empty() ? 0 : numbers->front();
-    if (key == "schema") histogram->schema = static_cast<int32_t>(number);
-    else if (key == "sum") histogram->sum = number;
-    else if (key == "count") histogram->count = number;
-    else if (key == "z_bucket") histogram->zero_count = number;
-    else if (key == "z_bucket_w") histogram->zero_threshold = number;
-    else if (key == "custom_values") histogram->custom_bounds = *numbers;
-    else if (key == "offset") offset = static_cast<int32_t>(number);
-    else if (key == "n_offset") negative_offset = static_cast<int32_t>(number);
-    else if (key == "buckets") buckets = *numbers;
-    else if (key == "n_buckets") negative_buckets = *numbers;
-    else return false;
+    if (key == "schema")
+      histogram->schema = static_cast<int32_t>(number);
+    else if (key == "sum")
+      histogram->sum = number;
+    else if (key == "count")
+      histogram->count = number;
+    else if (key == "z_bucket")
+      histogram->zero_count = number;
+    else if (key == "z_bucket_w")
+      histogram->zero_threshold = number;
+    else if (key == "custom_values")
+      histogram->custom_bounds = *numbers;
+    else if (key == "offset")
+      offset = static_cast<int32_t>(number);
+    else if (key == "n_offset")
+      negative_offset = static_cast<int32_t>(number);
+    else if (key == "buckets")
+      buckets = *numbers;
+    else if (key == "n_buckets")
+      negative_buckets = *numbers;
+    else
+      return false;
   }
   for (size_t i = 0; i < buckets.size(); ++i) {
     histogram->positive.push_back({offset + static_cast<int32_t>(i), buckets[i]});
@@ -240,16 +251,23 @@ std::optional<std::string> TakeQuoted(std::string_view* text) {
     const char escape = text->front();
     text->remove_prefix(1);
     switch (escape) {
-      case 'n': out += '\n'; break;
-      case 't': out += '\t'; break;
-      case 'r': out += '\r'; break;
+      case 'n':
+        out += '\n';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case 'r':
+        out += '\r';
+        break;
       case 'x': {
         if (text->size() < 2) return std::nullopt;
         out += static_cast<char>(std::strtol(std::string(text->substr(0, 2)).c_str(), nullptr, 16));
         text->remove_prefix(2);
         break;
       }
-      default: out += escape;
+      default:
+        out += escape;
     }
   }
   return std::nullopt;
@@ -281,13 +299,26 @@ std::optional<Duration> ParseNotationDuration(std::string_view text) {
       text.remove_prefix(2);
     } else if (!text.empty()) {
       switch (text.front()) {
-        case 's': unit = kSecond; break;
-        case 'm': unit = 60 * kSecond; break;
-        case 'h': unit = 3600 * kSecond; break;
-        case 'd': unit = 86400 * kSecond; break;
-        case 'w': unit = 7 * 86400 * kSecond; break;
-        case 'y': unit = 365 * 86400 * kSecond; break;
-        default: return std::nullopt;
+        case 's':
+          unit = kSecond;
+          break;
+        case 'm':
+          unit = 60 * kSecond;
+          break;
+        case 'h':
+          unit = 3600 * kSecond;
+          break;
+        case 'd':
+          unit = 86400 * kSecond;
+          break;
+        case 'w':
+          unit = 7 * 86400 * kSecond;
+          break;
+        case 'y':
+          unit = 365 * 86400 * kSecond;
+          break;
+        default:
+          return std::nullopt;
       }
       text.remove_prefix(1);
     }

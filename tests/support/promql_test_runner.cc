@@ -153,7 +153,8 @@ class Runner {
   void Load(bool with_nhcb) {
     const int line = static_cast<int>(at_ + 1);
     const std::string head = lines_[at_];
-    const std::optional<Duration> step = ParseNotationDuration(Trim(std::string_view(head).substr(head.find_first_of(" \t"))));
+    const std::optional<Duration> step =
+        ParseNotationDuration(Trim(std::string_view(head).substr(head.find_first_of(" \t"))));
     if (!step) return Fail(line, head, "bad step");
     std::map<Labels, std::vector<SequenceValue>> loaded;
     for (; at_ + 1 < lines_.size() && !lines_[at_ + 1].empty(); ++at_) {
@@ -300,8 +301,7 @@ class Runner {
     // `expect range vector` tells the times of the samples; the query itself asks for one instant.
     const bool grid = eval.range;
     const Timestamp start = grid ? eval.start : eval.end;
-    const absl::StatusOr<VectorResult> result =
-        Evaluate(eval.expr, start, eval.end, grid ? eval.step : 0, &notes);
+    const absl::StatusOr<VectorResult> result = Evaluate(eval.expr, start, eval.end, grid ? eval.step : 0, &notes);
     if (!result.ok()) {
       const std::string message = MessageOf(result.status());
       if (!eval.fail) return "error: " + message;

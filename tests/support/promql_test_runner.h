@@ -4,7 +4,8 @@
 //     metric{label="x"} 0+10x5 _x2 stale      buckets made from classic ones
 //   clear
 //   eval instant at 10m EXPR                  also eval_fail, eval_warn, eval_info, eval_ordered
-//     expect fail msg: TEXT                   expect fail|warn|info [msg: T|regex: R], no_warn, no_info, ordered, string
+//     expect fail msg: TEXT                   expect fail|warn|info [msg: T|regex: R], no_warn, no_info, ordered,
+// string
 //     metric{label="x"} 20
 //   eval range from 0 to 10m step 5m EXPR
 //

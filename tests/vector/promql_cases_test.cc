@@ -1,4 +1,7 @@
 // Query cases: our own in tests/cases/promql, and any directory of promqltest files named by BRAID_PROMQLTEST_DIR.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -6,9 +9,6 @@
 #include <fstream>
 #include <sstream>
 #include <string>
-
-#include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "tests/support/promql_test_runner.h"
 
@@ -36,10 +36,14 @@ enum class State { kHead, kFlushed, kReopened, kCompacted };
 
 const char* NameOf(State state) {
   switch (state) {
-    case State::kHead: return "head";
-    case State::kFlushed: return "flushed";
-    case State::kReopened: return "reopened";
-    case State::kCompacted: return "compacted";
+    case State::kHead:
+      return "head";
+    case State::kFlushed:
+      return "flushed";
+    case State::kReopened:
+      return "reopened";
+    case State::kCompacted:
+      return "compacted";
   }
   return "";
 }
@@ -61,7 +65,9 @@ class CaseRun {
         db->reset();
         *db = Open();
       }
-      if (state_ == State::kCompacted) EXPECT_TRUE((*db)->Compact().ok());
+      if (state_ == State::kCompacted) {
+        EXPECT_TRUE((*db)->Compact().ok());
+      }
     };
     PromqlTestReport report = RunPromqlTest(ReadFile(file), open, settle);
     for (const std::string& failure : report.failures) {

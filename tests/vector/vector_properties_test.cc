@@ -1,16 +1,16 @@
 // Properties of evaluation on random data: instants are independent of each other, and window functions agree with
 // plain definitions.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
 #include <random>
-
-#include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "braid/db.h"
 #include "query/syntax/parser.h"
@@ -136,30 +136,47 @@ bool Same(double a, double b) {
 
 // A vector expression of at most `depth` levels that cannot fail on this data.
 std::string RandomVector(std::mt19937_64* random, int depth) {
-  const auto pick = [random](std::vector<const char*> choices) { return std::string(choices[(*random)() % choices.size()]); };
-  const std::string selector = pick({"jobs_total", "load", "load{zone=\"a\"}", "jobs_total offset 3m", "latency", "load @ 900"});
+  const auto pick = [random](std::vector<const char*> choices) {
+    return std::string(choices[(*random)() % choices.size()]);
+  };
+  const std::string selector =
+      pick({"jobs_total", "load", "load{zone=\"a\"}", "jobs_total offset 3m", "latency", "load @ 900"});
   if (depth == 0) return selector;
   const std::string range = pick({"[1m]", "[5m]", "[30m]", "[10m] offset 2m", "[4m] @ 1200"});
   const std::string metric = pick({"jobs_total", "load", "latency"});
   const auto inner = [&] { return RandomVector(random, depth - 1); };
   switch ((*random)() % 12) {
-    case 0: return pick({"rate", "increase", "delta", "irate", "idelta", "resets", "changes"}) + "(" + metric + range + ")";
+    case 0:
+      return pick({"rate", "increase", "delta", "irate", "idelta", "resets", "changes"}) + "(" + metric + range + ")";
     case 1:
-      return pick({"sum_over_time", "avg_over_time", "min_over_time", "max_over_time", "count_over_time", "last_over_time",
-                   "stddev_over_time", "present_over_time", "deriv", "first_over_time", "ts_of_max_over_time"}) +
+      return pick({"sum_over_time", "avg_over_time", "min_over_time", "max_over_time", "count_over_time",
+                   "last_over_time", "stddev_over_time", "present_over_time", "deriv", "first_over_time",
+                   "ts_of_max_over_time"}) +
              "(" + metric + range + ")";
-    case 2: return "quantile_over_time(0.3, " + metric + range + ")";
+    case 2:
+      return "quantile_over_time(0.3, " + metric + range + ")";
     case 3:
-      return pick({"sum", "avg", "min", "max", "count", "stddev", "group"}) + pick({" by (zone) ", " without (host) ", " "}) + "(" +
+      return pick({"sum", "avg", "min", "max", "count", "stddev", "group"}) +
+             pick({" by (zone) ", " without (host) ", " "}) + "(" + inner() + ")";
+    case 4:
+      return pick({"topk", "bottomk", "quantile"}) + pick({" by (zone) ", " "}) + "(" + pick({"1", "0.5", "2"}) + ", " +
              inner() + ")";
-    case 4: return pick({"topk", "bottomk", "quantile"}) + pick({" by (zone) ", " "}) + "(" + pick({"1", "0.5", "2"}) + ", " + inner() + ")";
-    case 5: return "(" + inner() + ") " + pick({"+", "*", ">", "<= bool", "/", "!="}) + " " + pick({"2", "0.5", "time() % 50"});
-    case 6: return "sum by (host) (" + inner() + ") " + pick({"+", "-", "and", "or", "unless"}) + " sum by (host) (" + inner() + ")";
-    case 7: return pick({"abs", "sgn", "round", "-", "timestamp"}) + "(" + inner() + ")";
-    case 8: return "max_over_time((" + inner() + ")" + pick({"[10m:1m]", "[5m:37s]", "[8m:2m] offset 1m"}) + ")";
-    case 9: return "histogram_quantile(0.9, " + pick({"rate(latency[5m])", "rate(size_bucket[5m])", "latency"}) + ")";
-    case 10: return "absent(" + inner() + ")";
-    default: return pick({"histogram_count", "histogram_avg", "histogram_stddev"}) + "(sum(rate(latency[5m])))";
+    case 5:
+      return "(" + inner() + ") " + pick({"+", "*", ">", "<= bool", "/", "!="}) + " " +
+             pick({"2", "0.5", "time() % 50"});
+    case 6:
+      return "sum by (host) (" + inner() + ") " + pick({"+", "-", "and", "or", "unless"}) + " sum by (host) (" +
+             inner() + ")";
+    case 7:
+      return pick({"abs", "sgn", "round", "-", "timestamp"}) + "(" + inner() + ")";
+    case 8:
+      return "max_over_time((" + inner() + ")" + pick({"[10m:1m]", "[5m:37s]", "[8m:2m] offset 1m"}) + ")";
+    case 9:
+      return "histogram_quantile(0.9, " + pick({"rate(latency[5m])", "rate(size_bucket[5m])", "latency"}) + ")";
+    case 10:
+      return "absent(" + inner() + ")";
+    default:
+      return pick({"histogram_count", "histogram_avg", "histogram_stddev"}) + "(sum(rate(latency[5m])))";
   }
 }
 
@@ -204,31 +221,36 @@ TEST_F(VectorProperties, WindowFunctionsAgreeWithTheirDefinitions) {
   };
   using Definition = std::function<std::optional<double>(const std::vector<Sample>&, Timestamp)>;
   const std::vector<std::pair<std::string, Definition>> functions = {
-      {"sum_over_time", [](const auto& w, Timestamp) -> std::optional<double> {
+      {"sum_over_time",
+       [](const auto& w, Timestamp) -> std::optional<double> {
          if (w.empty()) return std::nullopt;
          long double sum = 0;
          for (const Sample& s : w) sum += s.value;
          return static_cast<double>(sum);
        }},
-      {"avg_over_time", [](const auto& w, Timestamp) -> std::optional<double> {
+      {"avg_over_time",
+       [](const auto& w, Timestamp) -> std::optional<double> {
          if (w.empty()) return std::nullopt;
          long double sum = 0;
          for (const Sample& s : w) sum += s.value;
          return static_cast<double>(sum / w.size());
        }},
-      {"max_over_time", [](const auto& w, Timestamp) -> std::optional<double> {
+      {"max_over_time",
+       [](const auto& w, Timestamp) -> std::optional<double> {
          if (w.empty()) return std::nullopt;
          double max = std::nan("");
          for (const Sample& s : w) max = std::fmax(max, s.value);
          return max;
        }},
-      {"min_over_time", [](const auto& w, Timestamp) -> std::optional<double> {
+      {"min_over_time",
+       [](const auto& w, Timestamp) -> std::optional<double> {
          if (w.empty()) return std::nullopt;
          double min = std::nan("");
          for (const Sample& s : w) min = std::fmin(min, s.value);
          return min;
        }},
-      {"changes", [](const auto& w, Timestamp) -> std::optional<double> {
+      {"changes",
+       [](const auto& w, Timestamp) -> std::optional<double> {
          if (w.empty()) return std::nullopt;
          double n = 0;
          for (size_t i = 1; i < w.size(); ++i) {
@@ -237,8 +259,10 @@ TEST_F(VectorProperties, WindowFunctionsAgreeWithTheirDefinitions) {
          }
          return n;
        }},
-      {"rate", [&](const auto& w, Timestamp at) -> std::optional<double> {
-         // The documented rule: growth with resets, stretched to the ends of the window unless a sample is missing there.
+      {"rate",
+       [&](const auto& w, Timestamp at) -> std::optional<double> {
+         // The documented rule: growth with resets, stretched to the ends of the window unless a sample is missing
+         // there.
          if (w.size() < 2) return std::nullopt;
          double growth = 0;
          for (size_t i = 1; i < w.size(); ++i) {
@@ -253,17 +277,18 @@ TEST_F(VectorProperties, WindowFunctionsAgreeWithTheirDefinitions) {
          if (growth > 0 && w[0].value >= 0) before = std::min(before, covered * w[0].value / growth);
          return growth * (covered + before + after) / covered / 300;
        }},
-      {"quantile_over_time", [](const auto& w, Timestamp) -> std::optional<double> {
+      {"quantile_over_time",
+       [](const auto& w, Timestamp) -> std::optional<double> {
          if (w.empty()) return std::nullopt;
          std::vector<double> sorted;
          for (const Sample& s : w) sorted.push_back(s.value);
-         std::sort(sorted.begin(), sorted.end(), [](double a, double b) {
-           return std::isnan(a) ? !std::isnan(b) : a < b;
-         });
+         std::sort(sorted.begin(), sorted.end(),
+                   [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; });
          const double rank = 0.7 * static_cast<double>(sorted.size() - 1);
          const size_t low = static_cast<size_t>(rank);
          const size_t high = std::min(low + 1, sorted.size() - 1);
-         return sorted[low] * (1 - (rank - static_cast<double>(low))) + sorted[high] * (rank - static_cast<double>(low));
+         return sorted[low] * (1 - (rank - static_cast<double>(low))) +
+                sorted[high] * (rank - static_cast<double>(low));
        }},
   };
   for (const auto& [name, definition] : functions) {
@@ -275,7 +300,9 @@ TEST_F(VectorProperties, WindowFunctionsAgreeWithTheirDefinitions) {
       if (FindLabel(labels, "__name__") != metric) continue;
       const VectorSeries* found = nullptr;
       for (const VectorSeries& s : result.series) {
-        if (FindLabel(s.labels, "host") == FindLabel(labels, "host") && FindLabel(s.labels, "zone") == FindLabel(labels, "zone")) found = &s;
+        if (FindLabel(s.labels, "host") == FindLabel(labels, "host") &&
+            FindLabel(s.labels, "zone") == FindLabel(labels, "zone"))
+          found = &s;
       }
       for (size_t i = 0; i < times.size(); ++i) {
         const std::optional<double> expected = definition(window(samples, times[i]), times[i]);
