@@ -1,0 +1,231 @@
+// What the cases cannot show: plans, reports, limits, cancelling, forms of answers, and filters against a naive model.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "braid/db.h"
+#include "query/plan/query_range.h"
+#include "query/plan/result_writer.h"
+#include "query/rows/cells.h"
+#include "tests/support/case_runner.h"
+
+namespace braid {
+namespace {
+
+std::unique_ptr<DB> OpenMemory() {
+  Options options;
+  options.durability = Durability::kMemory;
+  options.background_work = false;
+  auto db = DB::Open(options, "");
+  EXPECT_TRUE(db.ok()) << db.status();
+  return db.ok() ? *std::move(db) : nullptr;
+}
+
+std::unique_ptr<DB> Load(const std::string& text) {
+  auto db = OpenMemory();
+  WriteBatch batch;
+  EXPECT_EQ(ParseLoads(text, &batch), "");
+  EXPECT_TRUE(db->Write(batch).ok());
+  return db;
+}
+
+QueryOptions Hour() {
+  QueryOptions options;
+  options.start = 0;
+  options.end = options.now = 3600 * kSecond;
+  options.step = 60 * kSecond;
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<ResultReader>> Execute(const DB& db, const std::string& text, const QueryOptions& options) {
+  auto query = Query::Parse(text);
+  if (!query.ok()) return query.status();
+  return query->Execute(db.GetSnapshot(), options);
+}
+
+constexpr const char* kRecords = R"(load_logs
+  10s api error "time out, \"sir\"" trace=a1 big=9007199254740993 flag=true
+  20s web info "ok" ratio=0.1
+
+load_spans
+  10s +1s api server error "GET" trace=a1 span=b1
+  20s +1s web server ok "GET" trace=a2 span=b2
+)";
+
+TEST(Plan, DefaultSteps) {
+  EXPECT_EQ(DefaultStep(0), kMillisecond);
+  EXPECT_EQ(DefaultStep(3600 * kSecond), 15 * kSecond);         // 14.4 s
+  EXPECT_EQ(DefaultStep(10 * kSecond), 50 * kMillisecond);      // 40 ms
+  EXPECT_EQ(DefaultStep(24 * 3600 * kSecond), 600 * kSecond);   // 345.6 s
+  EXPECT_EQ(DefaultStep(int64_t{600} * 86400 * kSecond), 3 * 86400 * kSecond);
+}
+
+TEST(Plan, ExplainTellsWhatIsPushedAndWhichSideComesFirst) {
+  const auto db = Load(kRecords);
+  const auto query = Query::Parse(
+      "let errs = logs{level >= error} |= \"time\"; spans{status = error} | where trace_id in errs | stats n = count() by (name)");
+  ASSERT_TRUE(query.ok());
+  const auto plan = query->Explain(db->GetSnapshot(), Hour());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  for (const char* part : {"pushed status == error", "pushed level >= error", "pushed |= \"time\"", "trace_id in errs",
+                           "estimated", "stats n = count() by (name)"}) {
+    EXPECT_NE(plan->find(part), std::string::npos) << part << "\n" << *plan;
+  }
+  const auto analyzed = Execute(*db, "explain analyze " + query->text(), Hour());
+  ASSERT_TRUE(analyzed.ok()) << analyzed.status();
+  RecordBatch batch;
+  while (*(*analyzed)->Next(&batch)) {
+  }
+  const std::string& text = (*analyzed)->summary().explain;
+  EXPECT_NE(text.find("trace_id in errs (1 ids)"), std::string::npos) << text;
+  EXPECT_NE(text.find("rows 1"), std::string::npos) << text;
+}
+
+TEST(Plan, StagesReportRows) {
+  const auto db = Load(kRecords);
+  const auto reader = Execute(*db, "logs | where level = error | keep message", Hour());
+  ASSERT_TRUE(reader.ok());
+  RecordBatch batch;
+  while (*(*reader)->Next(&batch)) {
+  }
+  const auto& stages = (*reader)->summary().stages;
+  ASSERT_EQ(stages.size(), 3U);
+  EXPECT_EQ(stages[1].rows_out, 1U);
+  EXPECT_EQ(stages[2].rows_in, 1U);
+  EXPECT_EQ(stages[2].rows_out, 1U);
+}
+
+TEST(Plan, LimitsAndCancelling) {
+  const auto db = Load(kRecords);
+  QueryOptions options = Hour();
+  options.limits.memory_bytes_max = 16;
+  auto reader = Execute(*db, "logs", options);
+  absl::Status status = reader.status();
+  if (reader.ok()) AsCaseTable(reader->get(), &status);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_NE(status.message().find("E081"), absl::string_view::npos);
+
+  options = Hour();
+  options.cancel = std::make_shared<std::atomic<bool>>(true);
+  reader = Execute(*db, "logs | stats count()", options);
+  status = reader.status();
+  if (reader.ok()) AsCaseTable(reader->get(), &status);
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+
+  options = Hour();
+  options.limits.time_max = 1;
+  reader = Execute(*db, "logs | stats count()", options);
+  status = reader.status();
+  if (reader.ok()) AsCaseTable(reader->get(), &status);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+}
+
+TEST(ResultWriter, FormsOfValues) {
+  const auto db = Load(kRecords);
+  const std::string text =
+      "logs | keep time, level, message, trace_id, big, flag, ratio, gap = time - start(), nan = ratio * 0 / 0";
+  auto reader = Execute(*db, text, Hour());
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto json = ToJson(reader->get());
+  ASSERT_TRUE(json.ok());
+  EXPECT_EQ(json->substr(0, json->find(",\"columns\"")),
+            R"({"kind":"events","rows":[["1970-01-01T00:00:10Z","error","time out, \"sir\"",)"
+            R"("000000000000000000000000000000a1",9007199254740993,true,null,10000000000,null],)"
+            R"(["1970-01-01T00:00:20Z","info","ok",null,null,null,0.1,20000000000,"NaN"]])");
+  EXPECT_NE(json->find(R"({"name":"gap","type":"duration"})"), std::string::npos);
+  EXPECT_NE(json->find(R"("truncated":false)"), std::string::npos);
+  reader = Execute(*db, text, Hour());
+  EXPECT_EQ(*ToNdjson(reader->get()),
+            "{\"time\":\"1970-01-01T00:00:10Z\",\"level\":\"error\",\"message\":\"time out, \\\"sir\\\"\","
+            "\"trace_id\":\"000000000000000000000000000000a1\",\"big\":9007199254740993,\"flag\":true,"
+            "\"gap\":10000000000}\n"
+            "{\"time\":\"1970-01-01T00:00:20Z\",\"level\":\"info\",\"message\":\"ok\",\"ratio\":0.1,"
+            "\"gap\":20000000000,\"nan\":\"NaN\"}\n");
+  reader = Execute(*db, "logs | keep message, flag", Hour());
+  EXPECT_EQ(*ToCsv(reader->get()), "message,flag\n\"time out, \"\"sir\"\"\",true\nok,\n");
+  std::string quoted;
+  AppendJsonString("a\x01\xff\xc3\xa9\n", &quoted);
+  EXPECT_EQ(quoted, "\"a\\u0001\xef\xbf\xbd\xc3\xa9\\n\"");
+}
+
+// Random logs and random conjunctions: the answer is that of a loop over the records, whatever the state of the store.
+TEST(Plan, FiltersAgreeWithANaiveModel) {
+  struct Record {
+    int64_t seconds;
+    std::string service;
+    int level;
+    std::string message;
+    int code;  // -1: none
+  };
+  std::mt19937 random(7);
+  const auto roll = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  std::vector<Record> records;
+  WriteBatch batch;
+  static constexpr const char* kServices[] = {"a", "b", "c"};
+  static constexpr const char* kMessages[] = {"alpha beta", "beta gamma", "gamma delta", "delta"};
+  for (int i = 0; i < 400; ++i) {
+    Record record{roll(3000), kServices[roll(3)], 1 + roll(6), kMessages[roll(4)], roll(4) - 1};
+    records.push_back(record);
+    Stream stream;
+    stream.resource = {{"service.name", record.service}};
+    LogRecord log;
+    log.time = record.seconds * kSecond;
+    log.severity_number = SeverityOfLevel(static_cast<Level>(record.level));
+    log.message = record.message;
+    std::vector<AttributeView> attributes;
+    if (record.code >= 0) attributes.push_back({"code", ValueView(int64_t{record.code})});
+    log.attributes = attributes;
+    batch.AddLog(batch.AddStream(stream), log);
+  }
+  const auto db = OpenMemory();
+  ASSERT_TRUE(db->Write(batch).ok());
+  static constexpr const char* kLevels[] = {"unset", "trace", "debug", "info", "warn", "error", "fatal"};
+  for (int round = 0; round < 200; ++round) {
+    const std::string service = kServices[roll(3)];
+    const int level = 1 + roll(6);
+    const int code = roll(3);
+    const int from = roll(3000);
+    const int to = from + roll(1000);
+    const int shape = roll(5);
+    std::string text = "logs";
+    if (shape == 0) text += "{service = \"" + service + "\", level >= " + kLevels[level] + "}";
+    if (shape == 1) text += " |= \"beta\" | where code = " + std::to_string(code);
+    if (shape == 2) text += " | where code != " + std::to_string(code) + " and service in (\"a\", \"" + service + "\")";
+    if (shape == 3) text += " | where service =~ \"a|" + service + "\" or level = " + kLevels[level];
+    if (shape == 4) text += " | extend s = service | where s = \"" + service + "\" and not (code > " + std::to_string(code) + ")";
+    text += " | where time >= start() and time < end() | stats n = count(), s = sum(code)";
+    int64_t count = 0;
+    int64_t sum = 0;
+    bool any = false;
+    for (const Record& record : records) {
+      if (record.seconds < from || record.seconds >= to) continue;
+      bool passes = false;
+      if (shape == 0) passes = record.service == service && record.level >= level;
+      if (shape == 1) passes = record.message.find("beta") != std::string::npos && record.code == code;
+      if (shape == 2) passes = record.code != code && (record.service == "a" || record.service == service);
+      if (shape == 3) passes = record.service == "a" || record.service == service || record.level == level;
+      if (shape == 4) passes = record.service == service && !(record.code > code);
+      if (!passes) continue;
+      ++count;
+      if (record.code >= 0) {
+        sum += record.code;
+        any = true;
+      }
+    }
+    QueryOptions options = Hour();
+    options.start = from * kSecond;
+    options.end = to * kSecond;
+    auto reader = Execute(*db, text, options);
+    ASSERT_TRUE(reader.ok()) << text << reader.status();
+    absl::Status status;
+    const auto rows = AsCaseTable(reader->get(), &status);
+    ASSERT_EQ(rows.size(), 2U) << text << status;
+    EXPECT_EQ(rows[1], std::to_string(count) + " | " + (any ? std::to_string(sum) : "-")) << text;
+  }
+}
+
+}  // namespace
+}  // namespace braid
