@@ -243,7 +243,6 @@ CaseReport RunCases(const std::string& file_name, const std::string& text, const
     return report;
   }
   std::unique_ptr<DB> db = *std::move(opened);
-  // The records go in by two batches with a flush between them in the later states: queries must not care.
   WriteBatch batch;
   if (std::string problem = ParseLoads(text, &batch); !problem.empty()) {
     fail(0, "load", problem);
