@@ -111,8 +111,8 @@ absl::Status BlockFileReader::ParseHeader(FileKind kind) {
     return Damage(0, "header checksum does not match");
   }
   if (version > kPartFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(name_, " has format version ", version, "; this program reads up to ",
-                                                      kPartFormatVersion));
+    return absl::FailedPreconditionError(
+        absl::StrCat(name_, " has format version ", version, "; this program reads up to ", kPartFormatVersion));
   }
   if (version == 0) return Damage(0, "format version 0");
   if ((incompatible & ~kKnownIncompatibleFeatures) != 0) {
@@ -193,7 +193,8 @@ absl::Status BlockFileReader::ReadBlock(BlockRef ref, BlockType type, std::strin
     return Damage(ref.offset, "checksum does not match");
   }
   if (block_type != static_cast<uint8_t>(type)) {
-    return Damage(ref.offset, absl::StrCat("block of type ", block_type, " where ", static_cast<int>(type), " belongs"));
+    return Damage(ref.offset,
+                  absl::StrCat("block of type ", block_type, " where ", static_cast<int>(type), " belongs"));
   }
   if (compression > static_cast<uint8_t>(Compression::kZstd)) return Damage(ref.offset, "unknown compression");
   if (static_cast<Compression>(compression) == Compression::kNone) {
@@ -202,8 +203,7 @@ absl::Status BlockFileReader::ReadBlock(BlockRef ref, BlockType type, std::strin
     *plain = std::move(bytes);
     return absl::OkStatus();
   }
-  absl::Status status =
-      Decompress(static_cast<Compression>(compression), stored, plain_size, kMaxBlockBytes, plain);
+  absl::Status status = Decompress(static_cast<Compression>(compression), stored, plain_size, kMaxBlockBytes, plain);
   if (!status.ok()) return Damage(ref.offset, std::string(status.message()));
   return absl::OkStatus();
 }

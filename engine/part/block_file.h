@@ -1,10 +1,10 @@
 // The one framing of all files of a part: a header, blocks, a footer block that names sections, a fixed trailer.
 //
 //   file    := header block* footer-block trailer
-//   header  := magic[8] kind:fixed32 version:fixed32 compatible:fixed32 incompatible:fixed32 file_id:fixed64 crc:fixed32
-//   block   := type:u8 compression:u8 plain_size:fixed32 stored_size:fixed32 crc:fixed32 stored[stored_size]
-//   footer  := count:varint { name:bytes offset:varint size:varint }*          (sections, each a block)
-//   trailer := footer_offset:fixed64 footer_size:fixed32 kind:fixed32 file_id:fixed64 crc:fixed32 magic:fixed32
+//   header  := magic[8] kind:fixed32 version:fixed32 compatible:fixed32 incompatible:fixed32 file_id:fixed64
+//   crc:fixed32 block   := type:u8 compression:u8 plain_size:fixed32 stored_size:fixed32 crc:fixed32
+//   stored[stored_size] footer  := count:varint { name:bytes offset:varint size:varint }*          (sections, each a
+//   block) trailer := footer_offset:fixed64 footer_size:fixed32 kind:fixed32 file_id:fixed64 crc:fixed32 magic:fixed32
 //
 // A block's CRC-32C covers the file id, its own offset, its first 10 bytes and its stored bytes: a block that was
 // written to, or read from, another place or another file does not check. Page: docs/format/block_file.md.

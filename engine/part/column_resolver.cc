@@ -14,9 +14,9 @@ bool HasBuiltin(Table table, std::string_view name) {
 }
 
 // The labels that ServiceOf and InstanceOf look at (braid/snapshot.h).
-constexpr const char* kIdentityLabels[] = {"service.name",        "service",  "service_name", "app", "job",
-                                           "service.instance.id", "instance", "k8s.pod.name", "pod", "host.name",
-                                           "host"};
+constexpr const char* kIdentityLabels[] = {
+    "service.name", "service",      "service_name", "app",       "job", "service.instance.id",
+    "instance",     "k8s.pod.name", "pod",          "host.name", "host"};
 
 }  // namespace
 

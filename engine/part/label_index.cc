@@ -156,8 +156,9 @@ absl::StatusOr<Postings> LabelIndex::Match(const std::vector<CompiledMatcher>& m
     // The literals bound the values looked for only if those are the literals themselves, not everything else.
     const std::vector<std::string>* only = keeps_absent == matcher.negated() ? matcher.literals() : nullptr;
     ASSIGN_OR_RETURN(Postings postings,
-                     Union(name->second, only,
-                           [&](std::string_view value) { return matcher.Matches(value) != keeps_absent; }, bytes_read));
+                     Union(
+                         name->second, only,
+                         [&](std::string_view value) { return matcher.Matches(value) != keeps_absent; }, bytes_read));
     if (keeps_absent) {
       result.AndNot(postings);
     } else {

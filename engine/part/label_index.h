@@ -1,8 +1,8 @@
 // The label index of a part: which series have a label pair, and which values a label name has.
 //
-//   names section := count:varint { name:bytes values:varint blocks:varint { offset:varint size:varint first:bytes }* }*
-//   values block  := count:varint { shared:varint rest:bytes postings }*       (sorted; shared = bytes as in the one before)
-//   postings      := bytes of Postings::Serialize
+//   names section := count:varint { name:bytes values:varint blocks:varint { offset:varint size:varint first:bytes }*
+//   }* values block  := count:varint { shared:varint rest:bytes postings }*       (sorted; shared = bytes as in the one
+//   before) postings      := bytes of Postings::Serialize
 //
 // Threads: a writer belongs to one thread; LabelIndex may be shared. Errors: DataLoss.
 #pragma once
@@ -36,13 +36,12 @@ class LabelIndexWriter {
 class LabelIndex {
  public:
   // Reads the names only. `series` bounds the ordinals.
-  static absl::StatusOr<std::unique_ptr<LabelIndex>> Open(FileSystem* fs, const std::string& path, const std::string& name,
-                                                          uint32_t series);
+  static absl::StatusOr<std::unique_ptr<LabelIndex>> Open(FileSystem* fs, const std::string& path,
+                                                          const std::string& name, uint32_t series);
   // Ordinals of the series that satisfy all matchers. Adds stored bytes read to `*bytes_read`.
   absl::StatusOr<Postings> Match(const std::vector<CompiledMatcher>& matchers, uint64_t* bytes_read) const;
   // Calls visit(name, value, postings) for every pair, in order.
-  absl::Status ForEach(
-      const std::function<void(const std::string&, const std::string&, const Postings&)>& visit) const;
+  absl::Status ForEach(const std::function<void(const std::string&, const std::string&, const Postings&)>& visit) const;
   const BlockFileReader& file() const { return *file_; }
 
  private:

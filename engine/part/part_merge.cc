@@ -107,13 +107,14 @@ class RowMerge {
       // From the best input as long a run as stands before all others.
       const Input* limit = Least(best);
       size_t begin = best->at, end = begin + 1;
-      size_t room = RowsPerGroup(table_) - waiting_;
-      while (end < best->batch->num_rows && end - begin < room && (limit == nullptr || Before(*best, end, *limit))) ++end;
+      size_t room = kRowsPerGroup - waiting_;
+      while (end < best->batch->num_rows && end - begin < room && (limit == nullptr || Before(*best, end, *limit)))
+        ++end;
       runs_.push_back({best->batch, &best->targets, begin, end});
       waiting_ += end - begin;
       best->at = end;
       if (best->at == best->batch->num_rows) RETURN_IF_ERROR(Advance(best));
-      if (waiting_ == RowsPerGroup(table_)) RETURN_IF_ERROR(Flush());
+      if (waiting_ == kRowsPerGroup) RETURN_IF_ERROR(Flush());
     }
     return Flush();
   }

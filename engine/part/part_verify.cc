@@ -60,7 +60,8 @@ absl::Status PartImpl::VerifySeries(std::vector<std::string>* problems) const {
     uint32_t ordinal = block.first_series;
     for (const SeriesInfo& info : series) {
       if (ordinal > 0 && !(last < info.labels)) {
-        problems->push_back(absl::StrCat(FileLabel(kSamplesFile), ": series out of order: ", Absl(ToString(info.labels))));
+        problems->push_back(
+            absl::StrCat(FileLabel(kSamplesFile), ": series out of order: ", Absl(ToString(info.labels))));
       }
       last = info.labels;
       for (const Label& label : info.labels) pairs[{label.name, label.value}].Add(ordinal);
@@ -82,8 +83,8 @@ absl::Status PartImpl::VerifySeries(std::vector<std::string>* problems) const {
           continue;
         }
         if (chunk.has_histograms != !histograms.empty() || !block.range.Contains(chunk.first_time) ||
-            !block.range.Contains(chunk.last_time) || (samples > 0 && &chunk != &info.chunks[0] &&
-                                                       chunk.first_time <= last_time)) {
+            !block.range.Contains(chunk.last_time) ||
+            (samples > 0 && &chunk != &info.chunks[0] && chunk.first_time <= last_time)) {
           problems->push_back(absl::StrCat(FileLabel(kSamplesFile), " block ", chunk.block.offset,
                                            ": a chunk is not as its series block describes it"));
         }
@@ -93,7 +94,8 @@ absl::Status PartImpl::VerifySeries(std::vector<std::string>* problems) const {
     }
   }
   if (samples != meta_.counts.samples && problems->empty()) {
-    problems->push_back(absl::StrCat(FileLabel(kSamplesFile), ": ", samples, " samples, ", meta_.counts.samples, " counted"));
+    problems->push_back(
+        absl::StrCat(FileLabel(kSamplesFile), ": ", samples, " samples, ", meta_.counts.samples, " counted"));
   }
   absl::StatusOr<const LabelIndex*> index = LabelsIndex();
   if (!index.ok()) {

@@ -1,8 +1,7 @@
 #include "engine/part/row_filter.h"
 
-#include <cstring>
-
 #include <algorithm>
+#include <cstring>
 
 #include "absl/container/flat_hash_map.h"
 

@@ -1,9 +1,10 @@
 // Which columns are stored, and the order of rows in a part.
+#include "engine/part/row_order.h"
+
 #include <algorithm>
 #include <array>
 #include <numeric>
 
-#include "engine/part/row_order.h"
 #include "engine/part/source.h"
 
 namespace braid {

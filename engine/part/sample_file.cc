@@ -86,9 +86,9 @@ absl::Status SampleFileWriter::AddSeries(const Labels& labels, std::span<const T
     size_t end = begin + 1;
     while (end < times.size() && end - begin < kChunkSamples && is_histogram(end) == is_histogram(begin)) ++end;
     size_t count = end - begin;
-    RETURN_IF_ERROR(AddChunk(times.subspan(begin, count), values.subspan(begin, count),
-                             is_histogram(begin) ? histograms.subspan(begin, count)
-                                                 : std::span<const std::shared_ptr<const Histogram>>()));
+    RETURN_IF_ERROR(AddChunk(
+        times.subspan(begin, count), values.subspan(begin, count),
+        is_histogram(begin) ? histograms.subspan(begin, count) : std::span<const std::shared_ptr<const Histogram>>()));
     begin = end;
   }
   if (!times.empty()) {
@@ -129,8 +129,8 @@ absl::Status SampleFileWriter::FlushSeries() {
     for (const ChunkInfo& chunk : info.chunks) {
       first.push_back(chunk.first_time);
       // Wraps for ranges above 2^63, and wraps back when it is added.
-      length.push_back(static_cast<int64_t>(static_cast<uint64_t>(chunk.last_time) -
-                                            static_cast<uint64_t>(chunk.first_time)));
+      length.push_back(
+          static_cast<int64_t>(static_cast<uint64_t>(chunk.last_time) - static_cast<uint64_t>(chunk.first_time)));
       count.push_back(chunk.count);
       flags.push_back(chunk.has_histograms ? 1 : 0);
       size.push_back(chunk.size);
@@ -293,8 +293,7 @@ absl::Status SampleFileReader::DecodeChunkOf(const ChunkInfo& chunk, const std::
   };
   if (chunk.begin > plain.size() || chunk.size > plain.size() - chunk.begin) return damage("chunk out of bounds");
   size_t before = times->size();
-  absl::Status status =
-      DecodeChunk(std::string_view(plain).substr(chunk.begin, chunk.size), times, values, histograms);
+  absl::Status status = DecodeChunk(std::string_view(plain).substr(chunk.begin, chunk.size), times, values, histograms);
   if (!status.ok()) return damage(std::string(status.message()));
   if (times->size() - before != chunk.count || values->size() != times->size() ||
       (*times)[before] != chunk.first_time || times->back() != chunk.last_time ||

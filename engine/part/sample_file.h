@@ -1,9 +1,9 @@
 // The samples of a part: chunks by series in label order, and for each run of series a block of labels and chunk
 // descriptions.
 //
-//   directory section := blocks:varint { offset:varint size:varint series:varint samples:varint first:zigzag last:zigzag }*
-//   chunks block      := chunk*                                     (bytes of codec EncodeChunk, back to back)
-//   series block      := strings:varint { text:bytes }*
+//   directory section := blocks:varint { offset:varint size:varint series:varint samples:varint first:zigzag
+//   last:zigzag }* chunks block      := chunk*                                     (bytes of codec EncodeChunk, back to
+//   back) series block      := strings:varint { text:bytes }*
 //                        series:varint { labels:varint { name:varint value:varint }* chunks:varint }*
 //                        chunk_blocks:varint { offset:varint size:varint }*
 //                        chunks:varint, then each as `bytes` of EncodeInts or EncodeColumn:

@@ -40,8 +40,8 @@ class PartSeriesScan : public SeriesScan {
  private:
   void FindSeries() {
     absl::StatusOr<const LabelIndex*> index = context_.labels();
-    absl::StatusOr<Postings> found = index.ok() ? (*index)->Match(matchers_, &stats_.bytes_read)
-                                                : absl::StatusOr<Postings>(index.status());
+    absl::StatusOr<Postings> found =
+        index.ok() ? (*index)->Match(matchers_, &stats_.bytes_read) : absl::StatusOr<Postings>(index.status());
     if (!found.ok()) {
       // The labels themselves decide as well, only slower.
       stats_.damaged.push_back(std::string(found.status().message()));

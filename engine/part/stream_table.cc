@@ -89,7 +89,8 @@ ValueView TextOrNull(const std::string& text) {
 
 StreamTable StreamTable::Make(std::vector<std::pair<uint64_t, Stream>> streams) {
   StreamTable table;
-  std::stable_sort(streams.begin(), streams.end(), [](const auto& a, const auto& b) { return Before(a.first, b.first); });
+  std::stable_sort(streams.begin(), streams.end(),
+                   [](const auto& a, const auto& b) { return Before(a.first, b.first); });
   for (auto& [fingerprint, stream] : streams) {
     if (!table.entries_.empty() && table.entries_.back().fingerprint == fingerprint) continue;
     std::string service = ServiceOf(stream), instance = InstanceOf(stream);

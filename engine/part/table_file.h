@@ -7,7 +7,7 @@
 //                          min_trace:fixed64[2] max_trace:fixed64[2] min_stream:varint max_stream:varint
 //                          offset:varint blocks:varint { size:varint columns << 1 | packed:varint { column:varint }* }*
 //   stream_rows section := bytes of EncodeInts: rows of each stream of the part; absent for exemplars
-//   column block        := bytes of EncodeColumn
+//   column block        := bytes of EncodeColumn; of some built-in columns a relative form (relative_column.h)
 //   packed block        := { present:varint { row step:varint }* column:bytes }*     in the order of its group entry
 //
 // Blocks of a group stand one after the other from `offset`. `column` numbers are differences within their block.
@@ -43,9 +43,9 @@ struct TableColumn {
 struct RowGroup {
   uint64_t first_row = 0;
   uint32_t rows = 0;
-  TimeRange time;          // of `time`
-  Timestamp max_end = 0;   // greatest of `end` and `time`; without `end`, time.end
-  TraceId min_trace;       // of rows that have one; both zero if none has
+  TimeRange time;         // of `time`
+  Timestamp max_end = 0;  // greatest of `end` and `time`; without `end`, time.end
+  TraceId min_trace;      // of rows that have one; both zero if none has
   TraceId max_trace;
   uint32_t min_stream = 0;  // ordinals; 0 for exemplars
   uint32_t max_stream = 0;

@@ -5,6 +5,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/codec/column_codec.h"
 #include "engine/part/columns.h"
+#include "engine/part/relative_column.h"
 #include "engine/part/source.h"
 #include "engine/part/table_file.h"
 
@@ -133,7 +134,8 @@ absl::Status GroupReader::Check(uint32_t column, const RowGroup::Block& block, c
   return absl::OkStatus();
 }
 
-absl::Status GroupReader::ReadPacked(const RowGroup::Block& block, uint32_t block_number, uint32_t column, Column* out) {
+absl::Status GroupReader::ReadPacked(const RowGroup::Block& block, uint32_t block_number, uint32_t column,
+                                     Column* out) {
   auto [cached, added] = packed_.try_emplace(block_number);
   if (added) {
     absl::Status status = table_->file_->ReadBlock(block.ref, BlockType::kPackedColumns, &cached->second);
@@ -179,12 +181,26 @@ absl::Status GroupReader::Read(int column, Column* out) {
   if (at == group_->places.end() || at->first != wanted) return absl::OkStatus();
   const RowGroup::Block& block = group_->blocks[at->second];
   if (block.packed) return ReadPacked(block, at->second, wanted, out);
+  const ColumnRef& ref = table_->columns_[wanted].ref;
+  Relation relation = ref.level == ColumnLevel::kBuiltin ? RelationOf(table_->table_, ref.name) : Relation::kNone;
+  Column base;
+  if (relation != Relation::kNone) {
+    const char* name = relation == Relation::kToTime ? "time" : "span_id";
+    RETURN_IF_ERROR(Read(table_->FindColumn({ColumnLevel::kBuiltin, name}), &base));
+    if (base.type == Type::kNull) {
+      return absl::DataLossError(absl::StrCat(table_->file_->name(), " block ", block.ref.offset, ": no ", name));
+    }
+  }
   std::string plain;
-  RETURN_IF_ERROR(table_->file_->ReadBlock(block.ref, BlockType::kColumn, &plain));
+  BlockType type = relation == Relation::kToSpan ? BlockType::kParents : BlockType::kColumn;
+  RETURN_IF_ERROR(table_->file_->ReadBlock(block.ref, type, &plain));
   bytes_read_ += block.ref.size;
-  absl::Status status = DecodeColumn(plain, group_->rows, out);
+  absl::Status status =
+      relation == Relation::kToSpan ? DecodeParents(plain, base, out) : DecodeColumn(plain, group_->rows, out);
+  if (status.ok() && relation == Relation::kToTime && out->ints.size() == base.ints.size()) AddTime(base, out);
   if (!status.ok()) {
-    return absl::DataLossError(absl::StrCat(table_->file_->name(), " block ", block.ref.offset, ": ", status.message()));
+    return absl::DataLossError(
+        absl::StrCat(table_->file_->name(), " block ", block.ref.offset, ": ", status.message()));
   }
   return Check(wanted, block, *out);
 }

@@ -143,7 +143,8 @@ class TableScan : public Scan {
 
 class OrderedScan : public Scan {
  public:
-  OrderedScan(TableContext context, std::vector<ColumnRef> refs) : context_(std::move(context)), refs_(std::move(refs)) {
+  OrderedScan(TableContext context, std::vector<ColumnRef> refs)
+      : context_(std::move(context)), refs_(std::move(refs)) {
     stats_.sources_total = 1;
   }
   absl::StatusOr<bool> Next(RecordBatch* batch) override {

@@ -2,8 +2,8 @@
 // columns are read as conditions need them, and the columns asked for only where a row is left.
 //
 // Threads: a scan belongs to one thread; TableContext is shared and immutable.
-// Errors: a row group with a damaged block is left out and named in stats().damaged; a damaged term index is named there
-// too, and the scan goes on without it.
+// Errors: a row group with a damaged block is left out and named in stats().damaged; a damaged term index is named
+// there too, and the scan goes on without it.
 #pragma once
 
 #include <functional>
@@ -38,7 +38,8 @@ OrderedRows MakeOrderedRows(TableContext context);
 // The columns of one row group by reference: stored, derived from stream or other columns, or coalesced (kAny).
 class ColumnResolver {
  public:
-  ColumnResolver(const TableContext* context, const RowGroup* group) : context_(context), reader_(context->file.get(), group), rows_(group->rows) {}
+  ColumnResolver(const TableContext* context, const RowGroup* group)
+      : context_(context), reader_(context->file.get(), group), rows_(group->rows) {}
   // The result lives as long as the resolver.
   absl::StatusOr<const Column*> Resolve(const ColumnRef& ref);
   uint64_t bytes_read() const { return reader_.bytes_read(); }

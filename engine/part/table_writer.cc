@@ -5,6 +5,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/codec/column_codec.h"
 #include "engine/part/columns.h"
+#include "engine/part/relative_column.h"
 #include "engine/part/source.h"
 #include "engine/part/table_file.h"
 #include "engine/part/term_keys.h"
@@ -90,11 +91,11 @@ absl::StatusOr<std::vector<uint32_t>> TableFileWriter::ColumnIds(const std::vect
 
 absl::Status TableFileWriter::AddRows(const std::vector<ColumnRef>& refs, const RecordBatch& rows) {
   ASSIGN_OR_RETURN(std::vector<uint32_t> ids, ColumnIds(refs, rows));
-  size_t group_rows = RowsPerGroup(table_);
+  size_t group_rows = kRowsPerGroup;
   for (size_t begin = 0; begin < rows.num_rows;) {
     size_t end = std::min(rows.num_rows, begin + group_rows - pending_rows_);
-    pending_text_ += CountText(rows.columns, begin, kRowGroupTextBytes - std::min(kRowGroupTextBytes, pending_text_),
-                               &end);
+    pending_text_ +=
+        CountText(rows.columns, begin, kRowGroupTextBytes - std::min(kRowGroupTextBytes, pending_text_), &end);
     Piece piece;
     piece.rows = end - begin;
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -152,7 +153,8 @@ absl::Status TableFileWriter::WriteGroup(const Piece& piece) {
     auto at = id == ids_.end() ? piece.ids.end() : std::find(piece.ids.begin(), piece.ids.end(), id->second);
     return at == piece.ids.end() ? nothing : piece.columns[static_cast<size_t>(at - piece.ids.begin())];
   };
-  const Column &time = builtin("time"), &end = builtin("end"), &trace = builtin("trace_id"), &stream = builtin("stream");
+  const Column &time = builtin("time"), &end = builtin("end"), &trace = builtin("trace_id"),
+               &stream = builtin("stream");
   if (CountNonNull(time) != piece.rows) return absl::InvalidArgumentError("a row without a time");
   group.time = {kMaxTimestamp, kMinTimestamp};
   group.max_end = kMinTimestamp;
@@ -199,6 +201,11 @@ absl::Status TableFileWriter::WriteColumns(const Piece& piece, RowGroup* group) 
   for (size_t i = 0; i < piece.ids.size(); ++i) in_order.emplace_back(piece.ids[i], &piece.columns[i]);
   std::sort(in_order.begin(), in_order.end());
   std::vector<std::pair<uint32_t, const Column*>> sparse;
+  auto find = [&](const char* name) -> const Column* {
+    uint32_t id = ids_.at({ColumnLevel::kBuiltin, name});
+    auto at = std::find(piece.ids.begin(), piece.ids.end(), id);
+    return at == piece.ids.end() ? nullptr : &piece.columns[static_cast<size_t>(at - piece.ids.begin())];
+  };
   for (const auto& [id, column] : in_order) {
     size_t present = CountNonNull(*column);
     if (present == 0) continue;
@@ -209,7 +216,21 @@ absl::Status TableFileWriter::WriteColumns(const Piece& piece, RowGroup* group) 
       sparse.emplace_back(id, column);
       continue;
     }
-    ASSIGN_OR_RETURN(BlockRef ref, file_->AddBlock(BlockType::kColumn, Compression::kNone, EncodeColumn(*column)));
+    BlockType type = BlockType::kColumn;
+    std::string bytes;
+    Relation relation =
+        columns_[id].ref.level == ColumnLevel::kBuiltin ? RelationOf(table_, columns_[id].ref.name) : Relation::kNone;
+    if (relation == Relation::kToTime) {
+      bytes = EncodeColumn(SubtractTime(*column, *find("time")));
+    } else if (relation == Relation::kToSpan && find("span_id") != nullptr) {
+      type = BlockType::kParents;
+      bytes = EncodeParents(*column, *find("span_id"));
+    } else if (relation == Relation::kToSpan) {
+      return absl::InvalidArgumentError("spans without ids");
+    } else {
+      bytes = EncodeColumn(*column);
+    }
+    ASSIGN_OR_RETURN(BlockRef ref, file_->AddBlock(type, Compression::kNone, bytes));
     group->blocks.push_back({ref, {id}, false});
   }
   for (const auto& [id, column] : sparse) {

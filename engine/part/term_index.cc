@@ -227,8 +227,7 @@ absl::StatusOr<std::unique_ptr<TermIndex>> TermIndex::Open(FileSystem* fs, const
 
 absl::Status TermIndex::ReadEntries(size_t block, Entries* entries) const {
   auto damage = [&] {
-    return absl::DataLossError(
-        absl::StrCat(file_->name(), " block ", blocks_[block].offset, ": terms do not parse"));
+    return absl::DataLossError(absl::StrCat(file_->name(), " block ", blocks_[block].offset, ": terms do not parse"));
   };
   std::string plain;
   RETURN_IF_ERROR(file_->ReadBlock(blocks_[block], BlockType::kTerms, &plain));

@@ -53,7 +53,8 @@ void TextTerms(const ColumnKeys& keys, const Column& column, bool words, std::ve
 void IntTerms(const ColumnKeys& keys, const Column& column, bool all, std::vector<uint64_t>* terms) {
   std::vector<int64_t> values;
   for (size_t row = 0; row < column.size; ++row) {
-    if (!column.IsNull(row) && (values.empty() || values.back() != column.ints[row])) values.push_back(column.ints[row]);
+    if (!column.IsNull(row) && (values.empty() || values.back() != column.ints[row]))
+      values.push_back(column.ints[row]);
   }
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());

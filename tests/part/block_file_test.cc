@@ -34,7 +34,9 @@ std::string TinyByHand(uint64_t id) {
   size_t second = file.size();
   add(5, "world");
   size_t footer = file.size();
-  add(1, std::string("\x01\x01" "a") + static_cast<char>(second) + static_cast<char>(19));
+  add(1, std::string("\x01\x01"
+                     "a") +
+             static_cast<char>(second) + static_cast<char>(19));
   std::string trailer = fixed64(footer) + fixed32(file.size() - footer) + fixed32(4) + fixed64(id);
   return file + trailer + fixed32(Crc32cPortable(trailer)) + "BAIL";
 }
@@ -63,10 +65,12 @@ TEST(BlockFile, ReadsBackAndWalks) {
   EXPECT_TRUE(absl::IsDataLoss((*reader)->ReadBlock({1 << 20, 20}, BlockType::kColumn, &plain)));
   EXPECT_TRUE(absl::IsDataLoss((*reader)->ReadBlock({36, 0xffffffff}, BlockType::kColumn, &plain)));
   int blocks = 0;
-  ASSERT_TRUE((*reader)->Walk([&](const BlockFileReader::BlockInfo&, const absl::Status& status) {
-    EXPECT_TRUE(status.ok());
-    ++blocks;
-  }).ok());
+  ASSERT_TRUE((*reader)
+                  ->Walk([&](const BlockFileReader::BlockInfo&, const absl::Status& status) {
+                    EXPECT_TRUE(status.ok());
+                    ++blocks;
+                  })
+                  .ok());
   EXPECT_EQ(blocks, 3);
 }
 
@@ -75,7 +79,8 @@ TEST(BlockFile, SwappedAndForeignBlocksDoNotCheck) {
   BlockRef first, second;
   WriteTiny(&fs, "f", 7, &first, &second);
   WriteTiny(&fs, "g", 8, &first, &second);
-  std::string a = fs.files["f"]->substr(first.offset, first.size), b = fs.files["f"]->substr(second.offset, second.size);
+  std::string a = fs.files["f"]->substr(first.offset, first.size),
+              b = fs.files["f"]->substr(second.offset, second.size);
   fs.files["f"]->replace(first.offset, first.size, b);
   fs.files["f"]->replace(second.offset, second.size, fs.files["g"]->substr(second.offset, second.size));
   auto reader = BlockFileReader::Open(&fs, "f", "f", FileKind::kTable);

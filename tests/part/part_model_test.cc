@@ -2,10 +2,10 @@
 #include "tests/part/part_model.h"
 
 #include <gtest/gtest.h>
+#include <regex.h>
 
 #include <algorithm>
 #include <numeric>
-#include <regex.h>
 #include <set>
 
 #include "engine/part/part_merge.h"
@@ -34,7 +34,9 @@ Value RandomAttribute(std::mt19937_64* random, int kind) {
     case 3:
       return static_cast<double>(n % 5) / 2;
     default:  // several types under one name
-      return n % 3 == 0 ? Value(Pick(random, "v", 3)) : n % 3 == 1 ? Value(static_cast<int64_t>(n % 4)) : Value(n % 2 == 0);
+      return n % 3 == 0   ? Value(Pick(random, "v", 3))
+             : n % 3 == 1 ? Value(static_cast<int64_t>(n % 4))
+                          : Value(n % 2 == 0);
   }
 }
 
@@ -209,13 +211,15 @@ namespace {
 
 // -1, 0, 1; 2 = values that do not compare.
 int ModelOrder(const Value& a, const Value& b) {
-  if (a.index() == 4 && b.index() == 4) return std::get<std::string>(a).compare(std::get<std::string>(b)) < 0 ? -1 : a == b ? 0 : 1;
+  if (a.index() == 4 && b.index() == 4)
+    return std::get<std::string>(a).compare(std::get<std::string>(b)) < 0 ? -1 : a == b ? 0 : 1;
   auto number = [](const Value& v) -> std::optional<double> {
     if (v.index() == 2) return static_cast<double>(std::get<int64_t>(v));
     if (v.index() == 3) return std::get<double>(v);
     return std::nullopt;
   };
-  if (a.index() == 1 && b.index() == 1) return static_cast<int>(std::get<bool>(a)) - static_cast<int>(std::get<bool>(b));
+  if (a.index() == 1 && b.index() == 1)
+    return static_cast<int>(std::get<bool>(a)) - static_cast<int>(std::get<bool>(b));
   if (!number(a) || !number(b)) return 2;
   return *number(a) < *number(b) ? -1 : *number(a) > *number(b) ? 1 : 0;
 }
@@ -223,11 +227,14 @@ int ModelOrder(const Value& a, const Value& b) {
 // As a predicate sees it: enums as numbers.
 Value PredicateValue(const ModelData& data, Table table, const ModelRow& row, const ColumnRef& ref) {
   Value value = ModelValue(data, table, row, ref);
-  bool builtin = (ref.level == ColumnLevel::kBuiltin || ref.level == ColumnLevel::kAny) && row.builtin.count(ref.name) > 0;
+  bool builtin =
+      (ref.level == ColumnLevel::kBuiltin || ref.level == ColumnLevel::kAny) && row.builtin.count(ref.name) > 0;
   Level level;
   SpanKind kind;
-  if (builtin && ref.name == "level" && ParseLevel(std::get<std::string>(value), &level)) return static_cast<int64_t>(level);
-  if (builtin && ref.name == "kind" && ParseSpanKind(std::get<std::string>(value), &kind)) return static_cast<int64_t>(kind);
+  if (builtin && ref.name == "level" && ParseLevel(std::get<std::string>(value), &level))
+    return static_cast<int64_t>(level);
+  if (builtin && ref.name == "kind" && ParseSpanKind(std::get<std::string>(value), &kind))
+    return static_cast<int64_t>(kind);
   return value;
 }
 
@@ -237,11 +244,11 @@ bool PredicateHolds(const Predicate& predicate, const Value& value) {
     int order = ModelOrder(value, constant);
     using Op = Predicate::Op;
     bool holds = (predicate.op == Op::kEqual || predicate.op == Op::kIn) ? order == 0
-                 : predicate.op == Op::kNotEqual                        ? order != 0
-                 : predicate.op == Op::kLess                            ? order == -1
-                 : predicate.op == Op::kLessEqual                       ? order == -1 || order == 0
-                 : predicate.op == Op::kGreater                         ? order == 1
-                                                                        : order == 1 || order == 0;
+                 : predicate.op == Op::kNotEqual                         ? order != 0
+                 : predicate.op == Op::kLess                             ? order == -1
+                 : predicate.op == Op::kLessEqual                        ? order == -1 || order == 0
+                 : predicate.op == Op::kGreater                          ? order == 1
+                                                                         : order == 1 || order == 0;
     if (holds) return true;
   }
   return false;
@@ -281,9 +288,10 @@ std::vector<ColumnRef> SomeColumns(Table table) {
     refs.push_back({ColumnLevel::kBuiltin, name});
     refs.push_back({ColumnLevel::kAny, name});
   }
-  for (const char* name : {"attr0", "attr1", "attr2", "attr3", "attr4", "rare3", "rare77", "region", "number", "nothing",
-                           "service.name", "job"}) {
-    for (ColumnLevel level : {ColumnLevel::kAny, ColumnLevel::kAttribute, ColumnLevel::kResource, ColumnLevel::kScope}) {
+  for (const char* name : {"attr0", "attr1", "attr2", "attr3", "attr4", "rare3", "rare77", "region", "number",
+                           "nothing", "service.name", "job"}) {
+    for (ColumnLevel level :
+         {ColumnLevel::kAny, ColumnLevel::kAttribute, ColumnLevel::kResource, ColumnLevel::kScope}) {
       refs.push_back({level, name});
     }
   }
@@ -551,8 +559,8 @@ TEST(PartModel, SeriesMatchTheModel) {
   auto part = MakePart(&fs, data, "p");
   ASSERT_NE(part, nullptr);
   std::mt19937_64 random(3);
-  const char* const kPatterns[] = {"host1.*", "host1.+", "", ".*", ".+", "host1|host22|host333", "host[0-4]{2}", "metric(1|2)",
-                                   "job1|", "x"};
+  const char* const kPatterns[] = {"host1.*",      "host1.+",     "",      ".*", ".+", "host1|host22|host333",
+                                   "host[0-4]{2}", "metric(1|2)", "job1|", "x"};
   for (int n = 0; n < 60; ++n) {
     SeriesSpec spec;
     for (uint64_t i = random() % 3; i > 0; --i) {
@@ -672,7 +680,8 @@ TEST(PartModel, MergeOfPartsIsThePartOfAll) {
   ASSERT_TRUE((*merged)->Verify(&problems, nullptr, &blocks).ok());
   EXPECT_EQ(problems, std::vector<std::string>());
   for (int table = 0; table < kTableCount; ++table) {
-    auto a = expected->OpenOrderedRows(static_cast<Table>(table)), b = (*merged)->OpenOrderedRows(static_cast<Table>(table));
+    auto a = expected->OpenOrderedRows(static_cast<Table>(table)),
+         b = (*merged)->OpenOrderedRows(static_cast<Table>(table));
     ASSERT_TRUE(a.ok() && b.ok());
     ASSERT_EQ(a->columns, b->columns);
     RecordBatch x, y;
