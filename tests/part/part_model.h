@@ -10,6 +10,7 @@
 
 #include "braid/snapshot.h"
 #include "engine/part/part.h"
+#include "tests/part/memory_file_system.h"
 
 namespace braid {
 
@@ -46,6 +47,8 @@ ScanSpec RandomSpec(const ModelData& data, Table table, std::mt19937_64* random)
 
 // Writes all of the data; rows are brought into order by PartOrder.
 absl::Status WriteModel(const ModelData& data, PartWriter* writer);
+// A part of the data in directory `dir`, opened; null (and a failed test) if that does not work.
+std::shared_ptr<Part> MakePart(MemoryFileSystem* fs, const ModelData& data, const std::string& dir);
 std::pair<std::vector<ColumnRef>, RecordBatch> ModelBatch(const ModelData& data, Table table);
 
 }  // namespace braid
