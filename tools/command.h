@@ -24,6 +24,9 @@ struct ServeSettings {
   bool allow_remote = false;        // bind to other addresses than loopback
 };
 int RunServe(const ServeSettings& settings);
+// Serves an open store until SIGTERM or SIGINT, then finishes what is in flight and closes the store. `welcome` is shown
+// on stderr once the server listens.
+int Serve(DB* db, const std::vector<std::string>& listen, bool allow_remote, const std::string& welcome);
 
 struct ImportSettings {
   std::vector<std::string> files;  // "-" = standard input

@@ -126,7 +126,13 @@ absl::StatusOr<std::string> FormatTable(ResultReader* result, const TableStyle& 
     while (!out.empty() && out.back() == ' ') out.pop_back();
     out += '\n';
   };
-  if (rows > 0) {
+  const ResultSummary& summary = result->summary();
+  if (!summary.explain.empty()) {
+    // The rows are the plan's lines, for clients that know only rows.
+    out += summary.explain + (summary.explain.back() == '\n' ? "" : "\n");
+  } else if (rows == 0) {
+    out += Paint("(no rows)", Colour::kDim, style.colour) + "\n";
+  } else {
     for (const TextColumn& column : columns) {
       out += Padded(Shorten(column.name, column.width), column.width, column.right, Colour::kBold, style.colour) + "  ";
     }
@@ -138,9 +144,6 @@ absl::StatusOr<std::string> FormatTable(ResultReader* result, const TableStyle& 
       end_line();
     }
   }
-  const ResultSummary& summary = result->summary();
-  if (!summary.explain.empty()) out += summary.explain + (summary.explain.back() == '\n' ? "" : "\n");
-  if (rows == 0 && summary.explain.empty()) out += Paint("(no rows)", Colour::kDim, style.colour) + "\n";
   for (const Note& note : summary.notes) {
     out += Paint("note (" + note.kind + "): ", Colour::kYellow, style.colour) + Printable(note.text) + "\n";
   }

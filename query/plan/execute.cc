@@ -133,7 +133,7 @@ class PlanReader : public ResultReader {
     if (rows_ == 0) ExplainEmptyAnswer(*ast_, *root_, &builder_, context_.get());
     summary_.notes = context_->notes();
     summary_.stages = ReportStages(*root_);
-    summary_.explain = ExplainText(*root_, true);
+    if (ast_->explain == QueryAst::ExplainMode::kAnalyze) summary_.explain = ExplainText(*root_, true);
   }
 
   std::shared_ptr<const QueryAst> ast_;

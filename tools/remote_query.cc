@@ -1,0 +1,176 @@
+#include "tools/remote_query.h"
+
+#include <simdjson.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <vector>
+
+#include "engine/base/status_macros.h"
+#include "query/plan/result_writer.h"
+#include "query/syntax/parser.h"
+#include "server/ingest/time_text.h"
+#include "tools/http_client.h"
+#include "tools/table_output.h"
+#include "tools/terminal.h"
+
+namespace braid {
+namespace {
+
+// Queries are bounded by the server's own limit; this only keeps a dead connection from waiting for ever.
+constexpr int kTimeoutSeconds = 120;
+
+// An answer that came as JSON, given out as the batch that it was made from.
+class RemoteResult : public ResultReader {
+ public:
+  Kind kind() const override { return Kind::kRows; }
+  const std::vector<ResultColumn>& columns() const override { return columns_; }
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    if (given_) return false;
+    given_ = true;
+    *batch = std::move(rows_);
+    return true;
+  }
+  const ResultSummary& summary() const override { return summary_; }
+
+  absl::Status Read(const std::string& json) {
+    try {
+      return ReadDocument(json);
+    } catch (const simdjson::simdjson_error& error) {
+      return absl::InternalError(std::string("the server's answer cannot be read: ") + error.what());
+    }
+  }
+
+ private:
+  absl::Status ReadDocument(const std::string& json) {
+    simdjson::dom::parser parser;
+    const simdjson::dom::element answer = parser.parse(json);
+    std::vector<ColumnBuilder> builders;
+    for (const simdjson::dom::element column : answer["columns"].get_array()) {
+      columns_.push_back({std::string(column["name"].get_string().value()), TypeOf(column["type"].get_string().value())});
+      builders.emplace_back();
+    }
+    for (const simdjson::dom::element row : answer["rows"].get_array()) {
+      size_t c = 0;
+      for (const simdjson::dom::element cell : row.get_array()) {
+        if (c < builders.size()) Append(cell, columns_[c].type, &builders[c]);
+        ++c;
+      }
+      ++rows_.num_rows;
+    }
+    for (ColumnBuilder& builder : builders) rows_.columns.push_back(builder.Finish());
+    for (const simdjson::dom::element note : answer["notes"].get_array()) {
+      summary_.notes.push_back({std::string(note["kind"].get_string().value()), std::string(note["text"].get_string().value())});
+    }
+    std::string_view explain;
+    if (answer["explain"].get_string().get(explain) == simdjson::SUCCESS) summary_.explain = explain;
+    return absl::OkStatus();
+  }
+
+  static Type TypeOf(std::string_view name) {
+    for (int type = 0; type <= static_cast<int>(Type::kHistogram); ++type) {
+      if (ToString(static_cast<Type>(type)) == name) return static_cast<Type>(type);
+    }
+    return Type::kMixed;
+  }
+
+  // Numbers, times, durations and enums come back as themselves, so that they are shown as a local answer is.
+  static void Append(simdjson::dom::element cell, Type type, ColumnBuilder* builder) {
+    Timestamp time;
+    Level level;
+    StatusCode status;
+    switch (cell.type()) {
+      case simdjson::dom::element_type::NULL_VALUE: return builder->AppendNull();
+      case simdjson::dom::element_type::BOOL: return builder->AppendInt(Type::kBool, cell.get_bool().value());
+      case simdjson::dom::element_type::INT64:
+        return builder->AppendInt(type == Type::kDuration ? Type::kDuration : Type::kInt, cell.get_int64().value());
+      case simdjson::dom::element_type::UINT64:
+      case simdjson::dom::element_type::DOUBLE: return builder->AppendDouble(cell.get_double().value());
+      case simdjson::dom::element_type::STRING: {
+        const std::string_view text = cell.get_string().value();
+        if (type == Type::kTimestamp && ingest::ParseTimeText(text, &time)) return builder->AppendInt(type, time);
+        if (type == Type::kLevel && ParseLevel(text, &level)) return builder->AppendInt(type, static_cast<int64_t>(level));
+        if (type == Type::kStatus && ParseStatusCode(text, &status)) return builder->AppendInt(type, static_cast<int64_t>(status));
+        return builder->AppendString(text);
+      }
+      default: return builder->AppendString(simdjson::minify(cell));
+    }
+  }
+
+  std::vector<ResultColumn> columns_;
+  RecordBatch rows_;
+  ResultSummary summary_;
+  bool given_ = false;
+};
+
+// {"error":{...}} of a server as the status that a local query would have ended with.
+absl::Status StatusOfAnswer(const HttpAnswer& answer) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element document, error;
+  std::string_view text;
+  if (parser.parse(answer.body).get(document) != simdjson::SUCCESS || document["error"].get(error) != simdjson::SUCCESS ||
+      error["message"].get_string().get(text) != simdjson::SUCCESS) {
+    return absl::UnavailableError("the server answered " + std::to_string(answer.status) + ": " + Printable(answer.body.substr(0, 200)));
+  }
+  QueryError query_error;
+  query_error.message = text;
+  int64_t line;
+  if (error["line"].get_int64().get(line) != simdjson::SUCCESS) return absl::InvalidArgumentError(query_error.message);
+  const auto number = [&error](const char* name) {
+    int64_t value = 1;
+    return error[name].get_int64().get(value) == simdjson::SUCCESS ? static_cast<uint32_t>(value) : 1u;
+  };
+  query_error.line = number("line");
+  query_error.column = number("column");
+  query_error.length = number("length");
+  if (error["code"].get_string().get(text) == simdjson::SUCCESS) query_error.code = text;
+  if (error["hint"].get_string().get(text) == simdjson::SUCCESS) query_error.hint = text;
+  return MakeError(query_error);
+}
+
+std::string RequestBody(const QuerySettings& settings, const std::string& text) {
+  std::string body = "{\"query\":";
+  AppendJsonString(text, &body);
+  const auto add = [&body](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    body += std::string(",\"") + name + "\":";
+    AppendJsonString(value[0] == '-' && name[0] != 'q' ? "now" + value : value, &body);
+  };
+  add("start", settings.start);
+  add("end", settings.end);
+  add("step", settings.step);
+  if (!settings.params.empty()) {
+    body += ",\"params\":{";
+    for (size_t i = 0; i < settings.params.size(); ++i) {
+      const std::string& param = settings.params[i];
+      const size_t equals = param.find('=');
+      if (i > 0) body += ',';
+      AppendJsonString(param.substr(0, equals), &body);
+      body += ':';
+      AppendJsonString(equals == std::string::npos ? "" : param.substr(equals + 1), &body);
+    }
+    body += '}';
+  }
+  if (settings.limit) body += ",\"limit\":" + std::to_string(*settings.limit);
+  return body + "}";
+}
+
+}  // namespace
+
+absl::Status RunRemote(const QuerySettings& settings, const std::string& text) {
+  const bool table = settings.format.empty() || settings.format == "table";
+  const std::string accept = settings.format == "ndjson" ? "application/x-ndjson" : settings.format == "csv" ? "text/csv" : "application/json";
+  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(settings.server, "/v1/query", "application/json", accept,
+                                                     RequestBody(settings, text), kTimeoutSeconds));
+  if (answer.status != 200) return StatusOfAnswer(answer);
+  std::string shown = answer.body;
+  if (table) {
+    RemoteResult result;
+    RETURN_IF_ERROR(result.Read(answer.body));
+    ASSIGN_OR_RETURN(shown, FormatTable(&result, {TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO)}));
+  }
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
+  return absl::OkStatus();
+}
+
+}  // namespace braid
