@@ -179,7 +179,12 @@ absl::Status DBImpl::Quarantine(uint64_t part, const std::string& why) {
   RETURN_IF_ERROR(fs_->SyncDir(path_));
   std::string to = JoinPath(QuarantineDir(), "part-" + PartName(part));
   const std::string base = to;
-  for (int n = 2; !absl::IsNotFound(fs_->IsDirectory(to).status()); ++n) to = absl::StrCat(base, "-", n);
+  for (int n = 2;; ++n) {
+    const absl::StatusOr<bool> taken = fs_->IsDirectory(to);
+    if (absl::IsNotFound(taken.status())) break;
+    RETURN_IF_ERROR(taken.status());
+    to = absl::StrCat(base, "-", n);
+  }
   RETURN_IF_ERROR(fs_->Rename(from, to));
   RETURN_IF_ERROR(fs_->SyncDir(QuarantineDir()));
   RETURN_IF_ERROR(fs_->SyncDir(PartsDir()));

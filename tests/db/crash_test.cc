@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <set>
@@ -46,7 +47,7 @@ std::vector<uint64_t> WriteSome(FileSystem* fs, uint64_t count, bool close, std:
 TEST(CrashTest, AWalCutAnywhereGivesBackTheWritesThatAreWhole) {
   FaultFileSystem fs;
   std::unique_ptr<DB> db;
-  const std::vector<uint64_t> sizes = WriteSome(&fs, 8, /*close=*/false, &db);
+  const std::vector<uint64_t> sizes = WriteSome(&fs, 5, /*close=*/false, &db);
   const auto image = fs.KillImage();
   const std::string wal = image->Contents(kSegment);
   ASSERT_EQ(wal.size(), sizes.back());
@@ -60,7 +61,7 @@ TEST(CrashTest, AWalCutAnywhereGivesBackTheWritesThatAreWhole) {
     ASSERT_EQ(stats.samples, whole) << cut;
     ASSERT_EQ(stats.replayed_batches, whole) << cut;
     ASSERT_EQ(stats.torn_bytes, cut < 48 ? cut : cut - sizes[whole]) << cut;
-    if (cut % 16 == 0) {
+    if (cut % 32 == 0) {
       ASSERT_EQ(NumbersIn(*(*reopened)->GetSnapshot()), FirstNumbers(whole)) << cut;
       // And writing goes on.
       ASSERT_TRUE(WriteNumbered(reopened->get(), whole).ok());
@@ -79,7 +80,7 @@ TEST(CrashTest, AWalCutAnywhereGivesBackTheWritesThatAreWhole) {
 
 TEST(CrashTest, EveryFlippedBitOfAClosedWalIsDetectedOrHarmless) {
   FaultFileSystem fs;
-  const std::vector<uint64_t> sizes = WriteSome(&fs, 6, /*close=*/true);
+  const std::vector<uint64_t> sizes = WriteSome(&fs, 4, /*close=*/true);
   const std::string wal = fs.Contents(kSegment);
   ASSERT_EQ(wal.size(), sizes.back() + 32);  // the end mark
   for (size_t at = 0; at < wal.size(); ++at) {
@@ -87,13 +88,12 @@ TEST(CrashTest, EveryFlippedBitOfAClosedWalIsDetectedOrHarmless) {
     damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at * 5 % 8)));
     fs.SetContents(kSegment, damaged);
     auto db = OpenDB(Quiet(), "db", &fs);
-    const bool reserved = at >= 44 && at < 48;
     if (at < sizes.back()) {
-      ASSERT_TRUE(absl::IsDataLoss(db.status())) << at << reserved << ": " << db.status();
+      ASSERT_TRUE(absl::IsDataLoss(db.status())) << at << ": " << db.status();
       EXPECT_NE(db.status().ToString().find(kSegment), std::string::npos);
     } else {
       ASSERT_TRUE(db.ok()) << at << ": " << db.status();
-      ASSERT_EQ((*db)->Stats().samples, 6u);
+      ASSERT_EQ((*db)->Stats().samples, 4u);
     }
     fs.SetContents(kSegment, wal);
   }
@@ -204,7 +204,9 @@ TEST(CrashTest, AnyOperationMayFailWithoutLosingWhatWasAcknowledged) {
   FaultFileSystem clean;
   ASSERT_EQ(RunWorkload(&clean).size(), 14u);
   const uint64_t operations = clean.operations();
-  for (uint64_t at = 0; at < operations; at += 1) {
+  // Every operation with BRAID_TEST_LONG set; else some, others each time the workload changes.
+  const uint64_t step = std::getenv("BRAID_TEST_LONG") != nullptr ? 1 : 31;
+  for (uint64_t at = 0; at < operations; at += step) {
     for (const auto fault : {FaultFileSystem::Fault::kOnce, FaultFileSystem::Fault::kForGood}) {
       if (fault == FaultFileSystem::Fault::kForGood && at % 4 != 0) continue;
       FaultFileSystem fs;
@@ -261,7 +263,7 @@ TEST(CrashTest, AFullDiskRefusesBeforeTheAckAndWritingResumes) {
 }
 
 TEST(CrashTest, PowerLossLeavesAPrefixThatHoldsEverythingAcknowledged) {
-  for (uint64_t seed = 0; seed < 150; ++seed) {
+  for (uint64_t seed = 0; seed < 80; ++seed) {
     std::mt19937_64 random(seed);
     FaultFileSystem fs;
     const bool durable = seed % 2 == 0;
