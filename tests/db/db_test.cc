@@ -189,7 +189,7 @@ TEST(DBTest, TheSampleWrittenLastCountsAcrossParts) {
   }
 }
 
-TEST(DBTest, RetentionFollowsTheDataAndNotAFutureRecord) {
+TEST(DBTest, RetentionFollowsTheData) {
   FaultFileSystem fs;
   Options options = Quiet();
   options.retention = 1000 * kSecond;
