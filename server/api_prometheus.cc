@@ -257,11 +257,12 @@ http::Response Handle(App* app, const http::Request& request, const std::string&
                       const Action& action) {
   const auto begin = std::chrono::steady_clock::now();
   auto params = ParamsOf(request);
-  absl::StatusOr<std::string> json = params.status();
-  if (params.ok()) {
+  const auto run = [&]() -> absl::StatusOr<std::string> {
+    if (!params.ok()) return params.status();
     Call call(app, request, *std::move(params));
-    json = action(&call, segment);
-  }
+    return action(&call, segment);
+  };
+  absl::StatusOr<std::string> json = run();
   if (is_query) {
     const Outcome outcome = json.ok() ? Outcome::kOk
                             : json.status().code() == absl::StatusCode::kInvalidArgument ? Outcome::kBadQuery
@@ -272,7 +273,7 @@ http::Response Handle(App* app, const http::Request& request, const std::string&
     app->metrics.CountQuery(QueryApi::kPrometheus, outcome, (std::chrono::steady_clock::now() - begin).count());
   }
   if (!json.ok()) return Error(json.status());
-  return JsonResponse(200, *std::move(json));
+  return JsonResponse(200, *json);
 }
 
 }  // namespace
