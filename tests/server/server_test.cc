@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -202,8 +203,36 @@ TEST_F(ServerTest, JsonLinesAndTheQueryLanguage) {
               EndsWith("time,service,message\n2023-11-14T22:13:10Z,web,one\n"));
   EXPECT_THAT(Post("/v1/query?format=ndjson", "text/plain", query),
               EndsWith("{\"time\":\"2023-11-14T22:13:10Z\",\"service\":\"web\",\"message\":\"one\"}\n"));
-  EXPECT_THAT(Post("/v1/query", kJson, R"({"query":"logs{message = $m} | stats n = count()","params":{"m":"one"},"format":"csv"})"),
-              HasSubstr("1\n"));
+  const std::string counted =
+      R"json({"query":"logs{message = $m} | stats n = count()","params":{"m":"one"},"format":"csv"})json";
+  EXPECT_THAT(Post("/v1/query", kJson, counted), EndsWith("n\n1\n"));
+}
+
+TEST_F(ServerTest, LargeAnswersAreSentAsTheyAreMade) {
+  constexpr int kRows = 60'000;
+  std::string lines;
+  for (int i = 0; i < kRows; ++i) {
+    lines += "{\"message\":\"row " + std::to_string(i) + " of many\",\"ts\":" + std::to_string(1'699'999'000'000 + i) + "}\n";
+  }
+  EXPECT_THAT(Post("/ingest/jsonl", "", lines), HasSubstr("\"accepted\":60000"));
+  const std::string request = "/v1/query?format=ndjson&limit=100000&query=logs";
+  client_->Send("GET " + request + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  const std::string answer = client_->ReadToEnd();
+  EXPECT_THAT(answer.substr(0, 400), HasSubstr("Transfer-Encoding: chunked\r\n"));
+  EXPECT_THAT(answer.substr(answer.size() - 5), "0\r\n\r\n");
+  std::string body;
+  for (size_t at = answer.find("\r\n\r\n") + 4; at < answer.size();) {
+    const size_t size = std::strtoull(answer.c_str() + at, nullptr, 16);
+    at = answer.find("\r\n", at) + 2;
+    body += answer.substr(at, size);
+    at += size + 2;
+  }
+  EXPECT_EQ(std::count(body.begin(), body.end(), '\n'), kRows);
+  EXPECT_THAT(body, HasSubstr("\"row 59999 of many\""));
+  // A client that leaves in the middle holds nothing up: the fixture stops the server behind this.
+  RawClient leaves(server_->addresses().at(0));
+  leaves.Send("GET " + request + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  leaves.ReadUntil("row 1 of");
 }
 
 TEST_F(ServerTest, QueryErrors) {
@@ -244,8 +273,7 @@ TEST(RequestTime, Forms) {
   EXPECT_EQ(*ParseRequestTime("1700000000000", kNow), kNow);
   EXPECT_EQ(*ParseRequestTime("2023-11-14T22:13:20Z", kNow), kNow);
   EXPECT_EQ(*ParsePrometheusTime("1.5e9"), 1'500'000'000 * kSecond);
-  for (const char* bad : {"", "now-", "now-1", "now-h", "nowish", "x", "1e300", "inf", "nan"}) {
-    if (std::string(bad) == "now-1") continue;  // one second
+  for (const char* bad : {"", "now-", "now-h", "nowish", "x", "1e300", "inf", "nan"}) {
     EXPECT_FALSE(ParseRequestTime(bad, kNow).ok()) << bad;
   }
   EXPECT_EQ(*ParseRequestDuration("1h30m"), 5400 * kSecond);
