@@ -18,7 +18,8 @@ namespace {
 
 using Params = std::vector<std::pair<std::string, std::string>>;
 
-constexpr size_t kPointsMax = 11'000;  // of one series, as in Prometheus
+constexpr size_t kPointsMax = 11'000;               // of one series, as in Prometheus
+constexpr Duration kSubqueryStep = 60 * kSecond;  // of `[5m:]`: there it is the evaluation interval of rules
 
 const std::string* Find(const Params& params, std::string_view name) {
   for (const auto& [key, value] : params) {
@@ -103,13 +104,15 @@ class Call {
       const uint64_t steps = (static_cast<uint64_t>(end) - static_cast<uint64_t>(start)) / static_cast<uint64_t>(step);
       for (uint64_t i = 0; i <= steps; ++i) times.push_back(start + static_cast<int64_t>(i) * step);
       context.step = step;
+      context.end = end;  // of `@ end()`, even if no step falls on it
     } else {
       times.push_back(app_->now());
       if (Find(params_, "time") != nullptr) {
         ASSIGN_OR_RETURN(times[0], Required("time"));
       }
-      context.step = 60 * kSecond;
+      context.step = kSubqueryStep;
     }
+    context.subquery_step = kSubqueryStep;
     context.limits = app_->limits;
     if (const std::string* timeout = Find(params_, "timeout"); timeout != nullptr && !timeout->empty()) {
       ASSIGN_OR_RETURN(const Duration wanted, ParseRequestDuration(*timeout));
@@ -120,12 +123,18 @@ class Call {
     std::vector<Note> notes;
     context.snapshot = snapshot_;
     context.start = times.front();
-    context.end = times.back();
+    if (!range) context.end = times.back();
     context.cancel = cancel_;
     context.deadline_monotonic =
         std::chrono::steady_clock::now().time_since_epoch().count() + context.limits.time_max;
     context.notes = &notes;
     ASSIGN_OR_RETURN(VectorResult result, EvaluateVector(*expr, times, context));
+    if (range && (result.type == VectorType::kMatrix || result.type == VectorType::kString)) {
+      return absl::InvalidArgumentError(
+          std::string("invalid parameter \"query\": invalid expression type \"") +
+          (result.type == VectorType::kMatrix ? "range vector" : "string") +
+          "\" for range query, must be Scalar or instant Vector");
+    }
     if (result.series.size() > limit) {
       result.series.resize(limit);
       notes.push_back({"warning", "results truncated due to limit"});

@@ -53,7 +53,8 @@ void AppendHistogram(const Histogram& histogram, std::string* out) {
     const double upper = promql::BucketBound(histogram, bucket.index);
     double lower = custom ? (bucket.index > 0 ? promql::BucketBound(histogram, bucket.index - 1) : -INFINITY)
                           : promql::ExponentialBound(histogram.schema, bucket.index - 1);
-    AppendBucket(0, lower, upper, bucket.count, &first, out);
+    // The lowest custom bucket has both its ends.
+    AppendBucket(custom && bucket.index == 0 ? 3 : 0, lower, upper, bucket.count, &first, out);
   }
   out->append("]}");
 }
