@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,11 +23,13 @@ struct ServeSettings {
   uint64_t flush_mb = 64;
   std::string recover = "refuse";
   bool allow_remote = false;        // bind to other addresses than loopback
+  std::string token_file;           // its first line is the bearer token that every request must carry
+  std::vector<uint16_t> jaeger_udp;  // ports of Jaeger's agent
 };
 int RunServe(const ServeSettings& settings);
-// Serves an open store until SIGTERM or SIGINT, then finishes what is in flight and closes the store. `welcome` is shown
-// on stderr once the server listens.
-int Serve(DB* db, const std::vector<std::string>& listen, bool allow_remote, const std::string& welcome);
+// Serves an open store until SIGTERM or SIGINT, then finishes what is in flight and closes the store. What `welcome` makes
+// of the first address is shown on stderr once the server listens; it may be null.
+int Serve(DB* db, const ServeSettings& settings, const std::function<std::string(const std::string& address)>& welcome);
 
 struct ImportSettings {
   std::vector<std::string> files;  // "-" = standard input
@@ -37,7 +40,8 @@ struct ImportSettings {
 };
 int RunImport(const ImportSettings& settings);
 // Reads the files into an open store, with progress on stderr; the status names the file that failed.
-absl::Status ImportFiles(const ImportSettings& settings, DB* db, WriteBatch::Counts* counts);
+// `rejected` counts the records that could not be taken.
+absl::Status ImportFiles(const ImportSettings& settings, DB* db, uint64_t* rejected);
 
 struct QuerySettings {
   std::string text;    // "-" = standard input

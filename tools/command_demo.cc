@@ -69,6 +69,8 @@ class DemoFolder {
     std::filesystem::remove_all(files(), ignored);
   }
   const std::string& path() const { return path_; }
+  // A named folder is the store itself; a temporary one holds it.
+  std::string store() const { return keep_ ? path_ : path_ + "/store"; }
   std::string files() const { return path_ + ".files"; }
 
  private:
@@ -83,9 +85,9 @@ absl::Status Prepare(const DemoFolder& folder, const GeneratorOptions& made, std
   if (RunGenerate(generate) != 0) return absl::UnavailableError("the incident could not be made");
   ImportSettings import;
   for (const char* name : {"/metrics.om", "/logs.ndjson", "/spans.otlp.ndjson"}) import.files.push_back(folder.files() + name);
-  ASSIGN_OR_RETURN(*db, DB::Open(Options{}, folder.path() + "/store"));
-  WriteBatch::Counts counts;
-  RETURN_IF_ERROR(ImportFiles(import, db->get(), &counts));
+  ASSIGN_OR_RETURN(*db, DB::Open(Options{}, folder.store()));
+  uint64_t rejected = 0;
+  RETURN_IF_ERROR(ImportFiles(import, db->get(), &rejected));
   return (*db)->Flush();
 }
 
@@ -111,13 +113,18 @@ int RunDemo(const DemoSettings& settings) {
     return 0;
   }
   std::fflush(stdout);
-  return Serve(db.get(), settings.listen, false,
-               "\nThe incident is being served; ask in another terminal:\n"
-               "  build/braid query --server http://127.0.0.1:4318 'logs{level >= error} | stats n = count() by (service)'\n"
-               "  build/braid query --server http://127.0.0.1:4318 'sum by (service) (rate(http_requests_total[5m]))' --step 5m\n"
-               "  build/braid query --server http://127.0.0.1:4318 'logs |= \"deployed\" | keep time, service, message'\n"
-               "Send your own telemetry: OTLP on this port (SDKs need no configuration), see docs/http.md.\n"
-               "Stop with Ctrl-C; the demo's store is then removed.\n");
+  ServeSettings serve;
+  serve.listen = settings.listen;
+  const bool keep = !settings.data.empty();
+  return Serve(db.get(), serve, [keep](const std::string& address) {
+    const std::string ask = "  build/braid query --server http://" + address + " ";
+    return "\nThe incident is being served; ask in another terminal:\n" + ask +
+           "'logs{level >= error} | stats n = count() by (service)'\n" + ask +
+           "'sum by (service) (rate(http_requests_total[5m]))' --step 5m\n" + ask +
+           "'logs |= \"deployed\" | keep time, service, message'\n"
+           "Send your own telemetry: OTLP on this port (SDKs need no configuration), see docs/http.md.\n"
+           "Stop with Ctrl-C" + (keep ? ".\n" : "; the demo's store is then removed.\n");
+  });
 }
 
 }  // namespace braid

@@ -35,7 +35,7 @@ void Add(const WriteBatch::Counts& more, WriteBatch::Counts* counts) {
   counts->metadata += more.metadata;
 }
 
-absl::Status ImportFile(const ImportSettings& settings, const std::string& path, DB* db, WriteBatch::Counts* counts) {
+absl::Status ImportFile(const ImportSettings& settings, const std::string& path, DB* db, uint64_t* rejected) {
   ASSIGN_OR_RETURN(std::unique_ptr<FileReader> file, FileReader::Open(path));
   ingest::FileIngestOptions options;
   options.now = Now();
@@ -62,7 +62,6 @@ absl::Status ImportFile(const ImportSettings& settings, const std::string& path,
         const std::string place = error.line > 0 ? "line " + std::to_string(error.line) : error.place;
         std::fprintf(stderr, "%s: %s: %s\n", path.c_str(), place.c_str(), Printable(error.message).c_str());
       });
-  Add(written, counts);
   if (!result.ok()) {
     return absl::Status(result.status().code(), path + ": " + std::string(result.status().message()) +
                                                     (written.samples + written.logs + written.spans > 0
@@ -76,13 +75,14 @@ absl::Status ImportFile(const ImportSettings& settings, const std::string& path,
   if (result->report.kept_raw > 0) text += "; " + ReadableCount(result->report.kept_raw) + " lines kept as plain text";
   if (result->report.rejected > 0) text += "; " + ReadableCount(result->report.rejected) + " rejected";
   bar.Finish(text);
+  *rejected += result->report.rejected;
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status ImportFiles(const ImportSettings& settings, DB* db, WriteBatch::Counts* counts) {
-  for (const std::string& path : settings.files) RETURN_IF_ERROR(ImportFile(settings, path, db, counts));
+absl::Status ImportFiles(const ImportSettings& settings, DB* db, uint64_t* rejected) {
+  for (const std::string& path : settings.files) RETURN_IF_ERROR(ImportFile(settings, path, db, rejected));
   return absl::OkStatus();
 }
 
@@ -97,14 +97,15 @@ int RunImport(const ImportSettings& settings) {
   options.durability = Durability::kBuffered;
   absl::StatusOr<std::unique_ptr<DB>> db = DB::Open(options, settings.data);
   if (!db.ok()) return Fail(std::string(db.status().message()));
-  WriteBatch::Counts counts;
-  absl::Status status = ImportFiles(settings, db->get(), &counts);
+  uint64_t rejected = 0;
+  absl::Status status = ImportFiles(settings, db->get(), &rejected);
   const absl::Status flushed = (*db)->Flush();
   const absl::Status closed = (*db)->Close();
   for (const absl::Status& end : {flushed, closed}) {
     if (status.ok()) status = end;
   }
   if (!status.ok()) return Fail(std::string(status.message()));
+  if (rejected > 0) return Fail(ReadableCount(rejected) + " records could not be read; everything else is stored");
   return 0;
 }
 

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 
 #include "braid/inspect.h"
 #include "tools/command.h"
@@ -15,6 +16,8 @@ int RunInspect(const InspectSettings& settings) {
 }
 
 int RunVerify(const VerifySettings& settings) {
+  std::error_code error;
+  if (!std::filesystem::exists(settings.dir, error)) return Fail(settings.dir + ": there is no such directory");
   ProgressBar bar("verify", settings.quiet);
   const absl::StatusOr<VerifyReport> report = VerifyStore(settings.dir, [&bar](uint64_t done, uint64_t total) {
     bar.Update(done, total, ReadableBytes(done) + " of " + ReadableBytes(total));

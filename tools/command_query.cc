@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -62,8 +63,9 @@ absl::Status ReadRange(const QuerySettings& settings, const Snapshot& snapshot, 
   }
   const TimeRange extent = ExtentOf(snapshot);
   if (!extent.empty()) {
-    if (!options->start) options->start = extent.start;
-    if (!options->end) options->end = extent.end;
+    // One end alone means "from there on" or "until there", even where that lies outside of the data.
+    if (!options->start) options->start = std::min(extent.start, options->end.value_or(extent.end));
+    if (!options->end) options->end = std::max(extent.end, *options->start);
   }
   return absl::OkStatus();
 }
@@ -75,6 +77,9 @@ absl::Status RunLocal(const QuerySettings& settings, const std::string& text) {
   open.read_only = true;
   open.create_if_missing = false;
   ASSIGN_OR_RETURN(std::unique_ptr<DB> db, DB::Open(open, settings.data.empty() ? "braid-data" : settings.data));
+  for (const std::string& damaged : db->Stats().quarantined) {
+    std::fprintf(stderr, "note (partial): %s; its rows are missing\n", damaged.c_str());
+  }
   const std::shared_ptr<const Snapshot> snapshot = db->GetSnapshot();
 
   QueryOptions options;
@@ -94,8 +99,14 @@ absl::Status RunLocal(const QuerySettings& settings, const std::string& text) {
     return absl::OkStatus();
   };
   if (settings.format == "json") return WriteJson(result.get(), print);
-  if (settings.format == "ndjson") return WriteNdjson(result.get(), print);
-  if (settings.format == "csv") return WriteCsv(result.get(), print);
+  if (settings.format == "ndjson" || settings.format == "csv") {
+    RETURN_IF_ERROR(settings.format == "csv" ? WriteCsv(result.get(), print) : WriteNdjson(result.get(), print));
+    // These formats have no place for notes, and a cut or partial answer must not look whole.
+    for (const Note& note : result->summary().notes) {
+      std::fprintf(stderr, "note (%s): %s\n", note.kind.c_str(), Printable(note.text).c_str());
+    }
+    return absl::OkStatus();
+  }
   TableStyle style{TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO)};
   ASSIGN_OR_RETURN(const std::string table, FormatTable(result.get(), style));
   RETURN_IF_ERROR(print(table));
@@ -115,7 +126,9 @@ int RunQuery(const QuerySettings& settings) {
   const absl::Status status = settings.server.empty() ? RunLocal(settings, *text) : RunRemote(settings, *text);
   if (status.ok()) return 0;
   if (const std::optional<QueryError> error = ErrorOf(status)) {
-    std::fprintf(stderr, "%s", Format(*error, *text).c_str());
+    std::string shown = Format(*error, *text);
+    if (shown.empty() || shown.back() != '\n') shown += '\n';
+    std::fputs(shown.c_str(), stderr);
     return 1;
   }
   return Fail(std::string(status.message()));

@@ -1,10 +1,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
+#include "engine/base/status_macros.h"
 #include "server/server.h"
 #include "tools/command.h"
+#include "tools/file_reader.h"
 #include "tools/terminal.h"
 
 namespace braid {
@@ -22,19 +25,37 @@ void BlockSignals(sigset_t* signals) {
   signal(SIGPIPE, SIG_IGN);
 }
 
+// The file's first line. Too short a token is no protection.
+absl::StatusOr<std::string> ReadToken(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<FileReader> file, FileReader::Open(path));
+  ASSIGN_OR_RETURN(std::string token, file->ReadAll());
+  token.resize(std::min(token.find_first_of("\r\n"), token.size()));
+  if (token.size() < 16) return absl::InvalidArgumentError(path + ": a token needs 16 characters or more in the first line");
+  return token;
+}
+
 }  // namespace
 
-int Serve(DB* db, const std::vector<std::string>& listen, bool allow_remote, const std::string& welcome) {
+int Serve(DB* db, const ServeSettings& settings, const std::function<std::string(const std::string& address)>& welcome) {
   sigset_t signals;
   BlockSignals(&signals);
   server::ServerOptions options;
-  if (!listen.empty()) options.http.listen = listen;
-  options.http.allow_remote = allow_remote;
+  if (!settings.listen.empty()) options.http.listen = settings.listen;
+  options.http.allow_remote = settings.allow_remote;
+  if (!settings.token_file.empty()) {
+    const absl::StatusOr<std::string> token = ReadToken(settings.token_file);
+    if (!token.ok()) return Fail(std::string(token.status().message()));
+    options.http.access.token = *token;
+  }
+  options.jaeger_udp_ports = settings.jaeger_udp;
   absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(options, db);
   if (!server.ok()) return Fail(std::string(server.status().message()));
   for (const std::string& note : (*server)->notes()) std::fprintf(stderr, "braid: %s\n", note.c_str());
   for (const std::string& address : (*server)->addresses()) std::fprintf(stderr, "braid: listening on http://%s\n", address.c_str());
-  if (!welcome.empty()) std::fputs(welcome.c_str(), stderr);
+  for (const std::string& address : (*server)->udp_addresses()) {
+    std::fprintf(stderr, "braid: taking Jaeger's datagrams on %s\n", address.c_str());
+  }
+  if (welcome && !(*server)->addresses().empty()) std::fputs(welcome((*server)->addresses()[0]).c_str(), stderr);
   std::fflush(stderr);
 
   int signal_number = 0;
@@ -67,7 +88,7 @@ int RunServe(const ServeSettings& settings) {
     std::fprintf(stderr, "braid: cut %s of an unfinished write from the end of the WAL\n", ReadableBytes(stats.torn_bytes).c_str());
   }
   for (const std::string& damaged : stats.quarantined) std::fprintf(stderr, "braid: set aside: %s\n", damaged.c_str());
-  return Serve(db->get(), settings.listen, settings.allow_remote, "");
+  return Serve(db->get(), settings, nullptr);
 }
 
 }  // namespace braid

@@ -19,12 +19,16 @@ using boost::asio::ip::tcp;
 
 absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
                                     const std::string& accept, const std::string& body, int timeout_seconds) {
-  const auto parsed = boost::urls::parse_uri(url.find("://") == std::string::npos ? "http://" + url : url);
+  // The parsed view points into the text.
+  const std::string full_url = url.find("://") == std::string::npos ? "http://" + url : url;
+  const auto parsed = boost::urls::parse_uri(full_url);
   if (!parsed || parsed->scheme() != "http" || parsed->host().empty()) {
     return absl::InvalidArgumentError("'" + url + "' is not a URL such as http://127.0.0.1:4318");
   }
   const std::string host = parsed->host_address();
   const std::string port = parsed->has_port() && !parsed->port().empty() ? std::string(parsed->port()) : "4318";
+  std::string base(parsed->encoded_path());
+  while (!base.empty() && base.back() == '/') base.pop_back();
   const auto failure = [&](const std::string& what) {
     return absl::UnavailableError("no answer from " + host + " port " + port + ": " + what +
                                   " (is `braid serve` running there?)");
@@ -42,7 +46,7 @@ absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& p
   const timeval timeout{timeout_seconds, 0};
   setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 
-  http::request<http::string_body> request{http::verb::post, std::string(parsed->encoded_path()) + path, 11};
+  http::request<http::string_body> request{http::verb::post, base + path, 11};
   const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
   request.set(http::field::host, shown + ":" + port);
   request.set(http::field::user_agent, "braid");

@@ -25,7 +25,9 @@ void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
       ->check(CLI::Range(1, 65536))->capture_default_str();
   command->add_option("--recover", settings->recover, "If the log is damaged in its middle: refuse, point-in-time, salvage")
       ->check(CLI::IsMember({"refuse", "point-in-time", "salvage"}))->capture_default_str();
-  command->add_flag("--allow-remote", settings->allow_remote, "Allow --listen on an address that others can reach");
+  command->add_flag("--allow-remote", settings->allow_remote, "Allow --listen on an address that others can reach; needs --token-file");
+  command->add_option("--jaeger-udp", settings->jaeger_udp, "Take Jaeger's Thrift datagrams on this loopback port, e.g. 6831; repeatable [off]");
+  command->add_option("--token-file", settings->token_file, "File whose first line is the bearer token that requests must carry");
   command->callback([settings, code] { *code = RunServe(*settings); });
 }
 
@@ -52,7 +54,7 @@ void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
   command->add_option("--format", settings->format, "table, json, ndjson or csv [table]")
       ->check(CLI::IsMember({"table", "json", "ndjson", "csv"}));
   command->add_option("-p,--param", settings->params, "NAME=VALUE for $NAME in the query, repeatable");
-  command->add_option("--limit", settings->limit, "Rows of the answer at the most [10000]");
+  command->add_option("--limit", settings->limit, "Rows of the answer at the most [10000]")->check(CLI::Range(uint64_t{1}, uint64_t{10'000'000}));
   command->callback([settings, code] { *code = RunQuery(*settings); });
 }
 

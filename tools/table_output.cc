@@ -12,6 +12,7 @@ namespace {
 
 // Below this a text column is not squeezed further.
 constexpr size_t kLeastColumns = 12;
+constexpr size_t kLeastMessageColumns = 40;
 
 struct TextColumn {
   std::string name;
@@ -74,22 +75,50 @@ void Append(const RecordBatch& batch, const std::vector<ResultColumn>& names, st
   }
 }
 
-// Narrows the widest texts, one step at a time, until the line fits.
-void Fit(std::vector<TextColumn>* columns, size_t width) {
-  if (width == 0) return;
-  const auto total = [&] {
-    size_t sum = 0;
-    for (const TextColumn& column : *columns) sum += column.width + 2;
-    return sum;
-  };
-  while (total() > width + 2) {
-    auto widest = std::max_element(columns->begin(), columns->end(), [](const TextColumn& a, const TextColumn& b) {
-      const auto squeezable = [](const TextColumn& c) { return c.type == Type::kString || c.type == Type::kMixed ? c.width : 0; };
-      return squeezable(a) < squeezable(b);
-    });
-    if (widest->width <= kLeastColumns || (widest->type != Type::kString && widest->type != Type::kMixed)) return;
-    --widest->width;
+bool IsText(const TextColumn& column) { return column.type == Type::kString || column.type == Type::kMixed; }
+
+// The least that a column is shown with. The message is what people read, so it keeps more.
+size_t LeastWidth(const TextColumn& column) {
+  if (!IsText(column)) return column.width;
+  return std::min(column.width, column.name == "message" ? kLeastMessageColumns : kLeastColumns);
+}
+
+// Makes the lines fit: columns that find no room even at their least width are taken out from the right (never the
+// message), then the texts share what is left. Returns the names of what was taken out.
+std::vector<std::string> Fit(std::vector<TextColumn>* columns, size_t width) {
+  std::vector<std::string> hidden;
+  size_t natural = 0;
+  for (const TextColumn& column : *columns) natural += column.width + 2;
+  if (width == 0 || natural <= width + 2) return hidden;
+
+  size_t used = 0;
+  for (const TextColumn& column : *columns) {
+    if (column.name == "message") used += LeastWidth(column) + 2;
   }
+  std::vector<TextColumn> kept;
+  for (TextColumn& column : *columns) {
+    const size_t least = LeastWidth(column) + 2;
+    const bool message = column.name == "message";
+    if (!message && !kept.empty() && used + least > width + 2) {
+      hidden.push_back(column.name);
+      continue;
+    }
+    if (!message) used += least;
+    kept.push_back(std::move(column));
+  }
+  // Texts start from their least width and grow, the message first.
+  size_t room = width + 2 > used ? width + 2 - used : 0;
+  for (const bool message : {true, false}) {
+    for (TextColumn& column : kept) {
+      if (!IsText(column) || (column.name == "message") != message) continue;
+      const size_t least = LeastWidth(column);
+      const size_t more = std::min(room, column.width - least);
+      column.width = least + more;
+      room -= more;
+    }
+  }
+  *columns = std::move(kept);
+  return hidden;
 }
 
 std::string Padded(const std::string& text, size_t width, bool right, Colour colour, bool paint) {
@@ -119,7 +148,7 @@ absl::StatusOr<std::string> FormatTable(ResultReader* result, const TableStyle& 
     column.width = DisplayWidth(column.name);
     for (const std::string& cell : column.cells) column.width = std::max(column.width, DisplayWidth(cell));
   }
-  Fit(&columns, static_cast<size_t>(style.width));
+  const std::vector<std::string> hidden = Fit(&columns, static_cast<size_t>(style.width));
 
   std::string out;
   const auto end_line = [&out] {
@@ -143,6 +172,11 @@ absl::StatusOr<std::string> FormatTable(ResultReader* result, const TableStyle& 
       }
       end_line();
     }
+  }
+  if (!hidden.empty() && rows > 0 && summary.explain.empty()) {
+    std::string names;
+    for (const std::string& name : hidden) names += (names.empty() ? "" : ", ") + name;
+    out += Paint("no room for " + std::to_string(hidden.size()) + " columns (choose with | keep ...): " + names, Colour::kDim, style.colour) + "\n";
   }
   for (const Note& note : summary.notes) {
     out += Paint("note (" + note.kind + "): ", Colour::kYellow, style.colour) + Printable(note.text) + "\n";

@@ -62,7 +62,7 @@ class Client(threading.Thread):
 
 
 def rows(server, text):
-    answer = server.query(text, start=str(EPOCH - 10), end=str(EPOCH + 100_000), limit=10_000_000)
+    answer = server.query(text, start=str(EPOCH - 10), end=str(EPOCH + 100_000), limit=1_000_000)
     names = [column["name"] for column in answer["columns"]]
     return [dict(zip(names, row)) if isinstance(row, list) else row for row in answer["rows"]]
 

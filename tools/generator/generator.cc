@@ -26,7 +26,7 @@ std::string Rfc3339(Timestamp time) {
 
 std::string Instance(const std::string& service, int instance) { return service + "-" + std::to_string(instance); }
 
-// Generated texts hold no character that JSON must escape.
+// Generated texts hold no character that JSON must escape, or hold it escaped.
 std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
 
 std::string LogLine(const GeneratedLog& log, TraceId trace) {
@@ -165,6 +165,34 @@ class Generation {
     return sinks_.logs(LogLine(log, trace));
   }
 
+  // The line of the web server in front of the shop; it knows no traces. Every eighth request came through it.
+  absl::Status WriteAccess(const GeneratedRequest& request) {
+    const GeneratedSpan& frontend = request.spans[0];
+    if (request.trace_id.low % 8 != 0) return absl::OkStatus();
+    const std::string client = "10.0.0." + std::to_string(request.trace_id.high % 200);
+    std::string path = frontend.name;
+    if (request.trace_id.low % 128 == 0) path = "GET /healthz";
+    return WriteLog({frontend.end, "nginx", 0, Level::kInfo,
+                     client + " - - [" + Rfc3339(frontend.start) + "] \\\"" + path + " HTTP/1.1\\\" " +
+                         (frontend.failed ? "503 " : "200 ") +
+                         std::to_string(500 + request.trace_id.high % 9000),
+                     0, {}},
+                    TraceId{});
+  }
+
+  // What the consumer of an order's message logs now and then: a panic, and a line whose trace was never sent.
+  absl::Status WriteMishaps(const GeneratedLog& log, TraceId trace) {
+    if (trace.low % 64 == 0) {
+      RETURN_IF_ERROR(WriteLog({log.time, log.service, log.instance, Level::kError, "panic: template has no greeting", log.span_id, {}},
+                               trace));
+    }
+    if (trace.low % 64 == 1) {
+      RETURN_IF_ERROR(WriteLog({log.time, log.service, log.instance, Level::kWarn, "mail server answered slowly", log.span_id, {}},
+                               TraceId{trace.high, ~trace.low}));
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status WriteRequest(const GeneratedRequest& request) {
     const std::string trace = ToHex(request.trace_id);
     for (const GeneratedSpan& span : request.spans) {
@@ -181,11 +209,15 @@ class Generation {
       metrics_.Observe(labels, static_cast<double>(span.end - span.start) / static_cast<double>(kSecond), trace, span.end);
     }
     for (const GeneratedLog& log : request.logs) RETURN_IF_ERROR(WriteLog(log, request.trace_id));
+    RETURN_IF_ERROR(WriteAccess(request));
     ++truth_.traces;
     truth_.spans += request.spans.size();
     RETURN_IF_ERROR(sinks_.spans(ExportLine(request.spans, request.trace_id)));
     for (const auto& [trace_id, spans] : request.followers) {
-      for (const GeneratedLog& log : request.follower_logs) RETURN_IF_ERROR(WriteLog(log, trace_id));
+      for (const GeneratedLog& log : request.follower_logs) {
+        RETURN_IF_ERROR(WriteLog(log, trace_id));
+        RETURN_IF_ERROR(WriteMishaps(log, trace_id));
+      }
       ++truth_.traces;
       truth_.spans += spans.size();
       RETURN_IF_ERROR(sinks_.spans(ExportLine(spans, trace_id)));

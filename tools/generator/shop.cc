@@ -137,6 +137,8 @@ Timestamp Shop::Order(GeneratedRequest* request, size_t parent, Timestamp start,
       request->spans[client].failed = true;
       request->spans[client].status_message = "payment answered 503";
       Log(request, checkout, at, Level::kWarn, "payment attempt " + std::to_string(attempt) + " failed, retrying");
+      if (attempt == 2) Log(request, checkout, at, Level::kWarn, "connection reset by payment");
+      if (attempt == 3) Log(request, checkout, at, Level::kWarn, "circuit opened to payment");
       if (attempt >= 4) Log(request, checkout, at, Level::kWarn, "too many requests to payment, rate limit reached");
       at += Work(20);
     }
