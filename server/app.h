@@ -25,7 +25,13 @@ struct App {
 // Each adds its routes. `app` outlives the router.
 void AddOtlpRoutes(App* app, Router* router);
 void AddImportRoutes(App* app, Router* router);
+void AddCompatRoutes(App* app, Router* router);
+void AddElasticRoutes(App* app, Router* router);
 void AddQueryRoutes(App* app, Router* router);
 void AddPrometheusRoutes(App* app, Router* router);
+
+// Does an agent of Elasticsearch ask? Its first question goes to /, where people get the index page.
+bool AsksElastic(const http::Request& request);
+http::Response ElasticRoot();
 
 }  // namespace braid::server

@@ -32,24 +32,28 @@ void Router::Add(std::string methods, std::string pattern, http::Lane lane, std:
   routes_.push_back({std::move(methods), std::move(pattern), lane, std::move(hint), std::move(handler)});
 }
 
-const Router::Route* Router::Find(std::string_view path, std::string* segment) const {
+const Router::Route* Router::Find(std::string_view path, std::string_view method, std::string* segment) const {
   // A slash too many at the end is a slip, not another resource.
   if (path.size() > 1 && path.ends_with('/') && path != "/-/") path.remove_suffix(1);
+  const Route* other = nullptr;
   for (const Route& route : routes_) {
-    if (Matches(route.pattern, path, segment)) return &route;
+    const bool takes = HasMethod(route.methods, method);
+    if ((!takes && other != nullptr) || !Matches(route.pattern, path, segment)) continue;
+    if (takes) return &route;
+    other = &route;
   }
-  return nullptr;
+  return other;
 }
 
 http::Lane Router::LaneOf(const http::Request& request) const {
   std::string segment;
-  const Route* route = Find(request.path, &segment);
+  const Route* route = Find(request.path, request.method, &segment);
   return route == nullptr ? http::Lane::kFast : route->lane;
 }
 
 http::Response Router::Handle(const http::Request& request) const {
   std::string segment;
-  const Route* route = Find(request.path, &segment);
+  const Route* route = Find(request.path, request.method, &segment);
   if (route == nullptr) {
     std::string text = "there is nothing at " + request.path.substr(0, 200) +
                        "\nOTLP goes to POST /v1/traces, /v1/logs and /v1/metrics; queries to POST /v1/query; GET / "

@@ -18,7 +18,7 @@ using RouteHandler = std::function<http::Response(const http::Request& request, 
 class Router {
  public:
   // `methods`: "GET", "GET POST"; HEAD goes where GET goes. `pattern`: "/api/v1/label/{}/values": {} is one segment.
-  // `hint` says in a few words what the route is for; it goes into the index page and into 405 answers.
+  // A pattern may be added again for other methods. `hint` says in a few words what the route is for; it goes into the index page and into 405 answers.
   void Add(std::string methods, std::string pattern, http::Lane lane, std::string hint, RouteHandler handler);
 
   http::Response Handle(const http::Request& request) const;
@@ -34,7 +34,8 @@ class Router {
     std::string hint;
     RouteHandler handler;
   };
-  const Route* Find(std::string_view path, std::string* segment) const;
+  // A route of the path that takes the method, or else one that tells what would have been taken.
+  const Route* Find(std::string_view path, std::string_view method, std::string* segment) const;
 
   std::vector<Route> routes_;
 };

@@ -9,8 +9,8 @@
 namespace braid::server {
 namespace {
 
-constexpr std::array<std::string_view, kProtocolCount> kProtocols = {"otlp", "prometheus_text", "remote_write",
-                                                                     "json_lines"};
+constexpr std::array<std::string_view, kProtocolCount> kProtocols = {
+    "otlp", "prometheus_text", "remote_write", "json_lines", "loki", "zipkin", "jaeger", "elasticsearch"};
 constexpr std::array<std::string_view, kRejectCount> kRejects = {"malformed", "record", "too_large", "unsupported",
                                                                  "storage"};
 constexpr std::array<std::string_view, kQueryApiCount> kApis = {"braid", "prometheus"};

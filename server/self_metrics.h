@@ -15,8 +15,8 @@
 
 namespace braid::server {
 
-enum class Protocol : uint8_t { kOtlp, kPrometheusText, kRemoteWrite, kJsonLines };
-inline constexpr int kProtocolCount = 4;
+enum class Protocol : uint8_t { kOtlp, kPrometheusText, kRemoteWrite, kJsonLines, kLoki, kZipkin, kJaeger, kElastic };
+inline constexpr int kProtocolCount = 8;
 enum class Reject : uint8_t { kMalformed, kRecord, kTooLarge, kUnsupported, kStorage };
 inline constexpr int kRejectCount = 5;
 enum class QueryApi : uint8_t { kBraid, kPrometheus };

@@ -7,6 +7,7 @@
 
 #include "engine/base/status_macros.h"
 #include "server/app.h"
+#include "server/udp_agent.h"
 
 namespace braid::server {
 namespace {
@@ -24,15 +25,20 @@ class ServerImpl : public Server {
     app_.limits = options.query_limits;
     AddOtlpRoutes(&app_, &router_);
     AddImportRoutes(&app_, &router_);
+    AddCompatRoutes(&app_, &router_);
+    AddElasticRoutes(&app_, &router_);
     AddQueryRoutes(&app_, &router_);
     AddPrometheusRoutes(&app_, &router_);
     AddOwnRoutes();
   }
   ~ServerImpl() override { Stop(5 * kSecond); }
 
-  absl::Status Begin(const http::ServerOptions& options) {
+  absl::Status Begin(const ServerOptions& options) {
+    if (!options.jaeger_udp_ports.empty()) {
+      ASSIGN_OR_RETURN(udp_agent_, UdpAgent::Start(options.jaeger_udp_ports, &app_));
+    }
     auto http = http::Server::Start(
-        options, [this](const http::Request& request) { return router_.Handle(request); },
+        options.http, [this](const http::Request& request) { return router_.Handle(request); },
         [this](const http::Request& request) { return router_.LaneOf(request); });
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
@@ -42,9 +48,13 @@ class ServerImpl : public Server {
 
   const std::vector<std::string>& addresses() const override { return http_->addresses(); }
   const std::vector<std::string>& notes() const override { return http_->notes(); }
+  std::vector<std::string> udp_addresses() const override {
+    return udp_agent_ == nullptr ? std::vector<std::string>() : udp_agent_->addresses();
+  }
 
   void Stop(Duration grace) override {
     stopping_ = true;
+    if (udp_agent_ != nullptr) udp_agent_->Stop();
     if (http_ != nullptr) http_->Stop(grace);
     app_.answers.AwaitNone();
   }
@@ -68,7 +78,8 @@ class ServerImpl : public Server {
                   if (!reason.empty()) return TextResponse(503, "read-only: " + reason + "\n");
                   return TextResponse(200, "ready\n");
                 });
-    router_.Add("GET", "/", http::Lane::kFast, "this page", [this](const http::Request&, const std::string&) {
+    router_.Add("GET", "/", http::Lane::kFast, "this page", [this](const http::Request& request, const std::string&) {
+      if (AsksElastic(request)) return ElasticRoot();
       return TextResponse(200, "Braid keeps metrics, logs and traces together and answers questions that cross them.\n\n" +
                                    router_.Index() +
                                    "\nTry:\n"
@@ -83,7 +94,9 @@ class ServerImpl : public Server {
   Router router_;
   std::atomic<bool> stopping_{false};
   std::atomic<const http::Server*> published_{nullptr};
-  std::unique_ptr<http::Server> http_;  // destroyed first: its threads use what stands above
+  // Destroyed first: their threads use what stands above.
+  std::unique_ptr<UdpAgent> udp_agent_;
+  std::unique_ptr<http::Server> http_;
 };
 
 }  // namespace
@@ -94,7 +107,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   tuned.http.slow_threads = std::max(tuned.http.slow_threads, 2 * cores);
   auto server = std::make_unique<ServerImpl>(tuned, db);
-  RETURN_IF_ERROR(server->Begin(tuned.http));
+  RETURN_IF_ERROR(server->Begin(tuned));
   return server;
 }
 

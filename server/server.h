@@ -5,6 +5,7 @@
 // Errors: Start answers InvalidArgument for options that are not allowed, FailedPrecondition for an address in use.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,9 @@ struct ServerOptions {
   // Addresses, who may come, limits and threads: the names, reasons and defaults are there.
   http::ServerOptions http;
   QueryLimits query_limits;
+  // Jaeger's agent: UDP ports to take Thrift batches on, on loopback addresses; none if empty. 6831 and 6832 are the usual
+  // ones; each takes both protocols.
+  std::vector<uint16_t> jaeger_udp_ports;
   // Where `now` comes from; the system's clock if null.
   std::function<Timestamp()> clock;
 };
@@ -34,6 +38,8 @@ class Server {
   // What is listened on, with real ports, and what was left out and why.
   virtual const std::vector<std::string>& addresses() const = 0;
   virtual const std::vector<std::string>& notes() const = 0;
+  // Of Jaeger's agent, likewise.
+  virtual std::vector<std::string> udp_addresses() const = 0;
   // From now on /-/ready answers 503, so that a proxy looks elsewhere; then requests in flight are finished.
   virtual void Stop(Duration grace) = 0;
 };

@@ -36,6 +36,11 @@ class AttributeList {
   std::string_view Text(std::string_view name) const;
   bool Has(std::string_view name) const;
   void Remove(std::string_view name);
+  // Asks `taken` once for each attribute, in order.
+  template <typename Predicate>
+  void RemoveIf(Predicate&& taken) {
+    std::erase_if(views_, std::forward<Predicate>(taken));
+  }
 
   std::span<const AttributeView> views() const { return views_; }
   uint32_t dropped() const { return dropped_; }

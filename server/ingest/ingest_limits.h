@@ -19,18 +19,27 @@ inline constexpr size_t kJsonBytesMax = size_t{64} << 20;
 inline constexpr size_t kJsonDepthMax = 64;
 // Nesting of OTLP's AnyValue (arrays and maps in one another): bounds the stack.
 inline constexpr int kAnyValueDepthMax = 32;
+// Nesting of Thrift structs and lists. A Jaeger batch needs five; the rest is room for fields that are passed over.
+inline constexpr int kThriftDepthMax = 16;
 
 // Attributes of one record. OpenTelemetry's SDKs keep 128 by default; more are counted as dropped, not refused.
 inline constexpr size_t kAttributesMax = 1024;
 // An attribute name beyond this is data that has strayed into a name.
 inline constexpr size_t kAttributeNameBytesMax = 1024;
 
+// Events and links of one Jaeger or Zipkin span. OpenTelemetry's SDKs keep 128; more are counted as dropped, because
+// an empty one costs its sender a byte or two and the decoder a hundred.
+inline constexpr size_t kSpanEventsMax = 8192;
+inline constexpr size_t kSpanLinksMax = 8192;
+// Actions of one `_bulk` body; each has an item of some 150 bytes in the answer. Agents send up to some thousand.
+inline constexpr size_t kBulkItemsMax = 100'000;
+
 // A line of a text format. Longer lines are passed over and reported.
 inline constexpr size_t kLineBytesMax = size_t{4} << 20;
 // Labels of one series: Prometheus' senders have some 5 to 40.
 inline constexpr size_t kLabelsMax = 256;
-// Distinct streams that the identity keys of one body of JSON lines may make; from there on such keys become
-// attributes, because a key with unique values is no identity.
+// Distinct streams that the identity keys of one body of JSON lines, or the resource tags of Jaeger and Zipkin spans, may
+// make; from there on such keys are attributes, because a key with unique values is no identity.
 inline constexpr size_t kJsonStreamsMax = 10'000;
 // Buckets of one exponential histogram point or native histogram; SDKs keep 160.
 inline constexpr size_t kHistogramBucketsMax = 16'384;

@@ -98,13 +98,27 @@ void JsonLinesParser::ParseLine(std::string_view line, WriteBatch* batch, Ingest
                                   std::to_string(kLineBytesMax) + " are taken");
     return;
   }
+  if (const std::string why = AddObject(line, {}, {}, batch, report); !why.empty()) KeepRaw(line, why, batch, report);
+}
+
+std::string JsonLinesParser::ParseDocument(std::string_view document, std::span<const AttributeView> source,
+                                           std::span<const AttributeView> extra, WriteBatch* batch,
+                                           IngestReport* report) {
+  if (document.size() > kLineBytesMax) {
+    return "document of " + std::to_string(document.size()) + " bytes; at most " + std::to_string(kLineBytesMax) +
+           " are taken";
+  }
+  return AddObject(document, source, extra, batch, report);
+}
+
+std::string JsonLinesParser::AddObject(std::string_view line, std::span<const AttributeView> source,
+                                       std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report) {
   fields_.Clear();
   Record record;
-  if (const std::string why = ReadObject(line, &record); !why.empty()) {
-    KeepRaw(line, why, batch, report);
-    return;
-  }
+  if (std::string why = ReadObject(line); !why.empty()) return why;
+  for (const AttributeView& attribute : extra) fields_.Add(attribute.name, attribute.value);
   Interpret(&record);
+  record.identity.insert(record.identity.end(), source.begin(), source.end());
   record.log.observed_time = options_.now;
   if (record.log.time == 0) record.log.time = options_.now;
   record.log.dropped_attributes = fields_.dropped();
@@ -112,6 +126,7 @@ void JsonLinesParser::ParseLine(std::string_view line, WriteBatch* batch, Ingest
   record.log.attributes = record.attributes;
   batch->AddLog(stream, record.log);
   ++report->accepted;
+  return "";
 }
 
 void JsonLinesParser::KeepRaw(std::string_view line, const std::string& why, WriteBatch* batch, IngestReport* report) {
@@ -127,7 +142,7 @@ void JsonLinesParser::KeepRaw(std::string_view line, const std::string& why, Wri
   report->Keep({line_, "", why});
 }
 
-std::string JsonLinesParser::ReadObject(std::string_view line, Record*) {
+std::string JsonLinesParser::ReadObject(std::string_view line) {
   simdjson::dom::parser& parser = json_->parser;
   if (parser.max_depth() != kJsonDepthMax || parser.capacity() < line.size()) {
     if (parser.allocate(std::max<size_t>(line.size(), 4096), kJsonDepthMax) != simdjson::SUCCESS) return "no memory";

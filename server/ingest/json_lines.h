@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,10 @@ class JsonLinesParser {
   // One line without its line break; blank lines are passed over.
   void ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report);
   void ParseBody(std::string_view body, WriteBatch* batch, IngestReport* report);
+  // One JSON object of another format: nothing else is kept. `source` are more keys of the record's stream, `extra` more of
+  // its attributes. "" or why the record was not taken; the report counts only what was.
+  std::string ParseDocument(std::string_view document, std::span<const AttributeView> source,
+                            std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report);
   // Call after handing the batch away: stream numbers are valid in one batch only.
   void ForgetBatch() { streams_.clear(); }
   uint64_t lines() const { return line_; }
@@ -47,7 +52,10 @@ class JsonLinesParser {
   struct Json;
   struct Record;
 
-  std::string ReadObject(std::string_view line, Record* record);  // "" or why not
+  // Both: "" or why not.
+  std::string AddObject(std::string_view line, std::span<const AttributeView> source,
+                        std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report);
+  std::string ReadObject(std::string_view line);
   void Collect(const void* object, const std::string& prefix, int depth);
   void Interpret(Record* record);
   WriteBatch::StreamRef StreamOf(Record* record, WriteBatch* batch);
