@@ -8,6 +8,7 @@
 #include "query/rows/cells.h"
 #include "query/rows/expression_nodes.h"
 #include "query/rows/status_macros.h"
+#include "query/rows/time_text.h"
 #include "query/syntax/parser.h"
 
 namespace braid {
@@ -85,7 +86,7 @@ absl::StatusOr<RowSet> PlanBuilder::RowsOfSet(const InExpr& in, const std::vecto
       const auto parsed = IsEnum(type) ? ParseEnumWord(type, word->path[0]) : std::nullopt;
       if (!parsed) {
         return ErrorAt(value.place, "E054", "a list of values cannot hold the column '" + word->path[0] + "'",
-                       IsEnum(type) ? "one of " + EnumWords(type) : "texts stand in quotes");
+                       IsEnum(type) ? EnumHint(type, word->path[0]) : "texts stand in quotes");
       }
       columns[key].AppendInt(type, *parsed);
       return absl::OkStatus();
@@ -95,6 +96,12 @@ absl::StatusOr<RowSet> PlanBuilder::RowsOfSet(const InExpr& in, const std::vecto
     const Column* constant = ConstantOf(bound);
     if (constant == nullptr) return ErrorAt(value.place, "E054", "a list holds values, not expressions on rows");
     const CellView cell = CellAt(*constant, 0);
+    if (cell.type == Type::kString && names[key] == "time") {
+      const auto time = TimeOfText(cell.text);
+      if (!time) return ErrorAt(value.place, "E065", "\"" + std::string(cell.text) + "\" is not a time", kTimeHint);
+      columns[key].AppendInt(Type::kTimestamp, *time);
+      return absl::OkStatus();
+    }
     if (cell.type == Type::kString && !cell.text.empty()) {
       const Type type = ProbeType(names[key]);
       TraceId trace;
@@ -105,7 +112,7 @@ absl::StatusOr<RowSet> PlanBuilder::RowsOfSet(const InExpr& in, const std::vecto
       }
       if (IsEnum(type) && !ParseEnumWord(type, text)) {
         return ErrorAt(value.place, "E068", "'" + text + "' is not a " + std::string(ToString(type)),
-                       "one of " + EnumWords(type));
+                       EnumHint(type, text));
       }
     }
     columns[key].AppendFrom(*constant, 0);

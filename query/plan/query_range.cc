@@ -2,10 +2,12 @@
 
 #include <charconv>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "query/plan/plan_builder.h"
 #include "query/rows/status_macros.h"
+#include "query/rows/time_text.h"
 #include "query/syntax/parser.h"
 
 namespace braid {
@@ -26,12 +28,24 @@ absl::StatusOr<Timestamp> TimeOf(const TimeExpr& time, const QueryOptions& optio
   if (found == options.params.end()) {
     return MakeError(QueryError{"E065", "no value was given for $" + time.param, 1, 1, 1, "pass it with the query"});
   }
-  if (const auto* nanoseconds = std::get_if<int64_t>(&found->second)) return *nanoseconds;
-  if (const auto* seconds = std::get_if<double>(&found->second)) {
-    if (*seconds > -9.2e9 && *seconds < 9.2e9) return static_cast<Timestamp>(*seconds * 1e9);
+  std::optional<Timestamp> moment;
+  if (const auto* integer = std::get_if<int64_t>(&found->second)) {
+    moment = TimeOfEpoch(*integer);
+  } else if (const auto* number = std::get_if<double>(&found->second)) {
+    moment = TimeOfEpoch(*number);
+  } else if (const auto* text = std::get_if<std::string>(&found->second)) {
+    const auto back = text->empty() || text->front() != '-' ? std::nullopt : DurationOfText(*text);
+    if (*text == "now") {
+      moment = options.now;
+    } else if (back) {
+      moment = Moved(options.now, *back);
+    } else {
+      moment = TimeOfText(*text);
+    }
   }
+  if (moment) return *moment;
   return MakeError(QueryError{"E065", "$" + time.param + " is not a time", 1, 1, 1,
-                              "a time is nanoseconds (an integer) or seconds (with a fraction) since 1970"});
+                              "a time is 2026-01-31T10:00:00Z, now, -1h, or seconds, ms, us or ns since 1970"});
 }
 
 }  // namespace

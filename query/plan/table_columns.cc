@@ -5,6 +5,7 @@
 
 #include "query/plan/table_source.h"
 #include "query/rows/cells.h"
+#include "query/rows/time_text.h"
 
 namespace braid {
 namespace {
@@ -162,6 +163,12 @@ std::optional<Predicate> TableColumns::AsPredicate(const PushedCondition& condit
         SpanId id;
         if (!listed || !ParseSpanId(value.text, &id)) return std::nullopt;
         predicate.values.emplace_back(ToHex(id));
+        continue;
+      }
+      if (types.size() == 1 && types[0] == Type::kDuration) {
+        const auto duration = DurationOfText(value.text);
+        if (!duration) return std::nullopt;
+        predicate.values.emplace_back(*duration);
         continue;
       }
       const bool only_texts = types.size() == 1 && types[0] == Type::kString;

@@ -1,12 +1,16 @@
 #include "query/rows/cells.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <iterator>
 
 #include "query/rows/expression.h"
+#include "query/syntax/errors.h"
+#include "query/syntax/parser.h"
 
 namespace braid {
 namespace {
@@ -168,10 +172,27 @@ std::string_view EnumWord(Type type, int64_t value) {
   return "";
 }
 
+namespace {
+
+constexpr std::string_view kLevelWords[] = {"trace", "debug", "info",  "warn",     "warning",
+                                            "error", "err",   "fatal", "critical", "unset"};
+
+bool IsLevelWord(std::string_view word) {
+  for (const std::string_view known : kLevelWords) {
+    const bool same = std::equal(word.begin(), word.end(), known.begin(), known.end(), [](char a, char b) {
+      return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+    });
+    if (same) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::optional<int64_t> ParseEnumWord(Type type, std::string_view word) {
   if (type == Type::kLevel) {
     Level level;
-    if (ParseLevel(word, &level)) return static_cast<int64_t>(level);
+    if (IsLevelWord(word) && ParseLevel(word, &level)) return static_cast<int64_t>(level);
   } else if (type == Type::kSpanKind) {
     SpanKind kind;
     if (ParseSpanKind(word, &kind)) return static_cast<int64_t>(kind);
@@ -190,6 +211,17 @@ std::string EnumWords(Type type) {
     words += EnumWord(type, value);
   }
   return words;
+}
+
+std::string EnumHint(Type type, std::string_view word) {
+  std::vector<std::string_view> words;
+  if (type == Type::kLevel) {
+    words.assign(std::begin(kLevelWords), std::end(kLevelWords));
+  } else {
+    for (int value = 0; value <= (type == Type::kSpanKind ? 5 : 2); ++value) words.push_back(EnumWord(type, value));
+  }
+  const std::string nearest = DidYouMean(word, words);
+  return (nearest.empty() ? "" : nearest + " ") + "one of " + EnumWords(type);
 }
 
 std::optional<double> ParseNumber(std::string_view text) {

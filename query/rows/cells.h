@@ -29,9 +29,13 @@ CellView CellAt(const Column& column, size_t row);
 bool IsEnum(Type type);
 // The word of an enum's value ("error"), and back.
 std::string_view EnumWord(Type type, int64_t value);
+// Levels by the words of the language alone (trace debug info warn warning error err fatal critical, unset), in any
+// case: what else programs write for a level is read when it is stored, and would hide mistakes here.
 std::optional<int64_t> ParseEnumWord(Type type, std::string_view word);
 // "trace, debug, ..." for hints.
 std::string EnumWords(Type type);
+// The nearest word, if `word` looks like a mistyped one, and all there are.
+std::string EnumHint(Type type, std::string_view word);
 
 // The value as a number: ints, doubles, durations and timestamps as seconds, texts that are numbers as a whole.
 std::optional<double> NumberOf(const CellView& cell);

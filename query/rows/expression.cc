@@ -8,6 +8,7 @@
 #include "query/rows/expression_nodes.h"
 #include "query/rows/functions.h"
 #include "query/rows/status_macros.h"
+#include "query/rows/time_text.h"
 #include "query/syntax/errors.h"
 #include "query/syntax/function_table.h"
 #include "query/syntax/parser.h"
@@ -225,6 +226,17 @@ class Binder {
       if (!value) return UnknownWord(expr, other, text);
       return MakeConstant(IntCell(other, *value));
     }
+    if (other == Type::kTimestamp) {
+      const auto time = TimeOfText(text);
+      if (!time) return ErrorAt(expr.place, "E065", "\"" + text + "\" is not a time", kTimeHint);
+      return MakeConstant(IntCell(other, *time));
+    }
+    // A text that is a number stays one: seconds, as every number beside a duration.
+    if (other == Type::kDuration && !NumberOf(CellAt(*constant, 0))) {
+      const auto duration = DurationOfText(text);
+      if (!duration) return ErrorAt(expr.place, "E065", "\"" + text + "\" is not a duration", kDurationHint);
+      return MakeConstant(IntCell(other, *duration));
+    }
     return bound;
   }
 
@@ -234,7 +246,7 @@ class Binder {
   }
   static absl::Status UnknownWord(const Expr& expr, Type type, const std::string& word) {
     return ErrorAt(expr.place, "E068", "'" + word + "' is not a " + std::string(ToString(type)),
-                   "one of " + EnumWords(type));
+                   EnumHint(type, word));
   }
 
   static absl::Status CheckComparable(const BinaryExpr& node, Type a, Type b) {
@@ -328,8 +340,34 @@ class Binder {
         if (end >= 0 && scope_.schema->columns[static_cast<size_t>(end)].type == Type::kTimestamp) end_column = end;
       }
     }
+    if (keys.size() == 1 && keys[0]->type() == Type::kDuration && (!node.set_values.empty() || !node.set_param.empty())) {
+      return BindDurationList(node, keys[0]);
+    }
     ASSIGN_OR_RETURN(std::shared_ptr<const MemberSet> set, scope_.build_set(node, names));
     return MakeMembership(std::move(keys), std::move(set), node.negated, end_column);
+  }
+
+  // `duration in ("5ms", 1s)`: its values are read as those of comparisons.
+  Result BindDurationList(const InExpr& node, const RowExpressionPtr& key) {
+    std::vector<ExprPtr> values = node.set_values;
+    if (!node.set_param.empty()) {
+      auto parameter = std::make_shared<Expr>();
+      parameter->node = ParamRef{node.set_param};
+      parameter->place = node.set_place;
+      values = {std::move(parameter)};
+    }
+    RowExpressionPtr any;
+    for (const ExprPtr& value : values) {
+      ASSIGN_OR_RETURN(RowExpressionPtr bound, BindBeside(*value, Type::kDuration));
+      if (ConstantOf(bound) == nullptr) {
+        return ErrorAt(value->place, "E054", "a list holds values, not expressions on rows");
+      }
+      // Null never matches.
+      if (ConstantOf(bound)->IsNull(0)) bound = MakeConstant(BoolCell(false));
+      else bound = MakeComparison(BinaryOp::kEqual, key, std::move(bound));
+      any = any == nullptr ? std::move(bound) : MakeLogic(BinaryOp::kOr, std::move(any), std::move(bound));
+    }
+    return node.negated ? MakeNot(std::move(any)) : any;
   }
 
   Result BindNode(const TupleExpr&, const Expr& expr) {
