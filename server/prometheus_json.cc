@@ -45,7 +45,8 @@ void AppendHistogram(const Histogram& histogram, std::string* out) {
     AppendBucket(1, -promql::ExponentialBound(histogram.schema, bucket->index),
                  -promql::ExponentialBound(histogram.schema, bucket->index - 1), bucket->count, &first, out);
   }
-  if (histogram.zero_count != 0) {
+  // As there, a difference's negative count is not shown here.
+  if (histogram.zero_count > 0) {
     AppendBucket(3, -histogram.zero_threshold, histogram.zero_threshold, histogram.zero_count, &first, out);
   }
   for (const Histogram::Bucket& bucket : histogram.positive) {

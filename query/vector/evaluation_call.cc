@@ -20,6 +20,17 @@ constexpr double kPi = 3.14159265358979323846;
 // NaN wins against any number.
 double LargerOf(double a, double b) { return std::isnan(a) || std::isnan(b) ? kNan : std::max(a, b); }
 double SmallerOf(double a, double b) { return std::isnan(a) || std::isnan(b) ? kNan : std::min(a, b); }
+// An infinity that no bound could move wins against NaN when clamping.
+double ClampToFloor(double low, double value) {
+  return value == std::numeric_limits<double>::infinity() || low == std::numeric_limits<double>::infinity()
+             ? std::numeric_limits<double>::infinity()
+             : LargerOf(low, value);
+}
+double ClampToCeiling(double high, double value) {
+  return value == -std::numeric_limits<double>::infinity() || high == -std::numeric_limits<double>::infinity()
+             ? -std::numeric_limits<double>::infinity()
+             : SmallerOf(high, value);
+}
 
 using FloatFunction = double (*)(double);
 
@@ -217,7 +228,7 @@ absl::Status Evaluation::EachElementwise(const Expr& expr, const CallExpr& call,
         if (high < low) {
           series.Clear(i);
         } else {
-          value = LargerOf(low, SmallerOf(high, value));
+          value = ClampToFloor(low, ClampToCeiling(high, value));
         }
       }
     }

@@ -183,11 +183,13 @@ class Generation {
   // What the consumer of an order's message logs now and then: a panic, and a line whose trace was never sent.
   absl::Status WriteMishaps(const GeneratedLog& log, TraceId trace) {
     if (trace.low % 64 == 0) {
-      RETURN_IF_ERROR(WriteLog({log.time, log.service, log.instance, Level::kError, "panic: template has no greeting", log.span_id, {}},
+      RETURN_IF_ERROR(WriteLog({log.time + kMillisecond, log.service, log.instance, Level::kError,
+                                "panic: template has no greeting", log.span_id, {}},
                                trace));
     }
     if (trace.low % 64 == 1) {
-      RETURN_IF_ERROR(WriteLog({log.time, log.service, log.instance, Level::kWarn, "mail server answered slowly", log.span_id, {}},
+      RETURN_IF_ERROR(WriteLog({log.time + kMillisecond, log.service, log.instance, Level::kWarn,
+                                "mail server answered slowly", log.span_id, {}},
                                TraceId{trace.high, ~trace.low}));
     }
     return absl::OkStatus();
