@@ -103,7 +103,6 @@ absl::Status DBImpl::OpenDirectory(bool* create) {
       return absl::NotFoundError(path_ + " does not exist");
     }
     RETURN_IF_ERROR(fs_->CreateDir(path_));
-    RETURN_IF_ERROR(fs_->SyncDir(DirName(path_)));
     *create = true;
     return absl::OkStatus();
   }
@@ -129,6 +128,10 @@ absl::Status DBImpl::OpenDirectory(bool* create) {
 }
 
 absl::Status DBImpl::CreateStore() {
+  // A manifest says that the directory itself is durable, whichever attempt made it. Who may not read the parent did not
+  // make it.
+  const absl::Status synced = fs_->SyncDir(DirName(path_));
+  if (!synced.ok() && !absl::IsPermissionDenied(synced)) return synced;
   manifest_ = {};
   manifest_.store = RandomStoreId();
   manifest_.generation = 1;

@@ -2,7 +2,6 @@
 #include "braid/inspect.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +13,7 @@
 #include "engine/io/atomic_file.h"
 #include "engine/io/path.h"
 #include "engine/part/part.h"
+#include "engine/part/part_inspect.h"
 
 namespace braid {
 namespace {
@@ -35,23 +35,6 @@ class Lines {
   size_t count_ = 0;
   std::string text_;
 };
-
-std::string HexDump(std::string_view bytes, uint64_t offset) {
-  char text[8];
-  std::string line = absl::StrCat(absl::Hex(offset, absl::kZeroPad8), " ");
-  std::string plain;
-  for (size_t i = 0; i < 16; ++i) {
-    if (i < bytes.size()) {
-      const auto byte = static_cast<unsigned char>(bytes[i]);
-      std::snprintf(text, sizeof(text), " %02x", byte);
-      line.append(text);
-      plain.push_back(byte >= 0x20 && byte < 0x7f ? bytes[i] : '.');
-    } else {
-      line.append("   ");
-    }
-  }
-  return line.append("  ").append(plain);
-}
 
 std::string DescribeItem(const BatchItem& item) {
   switch (item.kind) {
@@ -144,7 +127,9 @@ absl::Status ReadSegment(FileSystem* fs, const std::string& path, uint64_t store
   ASSIGN_OR_RETURN(const bool header_ok, reader->ReadHeader(&header));
   uint64_t named = 0;
   if (!header_ok) return damaged(0, "the segment's header is damaged");
-  if (header.version > kWalVersion) return damaged(0, absl::StrCat("written by a newer format, ", header.version));
+  if (header.version > kWalVersion || (header.features & ~kWalFeatures) != 0) {
+    return damaged(0, absl::StrCat("written by a newer format, ", header.version, ", features ", header.features));
+  }
   if (store != 0 && header.store != store) return damaged(0, "the segment belongs to another store");
   if (ParseWalSegmentName(BaseName(path), &named) && named != header.segment) {
     return damaged(0, absl::StrCat("the file is segment ", header.segment));
@@ -199,10 +184,8 @@ uint64_t SizeOfFile(FileSystem* fs, const std::string& path) {
 absl::StatusOr<std::string> InspectFile(const std::string& path, size_t max_lines) {
   FileSystem* fs = FileSystem::Posix();
   std::string start;
-  uint64_t size = 0;
   {
     ASSIGN_OR_RETURN(auto file, fs->OpenRead(path));
-    size = file->size();
     RETURN_IF_ERROR(file->Read(0, 64, &start));
   }
   Lines lines(max_lines);
@@ -223,34 +206,10 @@ absl::StatusOr<std::string> InspectFile(const std::string& path, size_t max_line
     if (!status.ok()) absl::StrAppend(&text, "DAMAGED ", status.message(), "\n");
     return text;
   }
-  // A file of a part: what its part says of it, then its bytes.
-  const std::string dir = DirName(path);
-  lines.Add(absl::StrCat("file ", BaseName(path).data(), " of ", dir, ", ", size, " bytes"));
-  const absl::StatusOr<std::shared_ptr<Part>> part = Part::Open(fs, dir, std::string(BaseName(dir)));
-  if (part.ok()) {
-    const SourceCounts counts = (*part)->counts();
-    lines.Add(absl::StrCat("part ", (*part)->name(), ": ", (*part)->byte_size(), " bytes, time ",
-                           (*part)->time_range().start, "..", (*part)->time_range().end, ", series ", counts.series,
-                           ", samples ", counts.samples));
-    for (int table = 0; table < kTableCount; ++table) {
-      lines.Add(absl::StrCat("  ", std::string(ToString(static_cast<Table>(table))), ": ", counts.rows[table], " rows"));
-    }
-    std::vector<std::string> problems;
-    uint64_t blocks = 0;
-    RETURN_IF_ERROR((*part)->Verify(&problems, [](uint64_t) {}, &blocks));
-    lines.Add(absl::StrCat("  ", blocks, " blocks checked, ", problems.size(), " problems"));
-    for (const std::string& problem : problems) lines.Add("  " + problem);
-  } else {
-    lines.Add(absl::StrCat("its part cannot be opened: ", part.status().message()));
-  }
-  ASSIGN_OR_RETURN(auto file, fs->OpenRead(path));
-  std::string bytes;
-  for (uint64_t offset = 0; offset < size && !lines.full(); offset += 16) {
-    if (offset % 65536 == 0) RETURN_IF_ERROR(file->Read(offset, 65536, &bytes));
-    const size_t at = offset % 65536;
-    if (at >= bytes.size()) break;
-    lines.Add(HexDump(std::string_view(bytes).substr(at, 16), offset));
-  }
+  RETURN_IF_ERROR(InspectPartFile(fs, DirName(path), std::string(BaseName(path)), [&](const std::string& line) {
+    lines.Add(line);
+    return !lines.full();
+  }));
   return lines.Take();
 }
 

@@ -144,7 +144,8 @@ SourceCounts HeadView::counts() const {
 absl::StatusOr<std::unique_ptr<Scan>> HeadView::OpenScan(const ScanSpec& spec) const {
   const int index = static_cast<int>(spec.table);
   auto scan = std::make_unique<RowScan>(shared_from_this(), head_.get(), spec, cut_.rows[index]);
-  if (!spec.time.Overlaps(cut_.row_range[index]) || cut_.row_range[index].empty()) {
+  // An empty range meets nothing, not even the span that is around it.
+  if (spec.time.empty() || !spec.time.Overlaps(cut_.row_range[index]) || cut_.row_range[index].empty()) {
     scan->UseList({});
     return scan;
   }
@@ -166,7 +167,7 @@ absl::StatusOr<std::unique_ptr<Scan>> HeadView::OpenScan(const ScanSpec& spec) c
 
 absl::StatusOr<std::unique_ptr<SeriesScan>> HeadView::OpenSeriesScan(const SeriesSpec& spec) const {
   std::vector<uint32_t> series;
-  if (!cut_.sample_range.empty() && spec.time.Overlaps(cut_.sample_range)) {
+  if (!spec.time.empty() && !cut_.sample_range.empty() && spec.time.Overlaps(cut_.sample_range)) {
     ASSIGN_OR_RETURN(const std::vector<CompiledMatcher> matchers, CompiledMatcher::MakeAll(spec.matchers));
     series = head_->series().Match(matchers, cut_.series);
   }

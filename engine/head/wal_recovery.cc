@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/head/wal_reader.h"
+#include "engine/io/atomic_file.h"
 #include "engine/io/path.h"
 
 namespace braid {
@@ -23,21 +24,33 @@ class WalRecovery {
   absl::StatusOr<WalRecoveryResult> Run() {
     RETURN_IF_ERROR(ListSegments());
     for (size_t i = 0; i < segments_.size() && !stopped_; ++i) RETURN_IF_ERROR(ReplaySegment(i));
-    if (!spec_.read_only && !result_.segments.empty()) {
-      // What a process that was killed left with the kernel is built upon from now on, so it must be on disk.
-      ASSIGN_OR_RETURN(auto file, spec_.fs->OpenAppend(PathOf(result_.segments.back().first), /*keep=*/true));
-      RETURN_IF_ERROR(file->Sync());
-    }
+    if (!spec_.read_only && !result_.segments.empty()) RETURN_IF_ERROR(Settle(result_.segments.back().first));
     return std::move(result_);
   }
 
  private:
   std::string PathOf(uint64_t segment) const { return JoinPath(spec_.dir, WalSegmentName(segment)); }
 
+  // What a process that was killed left with the kernel is built upon from now on, so it must be on disk. If its last
+  // sync failed, another one proves nothing, so a segment that was not closed is written anew; on a full disk it is
+  // synced, and the store can be read.
+  absl::Status Settle(uint64_t segment) {
+    if (!last_ended_) {
+      const absl::Status status = RewriteFile(spec_.fs, PathOf(segment));
+      if (!absl::IsResourceExhausted(status)) return status;
+    }
+    ASSIGN_OR_RETURN(auto file, spec_.fs->OpenAppend(PathOf(segment), /*keep=*/true));
+    return file->Sync();
+  }
+
   absl::Status ListSegments() {
     ASSIGN_OR_RETURN(const std::vector<std::string> names, spec_.fs->List(spec_.dir));
     for (const std::string& name : names) {
       uint64_t segment = 0;
+      if (!spec_.read_only && name.ends_with(kTempSuffix)) {
+        RETURN_IF_ERROR(spec_.fs->Remove(JoinPath(spec_.dir, name)));
+        continue;
+      }
       if (!ParseWalSegmentName(name, &segment)) continue;
       result_.next_segment = std::max(result_.next_segment, segment + 1);
       if (segment >= spec_.first_segment) {
@@ -52,6 +65,7 @@ class WalRecovery {
 
   absl::Status ReplaySegment(size_t index) {
     const uint64_t segment = segments_[index];
+    last_ended_ = false;
     ASSIGN_OR_RETURN(std::unique_ptr<WalReader> reader, WalReader::Open(spec_.fs, PathOf(segment)));
     reader->SetPlace(spec_.store, segment);
     WalReplayer replayer(head_, spec_.mode == Recovery::kSalvage);
@@ -103,6 +117,7 @@ class WalRecovery {
       offset = next;
     }
     result_.segments.emplace_back(segment, reader->size());
+    last_ended_ = ended;
     return absl::OkStatus();
   }
 
@@ -225,6 +240,7 @@ class WalRecovery {
   std::vector<uint64_t> segments_;
   std::string why_of_last_;
   bool stopped_ = false;
+  bool last_ended_ = false;  // the segment read last has its end mark
 };
 
 }  // namespace

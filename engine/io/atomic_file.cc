@@ -7,17 +7,27 @@
 namespace braid {
 namespace {
 
+constexpr size_t kCopyBytes = size_t{1} << 20;
+
 absl::Status WriteAndSync(FileSystem* fs, const std::string& path, std::string_view bytes) {
   ASSIGN_OR_RETURN(std::unique_ptr<AppendFile> file, fs->OpenAppend(path, /*keep=*/false));
   RETURN_IF_ERROR(file->Append(bytes));
   return file->Sync();
 }
 
-}  // namespace
+absl::Status CopyAndSync(FileSystem* fs, const std::string& from, const std::string& to) {
+  ASSIGN_OR_RETURN(std::unique_ptr<RandomReadFile> source, fs->OpenRead(from));
+  ASSIGN_OR_RETURN(std::unique_ptr<AppendFile> file, fs->OpenAppend(to, /*keep=*/false));
+  std::string bytes;
+  for (uint64_t at = 0; at < source->size(); at += bytes.size()) {
+    RETURN_IF_ERROR(source->Read(at, kCopyBytes, &bytes));
+    if (bytes.empty()) return absl::UnavailableError(from + " became shorter while it was read");
+    RETURN_IF_ERROR(file->Append(bytes));
+  }
+  return file->Sync();
+}
 
-absl::Status WriteFileAtomically(FileSystem* fs, const std::string& path, std::string_view bytes) {
-  const std::string temp = path + std::string(kTempSuffix);
-  absl::Status status = WriteAndSync(fs, temp, bytes);
+absl::Status PutInPlace(FileSystem* fs, const std::string& temp, const std::string& path, absl::Status status) {
   if (status.ok()) status = fs->Rename(temp, path);
   if (!status.ok()) {
     // The first failure is the one to tell; a leftover is harmless.
@@ -25,6 +35,18 @@ absl::Status WriteFileAtomically(FileSystem* fs, const std::string& path, std::s
     return status;
   }
   return fs->SyncDir(DirName(path));
+}
+
+}  // namespace
+
+absl::Status WriteFileAtomically(FileSystem* fs, const std::string& path, std::string_view bytes) {
+  const std::string temp = path + std::string(kTempSuffix);
+  return PutInPlace(fs, temp, path, WriteAndSync(fs, temp, bytes));
+}
+
+absl::Status RewriteFile(FileSystem* fs, const std::string& path) {
+  const std::string temp = path + std::string(kTempSuffix);
+  return PutInPlace(fs, temp, path, CopyAndSync(fs, path, temp));
 }
 
 absl::StatusOr<std::string> ReadFile(FileSystem* fs, const std::string& path, uint64_t size_max) {

@@ -16,6 +16,9 @@
 
 namespace braid {
 
+// What a file of a part's directory is, by its name.
+FileKind KindOfPartFile(const std::string& name);
+
 // An index that is read when it is first needed. A failure is remembered too: the file does not get better.
 template <typename Index>
 class LazyIndex {

@@ -12,19 +12,19 @@
 namespace braid {
 namespace {
 
-FileKind KindOf(const std::string& name) {
-  if (name == kMetaFile) return FileKind::kMeta;
-  if (name == kSamplesFile) return FileKind::kSamples;
-  if (name == kLabelIndexFile) return FileKind::kLabelIndex;
-  return name.ends_with(kIndexSuffix) ? FileKind::kTermIndex : FileKind::kTable;
-}
-
 void Report(const absl::Status& status, std::vector<std::string>* problems) {
   std::string text(status.message());
   if (std::find(problems->begin(), problems->end(), text) == problems->end()) problems->push_back(std::move(text));
 }
 
 }  // namespace
+
+FileKind KindOfPartFile(const std::string& name) {
+  if (name == kMetaFile) return FileKind::kMeta;
+  if (name == kSamplesFile) return FileKind::kSamples;
+  if (name == kLabelIndexFile) return FileKind::kLabelIndex;
+  return name.ends_with(kIndexSuffix) ? FileKind::kTermIndex : FileKind::kTable;
+}
 
 absl::Status PartImpl::VerifyBlocks(const std::string& file, FileKind kind, std::vector<std::string>* problems,
                                     const std::function<void(uint64_t bytes)>& progress, uint64_t* blocks) const {
@@ -202,7 +202,7 @@ absl::Status PartImpl::Verify(std::vector<std::string>* problems, const std::fun
   std::vector<std::string> own;
   RETURN_IF_ERROR(VerifyBlocks(kMetaFile, FileKind::kMeta, &own, progress, blocks));
   for (const PartFile& file : meta_.files) {
-    RETURN_IF_ERROR(VerifyBlocks(file.name, KindOf(file.name), &own, progress, blocks));
+    RETURN_IF_ERROR(VerifyBlocks(file.name, KindOfPartFile(file.name), &own, progress, blocks));
   }
   if (samples_ != nullptr) RETURN_IF_ERROR(VerifySeries(&own));
   for (int table = 0; table < kTableCount; ++table) {

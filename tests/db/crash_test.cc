@@ -243,6 +243,46 @@ TEST(CrashTest, AFailedSyncMakesTheStoreReadOnlyAndIsNotTriedAgain) {
   }
 }
 
+TEST(CrashTest, WhatAFailedSyncLeftUnsyncedIsWrittenAnewAtOpen) {
+  FaultFileSystem fs;
+  {
+    auto db = OpenDB(Quiet(Durability::kBuffered), "db", &fs);
+    ASSERT_TRUE(db.ok());
+    ASSERT_TRUE(WriteNumbered(db->get(), 0).ok());
+    fs.FailAt(fs.operations(), absl::UnavailableError("input/output error"));
+    EXPECT_FALSE((*db)->Tick().ok());
+    fs.ClearFaults();
+  }
+  {
+    // The kernel still shows the write, and calls every further sync a success.
+    auto db = OpenDB(Quiet(), "db", &fs);
+    ASSERT_TRUE(db.ok()) << db.status();
+    EXPECT_EQ(NumbersIn(*(*db)->GetSnapshot()), FirstNumbers(1));
+    ASSERT_TRUE(WriteNumbered(db->get(), 1).ok());
+    const auto image = fs.CrashImage();
+    auto reopened = OpenDB(Quiet(), "db", image.get());
+    ASSERT_TRUE(reopened.ok()) << reopened.status();
+    EXPECT_EQ(NumbersIn(*(*reopened)->GetSnapshot()), FirstNumbers(2));
+  }
+}
+
+TEST(CrashTest, AStoreWhoseCreationFailedHalfwayIsDurableOnceItOpens) {
+  for (uint64_t at = 0;; ++at) {
+    FaultFileSystem fs;
+    fs.FailAt(at, absl::UnavailableError("input/output error"));
+    OpenDB(Quiet(), "db", &fs).status().IgnoreError();
+    if (!fs.fault_happened()) break;
+    fs.ClearFaults();
+    auto db = OpenDB(Quiet(), "db", &fs);
+    ASSERT_TRUE(db.ok()) << at << ": " << db.status();
+    ASSERT_TRUE(WriteNumbered(db->get(), 0).ok());
+    const auto image = fs.CrashImage();
+    auto reopened = OpenDB(Quiet(), "db", image.get());
+    ASSERT_TRUE(reopened.ok()) << at << ": " << reopened.status();
+    EXPECT_EQ(NumbersIn(*(*reopened)->GetSnapshot()), FirstNumbers(1)) << at;
+  }
+}
+
 TEST(CrashTest, AFullDiskRefusesBeforeTheAckAndWritingResumes) {
   FaultFileSystem fs;
   std::unique_ptr<DB> db;

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/db/compaction.h"
 #include "engine/db/open.h"
 #include "tests/db/numbered_writes.h"
 #include "tests/support/fault_file_system.h"
@@ -203,6 +204,22 @@ TEST(DBTest, RetentionFollowsTheData) {
   ASSERT_TRUE(WriteNumbered(db.get(), 1500).ok());
   ASSERT_TRUE(db->Tick().ok());
   EXPECT_EQ(NumbersIn(*db->GetSnapshot()), (std::vector<uint64_t>{900, 1500}));
+}
+
+TEST(DBTest, NeitherTheClockNorOneRecordEmptiesAStore) {
+  constexpr Duration kDay = 24 * 3600 * kSecond, kRetention = 10 * kDay;
+  const Timestamp now = kFirstTime;
+  std::vector<PartEntry> parts(3);
+  parts[0].time = {now - 30 * kDay, now - 20 * kDay};
+  parts[1].time = {now - 9 * kDay, now - 8 * kDay};
+  parts[2].time = {now - kDay, now};
+  const std::vector<size_t> first = {0}, none;
+  EXPECT_EQ(PickExpired(parts, now, now, kRetention), first);
+  EXPECT_EQ(PickExpired(parts, now, now + 3650 * kDay, kRetention), first);  // the clock jumps ahead
+  EXPECT_EQ(PickExpired(parts, now, now - 3650 * kDay, kRetention), none);   // and back: nothing is removed
+  parts[2].time.end = kMaxTimestamp;                                         // a record of the far future
+  EXPECT_EQ(PickExpired(parts, kMaxTimestamp, now, kRetention), first);
+  EXPECT_EQ(PickExpired(parts, kMaxTimestamp, now, 0), none);
 }
 
 TEST(DBTest, SaysWhyItCannotOpenAndChangesNothing) {
