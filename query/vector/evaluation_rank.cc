@@ -96,9 +96,8 @@ absl::Status Evaluation::EachRanked(const Expr& expr, const AggregationExpr& agg
     return ErrorOn(expr, "unknown aggregation operator " + QuotedText(aggregation.op));
   }
   ASSIGN_OR_RETURN(const std::vector<double> params, Scalar(*aggregation.param, times));
-  // What is wrong inside is wrong even if nothing is asked for, and without series no parameter is.
+  // First: what is wrong inside is wrong even if nothing is asked for.
   ASSIGN_OR_RETURN(Collected collected, Collect(*aggregation.inner, times));
-  if (collected.series.empty()) return absl::OkStatus();
   const double low = *std::min_element(params.begin(), params.end());
   const double high = *std::max_element(params.begin(), params.end());
   const bool any_nan = std::any_of(params.begin(), params.end(), [](double p) { return std::isnan(p); });
