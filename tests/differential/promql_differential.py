@@ -416,7 +416,7 @@ KNOWN = [(re.compile(pattern), reason) for pattern, reason in (
     (r"timestamp\(.*offset.*@", "timestamp() of @ forgets the offset in 3.5"),
     (r"(hour|minute|month|year|day_of_\w+|days_in_month)\(", "dates of NaN and infinities follow from the processor"),
     (r"absent.*\b(\w+)(!~|!=|=~).*\b\1=\"", "absent() of several matchers of one label: the storage sorts them in place"),
-    (r"histogram_(quantile|fraction)\(.*native", "histograms get the empty buckets of later ones of their chunk"),
+    (r"(histogram_(quantile|fraction)|changes)\(.*native", "histograms get the empty buckets of later ones of their chunk"),
     (r"\^.*%|%.*\^", "remainder of a huge number, which follows from its last digit"),
     (r"count_values.*(native|custom|__name__)", "last digit of a histogram's bounds in its text"),
     (r"count_values.*(atan2|exp|ln|log|sin|cos|tan|deg|rad|sqrt|stddev|stdvar|avg|quantile|\^)",
