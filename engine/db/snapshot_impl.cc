@@ -29,6 +29,8 @@ absl::Status CheckColumn(Table table, const ColumnRef& ref) {
 class ChainedScan : public Scan {
  public:
   ChainedScan(SourceList sources, const ScanSpec& spec) : sources_(std::move(sources)), spec_(spec) {
+    // A head without rows is nothing that could be read or ruled out.
+    for (const auto& source : sources_) total_ += source->Range(spec_.table).empty() ? 0 : 1;
     Refresh();
   }
 
@@ -54,11 +56,12 @@ class ChainedScan : public Scan {
   void Refresh() {
     stats_ = done_;
     if (scan_) stats_.Add(scan_->stats());
-    stats_.sources_total = sources_.size();
+    stats_.sources_total = total_;
   }
 
   const SourceList sources_;
   const ScanSpec spec_;
+  uint64_t total_ = 0;
   size_t at_ = 0;
   std::unique_ptr<Scan> scan_;
   ScanStats done_;
@@ -96,7 +99,8 @@ void MergeSamples(const SeriesData& newer, SeriesData* older) {
 class MergedSeriesScan : public SeriesScan {
  public:
   explicit MergedSeriesScan(SourceList sources) : sources_(std::move(sources)) {
-    stats_.sources_total = sources_.size();
+    for (const auto& source : sources_) total_ += source->SampleRange().empty() ? 0 : 1;
+    stats_.sources_total = total_;
   }
   absl::Status Open(const SeriesSpec& spec) {
     for (const auto& source : sources_) {
@@ -141,7 +145,7 @@ class MergedSeriesScan : public SeriesScan {
   void Refresh() {
     stats_ = {};
     for (const Input& input : inputs_) stats_.Add(input.scan->stats());
-    stats_.sources_total = sources_.size();
+    stats_.sources_total = total_;
   }
   static absl::Status Advance(Input* input) {
     input->data = {};
@@ -150,6 +154,7 @@ class MergedSeriesScan : public SeriesScan {
   }
 
   const SourceList sources_;
+  uint64_t total_ = 0;
   std::vector<Input> inputs_;
   ScanStats stats_;
 };

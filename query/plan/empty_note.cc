@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "query/plan/series_reason.h"
 #include "query/rows/cells.h"
 #include "query/syntax/errors.h"
 #include "query/syntax/parser.h"
@@ -15,6 +16,9 @@ namespace {
 
 std::string Verb(const PlanNode& node) {
   if (node.is_source) return "source";
+  // A line filter has no verb: `|= "text"`.
+  const std::string_view mark = std::string_view(node.text).substr(0, 2);
+  if (mark == "|=" || mark == "!=" || mark == "|~" || mark == "!~") return node.text;
   const size_t begin = node.text.find_first_not_of("| ");
   if (begin == std::string::npos || begin != 0) {
     const size_t from = begin == std::string::npos ? 0 : begin;
@@ -50,10 +54,13 @@ std::string WhyTable(const PlanNode& source, const QueryContext& context) {
   if (!extent.Overlaps(source.range)) {
     return "no data in the range " + RangeText(source.range) + "; data of `" + name + "` spans " + RangeText(extent);
   }
-  if (source.scan.rows_read == 0 && source.scan.sources_read == 0 && source.scan.sources_total > 0) {
-    return "indexes ruled out all " + std::to_string(source.scan.sources_total) + " parts";
+  std::string conditions;
+  for (const std::string& detail : source.details) {
+    if (detail.rfind("pushed ", 0) == 0) conditions += (conditions.empty() ? "`" : " and `") + detail.substr(7) + "`";
   }
-  return "no row of `" + name + "` in the range meets the conditions";
+  if (conditions.empty()) conditions = "the conditions";
+  const bool by_index = source.scan.rows_read == 0 && source.scan.sources_read == 0 && source.scan.sources_total > 0;
+  return "no row of `" + name + "` in the range meets " + conditions + (by_index ? ", as indexes show" : "");
 }
 
 // A selector that nothing matches, or two sides whose labels never meet.
@@ -66,10 +73,15 @@ std::string WhyVector(const Expr& wrapped, const PlanNode& source, PlanBuilder* 
     return "no data in the range " + RangeText(source.range) + "; samples span " + RangeText(extent);
   }
   const auto* binary = std::get_if<BinaryExpr>(&expr->node);
+  const bool set = binary != nullptr && (binary->op == BinaryOp::kOr || binary->op == BinaryOp::kUnless);
+  const std::string missing = set ? "" : WhyNoSeries(*expr, source.range, *context);
+  if (!missing.empty()) return missing;
   if (binary == nullptr) return "no series has a value there";
   PlanNode scratch;
-  const std::vector<Timestamp> times =
+  const auto grid =
       StepGrid(context->start, context->start == context->end ? 0 : context->step, TimeRange{context->start, context->end});
+  if (!grid.ok()) return "";
+  const std::vector<Timestamp>& times = *grid;
   if (times.empty()) return "no series has a value there";
   const auto left = builder->EvaluateAt(*binary->left, times, &scratch, 300 * kSecond);
   const auto right = builder->EvaluateAt(*binary->right, times, &scratch, 300 * kSecond);
@@ -87,6 +99,27 @@ std::string WhyVector(const Expr& wrapped, const PlanNode& source, PlanBuilder* 
   }
   return "label sets of the two sides never met: left for example " + ToString(left->series[0].labels) +
          ", right for example " + ToString(right->series[0].labels);
+}
+
+// What the matchers of samples{...} leave out.
+std::string WhySamples(const QueryAst& query, const PlanNode& source, QueryContext* context) {
+  const auto* events = std::get_if<EventSource>(&query.body->source);
+  if (events == nullptr || events->table != SourceTable::kSamples) return "";
+  const TimeRange extent = context->snapshot->SampleRange();
+  if (extent.empty()) return "there are no samples";
+  if (!extent.Overlaps(source.range)) {
+    return "no data in the range " + RangeText(source.range) + "; samples span " + RangeText(extent);
+  }
+  std::vector<PushedCondition> conditions;
+  for (const ExprPtr& matcher : events->spanset == nullptr ? std::vector<ExprPtr>() : events->spanset->matchers) {
+    std::vector<ExprPtr> conjuncts;
+    SplitConjuncts(matcher, &conjuncts);
+    for (const ExprPtr& conjunct : conjuncts) {
+      if (auto pushed = AsPushed(*conjunct, context)) conditions.push_back(*std::move(pushed));
+    }
+  }
+  std::string reason = WhyNoSeries(MatchersOf(conditions), source.range, *context);
+  return reason.empty() ? "no sample in the range meets the conditions" : reason;
 }
 
 const VectorSource* VectorOf(const QueryAst& query, const Pipeline& pipeline) {
@@ -115,8 +148,19 @@ void ListEmptyBranches(const PlanNode& node, std::vector<std::string>* reasons, 
 
 void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder* builder, QueryContext* context) {
   const std::vector<const PlanNode*> chain = ChainOf(root);
-  const auto first = std::find_if(chain.begin(), chain.end(), [](const PlanNode* node) { return node->rows == 0; });
+  auto first = std::find_if(chain.begin(), chain.end(), [](const PlanNode* node) { return node->rows == 0; });
   if (first == chain.end()) return;
+  // An answer can have rows behind an empty stage: a count of nothing is 0.
+  const auto after = std::find_if(first, chain.end(), [](const PlanNode* node) { return node->rows > 0; });
+  if (after != chain.end() && Verb(**after) != "stats") return;
+  if (first == chain.begin() && chain[0]->is_table && chain.size() > 1) {
+    // What only a line filter asked for is its doing, though the source already left it out.
+    const std::vector<std::string>& details = chain[0]->details;
+    const auto pushed = std::find_if(details.begin(), details.end(),
+                                     [](const std::string& detail) { return detail.rfind("pushed ", 0) == 0; });
+    const bool in_extent = context->snapshot->Range(chain[0]->table).Overlaps(chain[0]->range);
+    if (in_extent && pushed != details.end() && pushed->substr(7) == chain[1]->text) ++first;
+  }
   const auto position = static_cast<size_t>(first - chain.begin());
   std::string text = position == 0 ? "empty at the source `" + chain[0]->text + "`"
                                    : "empty after stage " + std::to_string(position) + " " + Verb(*chain[position]);
@@ -133,11 +177,13 @@ void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder
     if (!nearest.empty()) reason += ", " + nearest;
     if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) reasons.push_back(std::move(reason));
   }
-  if (position == 0) {
+  if (chain[0]->rows == 0) {
     if (chain[0]->is_table) {
       reasons.push_back(WhyTable(*chain[0], *context));
     } else if (const VectorSource* vector = VectorOf(query, *query.body)) {
       reasons.push_back(WhyVector(*vector->expr, *chain[0], builder, context));
+    } else {
+      reasons.push_back(WhySamples(query, *chain[0], context));
     }
   }
   for (const PlanNode* node : chain) ListEmptyBranches(*node, &reasons, *context);

@@ -7,7 +7,8 @@
 
 namespace braid {
 
-// Adds the note "empty". REQUIRES: the plan has run to its end and gave no rows.
+// Adds the note "empty" if the answer has no rows, or only what `stats` makes of none. REQUIRES: the plan has run to
+// its end.
 void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder* builder, QueryContext* context);
 
 }  // namespace braid

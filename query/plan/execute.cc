@@ -130,7 +130,7 @@ class PlanReader : public ResultReader {
 
   void Finish() {
     done_ = true;
-    if (rows_ == 0) ExplainEmptyAnswer(*ast_, *root_, &builder_, context_.get());
+    ExplainEmptyAnswer(*ast_, *root_, &builder_, context_.get());
     summary_.notes = context_->notes();
     summary_.stages = ReportStages(*root_);
     if (ast_->explain == QueryAst::ExplainMode::kAnalyze) summary_.explain = ExplainText(*root_, true);

@@ -105,11 +105,18 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::Build(const Pipeline& pipeline, size_
   const std::optional<uint64_t> last = std::exchange(down.last, std::nullopt);
   down.ordered = false;
   down.carry_order = true;
+  std::shared_ptr<Slices> slices;
+  if (first || last) {
+    slices = std::make_shared<Slices>();
+    slices->backwards = !first;
+    slices->wanted = first ? *first : *last;
+    down.slices = slices;
+  }
   ASSIGN_OR_RETURN(BuiltPipeline built, BuildUnordered(pipeline, stages, std::move(down)));
   std::optional<std::vector<std::string>> keep;
   const ColumnNeeds& needs = needs_.At(pipeline, stages);
   if (!needs.all) keep.emplace(needs.names.begin(), needs.names.end());
-  built.op = MakeSourceOrder(std::move(built.op), std::move(keep), first, last, context_);
+  built.op = MakeSourceOrder(std::move(built.op), std::move(keep), first, last, std::move(slices), context_);
   if (first || last) {
     built.node->details.push_back((first ? "first " : "last ") + std::to_string(first ? *first : *last));
   }

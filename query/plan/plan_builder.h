@@ -66,6 +66,7 @@ class PlanBuilder {
   absl::StatusOr<BuiltPipeline> BuildTable(const Pipeline& pipeline, const EventSource& source, Pushdown down);
   absl::StatusOr<BuiltPipeline> BuildSamples(const Pipeline& pipeline, const EventSource& source, Pushdown down);
   absl::StatusOr<BuiltPipeline> BuildVector(const Pipeline& pipeline, const VectorSource& source, const Pushdown& down);
+  void HintAtGaps(const Expr& expr);  // steps that a range selector does not reach across
   absl::StatusOr<BuiltPipeline> BuildLet(const Pipeline& pipeline, const LetRef& let, Pushdown down);
   absl::StatusOr<OperatorPtr> FilterMatchers(OperatorPtr op, const Spanset* spanset, PlanNode* node);
 

@@ -108,7 +108,9 @@ absl::StatusOr<RowSet> PlanBuilder::RowsOfSet(const InExpr& in, const std::vecto
       SpanId span;
       const std::string text(cell.text);
       if ((type == Type::kTraceId && !ParseTraceId(text, &trace)) || (type == Type::kSpanId && !ParseSpanId(text, &span))) {
-        return ErrorAt(value.place, "E068", "\"" + text + "\" is not an id", "hex digits, dashes allowed");
+        return ErrorAt(value.place, "E068", "\"" + text + "\" is not an id",
+                       in.set_param.empty() ? "hex digits, dashes allowed"
+                                            : "a parameter holds one value; write several as `in ($a, $b)`");
       }
       if (IsEnum(type) && !ParseEnumWord(type, text)) {
         return ErrorAt(value.place, "E068", "'" + text + "' is not a " + std::string(ToString(type)),

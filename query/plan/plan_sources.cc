@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "query/plan/plan_builder.h"
+#include "query/plan/query_range.h"
+#include "query/plan/series_reason.h"
 #include "query/plan/span_source.h"
 #include "query/rows/status_macros.h"
+#include "query/syntax/literals.h"
 #include "query/syntax/parser.h"
 
 namespace braid {
@@ -99,6 +102,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildTable(const Pipeline& pipeline, 
     node->rows_estimated = std::min(node->rows_estimated, 20.0 * static_cast<double>(scan.spec.trace_ids->size()));
   }
   node->bytes_estimated = node->rows_estimated * columns.EstimateRowBytes(names);
+  if (down.slices != nullptr) CutIntoSlices(columns, down.slices, context_, &scan);
   ASSIGN_OR_RETURN(built.op, OpenTableScan(std::move(scan), context_, node));
   ASSIGN_OR_RETURN(built.op, FilterMatchers(std::move(built.op), spanset, node));
   built.op = Measure(std::move(built.op), node);
@@ -167,8 +171,8 @@ absl::StatusOr<VectorResult> PlanBuilder::EvaluateAt(const Expr& expr, const std
 absl::StatusOr<VectorResult> PlanBuilder::EvaluateOperand(const Pipeline& pipeline, const std::vector<Timestamp>& times,
                                                           PlanNode* node) {
   if (const Expr* vector = PureVector(pipeline)) return EvaluateAt(*vector, times, node, 300 * kSecond);
-  const std::vector<Timestamp> grid =
-      StepGrid(context_->start, context_->start == context_->end ? 0 : context_->step, BaseRange());
+  ASSIGN_OR_RETURN(const std::vector<Timestamp> grid,
+                   StepGrid(context_->start, context_->start == context_->end ? 0 : context_->step, BaseRange()));
   const auto evaluate = [&](PlanBuilder* builder, TimeRange range,
                             const std::vector<Timestamp>& at) -> absl::StatusOr<VectorResult> {
     Pushdown down;
@@ -207,9 +211,10 @@ absl::StatusOr<VectorResult> PlanBuilder::EvaluateOperand(const Pipeline& pipeli
   }
   constexpr size_t kInstantsMax = 1000;
   if (times.size() > kInstantsMax) {
-    return absl::ResourceExhaustedError("E085: a pipeline inside a vector expression would be run for each of " +
-                                        std::to_string(times.size()) + " instants; at most " +
-                                        std::to_string(kInstantsMax) + " are allowed");
+    return ErrorAt(pipeline.place, "E085",
+                   "a pipeline inside a vector expression would be run for each of " + std::to_string(times.size()) +
+                       " instants; at most " + std::to_string(kInstantsMax) + " are allowed",
+                   "take a longer step or a shorter range");
   }
   std::map<Labels, VectorSeries> series;
   for (size_t i = 0; i < times.size(); ++i) {
@@ -228,6 +233,20 @@ absl::StatusOr<VectorResult> PlanBuilder::EvaluateOperand(const Pipeline& pipeli
   return all;
 }
 
+void PlanBuilder::HintAtGaps(const Expr& expr) {
+  // Who names a step means it.
+  const Duration step = context_->step;
+  if (context_->start == context_->end || step != DefaultStep(context_->end - context_->start)) return;
+  std::vector<const Selector*> selectors;
+  CollectSelectors(expr, &selectors);
+  for (const Selector* selector : selectors) {
+    if (!selector->range || *selector->range >= step) continue;
+    context_->AddNote("hint", "step " + PrintDuration(step) + " is longer than the window [" +
+                                  PrintDuration(*selector->range) + "]: most samples are not seen; pass start, end and step");
+    return;
+  }
+}
+
 absl::StatusOr<BuiltPipeline> PlanBuilder::BuildVector(const Pipeline& pipeline, const VectorSource& source,
                                                        const Pushdown& down) {
   BuiltPipeline built;
@@ -235,7 +254,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildVector(const Pipeline& pipeline,
   const Duration step = context_->start == context_->end ? 0 : context_->step;
   TimeRange range = down.range;
   // Conditions on the time leave steps out; the series at the others stay what they are.
-  const std::vector<Timestamp> times = StepGrid(context_->start, step, range);
+  ASSIGN_OR_RETURN(const std::vector<Timestamp> times, StepGrid(context_->start, step, range));
   RowSet rows;
   rows.schema.kind = Kind::kSeries;
   rows.schema.columns = {{"time", Type::kTimestamp}, {"value", Type::kDouble}};
@@ -247,6 +266,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildVector(const Pipeline& pipeline,
     }
     for (const SchemaColumn& column : rows.schema.columns) rows.rows.columns.push_back(ColumnBuilder(column.type).Finish());
   } else {
+    HintAtGaps(*source.expr);
     ASSIGN_OR_RETURN(const VectorResult vector, EvaluateAt(*source.expr, times, built.node.get(), 300 * kSecond));
     built.node->details.push_back("series " + std::to_string(vector.series.size()) + "  steps " +
                                   std::to_string(times.size()));

@@ -1,5 +1,6 @@
 #include "query/plan/plan_tree.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -66,7 +67,9 @@ void Explain(const PlanNode& node, bool analyze, int depth, std::string* out) {
   if (!node.role.empty()) *out += node.role + ": ";
   *out += node.text;
   if (node.is_source && node.scan.sources_total > 0) {
-    *out += "  parts " + std::to_string(node.scan.sources_read) + "/" + std::to_string(node.scan.sources_total);
+    // What a plan that was not run reads is not known yet.
+    *out += "  parts " + (analyze ? std::to_string(node.scan.sources_read) : std::string("?")) + "/" +
+            std::to_string(node.scan.sources_total);
     if (analyze) *out += "  blocks " + Grouped(node.scan.blocks_read) + "/" + Grouped(node.scan.blocks_total);
   }
   for (const std::string& detail : node.details) *out += "  " + detail;
@@ -75,7 +78,8 @@ void Explain(const PlanNode& node, bool analyze, int depth, std::string* out) {
     for (const std::string& index : node.scan.indexes) *out += " [" + index + "]";
   }
   if (!analyze && node.rows_estimated >= 0) {
-    *out += "  estimated " + Grouped(static_cast<uint64_t>(node.rows_estimated)) + " rows, " + Bytes(node.bytes_estimated);
+    *out += "  estimated " + Grouped(static_cast<uint64_t>(node.rows_estimated)) + " rows";
+    if (node.bytes_estimated >= 0) *out += ", " + Bytes(node.bytes_estimated);
   }
   if (analyze) {
     if (node.ran) {
@@ -91,9 +95,16 @@ void Explain(const PlanNode& node, bool analyze, int depth, std::string* out) {
   for (const auto& child : node.children) Explain(*child, analyze, depth + 1, out);
 }
 
+// Stored bytes that all sources will read, or -1 if that is not known of every one.
 double SumEstimates(const PlanNode& node) {
-  double sum = node.bytes_estimated < 0 ? 0 : node.bytes_estimated;
-  for (const auto& child : node.children) sum += SumEstimates(*child);
+  const bool reads = node.is_source && node.children.empty();
+  if (reads && node.bytes_estimated < 0) return -1;
+  double sum = std::max(node.bytes_estimated, 0.0);
+  for (const auto& child : node.children) {
+    const double below = SumEstimates(*child);
+    if (below < 0) return -1;
+    sum += below;
+  }
   return sum;
 }
 
@@ -130,8 +141,8 @@ std::string ExplainText(const PlanNode& root, bool analyze) {
   Explain(root, analyze, 0, &text);
   if (analyze) {
     text += "read " + Bytes(static_cast<double>(SumRead(root))) + "\n";
-  } else {
-    text += "estimated read " + Bytes(SumEstimates(root)) + "\n";
+  } else if (const double bytes = SumEstimates(root); bytes >= 0) {
+    text += "estimated read " + Bytes(bytes) + "\n";
   }
   return text;
 }

@@ -40,6 +40,14 @@ struct PushedSet {
   bool planned_only = false;       // explain without running: the set is not known
 };
 
+// Between a scan and source order that takes only first or last rows: the scan reads its range in slices of time, one
+// behind the other, until source order has enough.
+struct Slices {
+  bool backwards = false;  // from the end of the range to its start: for last rows
+  uint64_t wanted = 0;     // rows
+  bool enough = false;     // set by source order; rows of further slices come behind those that it has
+};
+
 struct Pushdown {
   TimeRange range;             // the times asked for
   std::vector<PushedCondition> conditions;
@@ -50,6 +58,7 @@ struct Pushdown {
   bool carry_order = false;  // the columns of source order must be among those given
   std::optional<uint64_t> first;
   std::optional<uint64_t> last;
+  std::shared_ptr<Slices> slices;  // below the source order that cuts to `first` or `last`
 
   void DropConditions() {
     conditions.clear();

@@ -8,6 +8,8 @@
 #include "query/rows/column_concat.h"
 #include "query/rows/reservation.h"
 #include "query/rows/status_macros.h"
+#include "query/rows/time_text.h"
+#include "query/syntax/parser.h"
 
 namespace braid {
 namespace {
@@ -15,6 +17,10 @@ namespace {
 // A bounded source order sorts and cuts whenever it holds so many times more rows than are wanted, or so many.
 constexpr size_t kPruneFactor = 4;
 constexpr size_t kPruneRowsMin = 65'536;
+// Rows that the first slice of a range should hold, and how much wider each further one is: conditions may leave little
+// of every slice, and opening a scan costs something.
+constexpr double kSliceRows = 16'384;
+constexpr Duration kSliceGrowth = 4;
 
 Timestamp ShiftBack(Timestamp time, Duration offset) {
   if (time == kMinTimestamp || time == kMaxTimestamp) return time;
@@ -26,7 +32,13 @@ Timestamp ShiftBack(Timestamp time, Duration offset) {
 // Narrows `*range` by `time op value`.
 void ApplyTimeCondition(const PushedCondition& condition, TimeRange* range) {
   if (condition.values.size() != 1) return;
-  const CellView value = CellAt(condition.values[0], 0);
+  CellView value = CellAt(condition.values[0], 0);
+  if (value.type == Type::kString) {
+    const auto time = TimeOfText(value.text);
+    if (!time) return;  // the binder answers the error
+    value.type = Type::kTimestamp;
+    value.integer = *time;
+  }
   if (value.type != Type::kTimestamp) return;
   switch (condition.op) {
     case Predicate::Op::kGreater:
@@ -66,27 +78,34 @@ class TableScanOperator : public Operator {
     TakeStats();
   }
 
+  // REQUIRES: `range` is what the slices are cut of; the first is open.
+  void SliceRange(TimeRange range) { range_ = range; }
+
   const Schema& schema() const override { return plan_.schema; }
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     if (scan_ == nullptr) return false;
     RETURN_IF_ERROR(context_->CheckAlive());
     RecordBatch stored;
-    ASSIGN_OR_RETURN(const bool more, scan_->Next(&stored));
-    TakeStats();
-    if (!more) {
+    while (true) {
+      ASSIGN_OR_RETURN(const bool more, scan_->Next(&stored));
+      TakeStats();
+      if (more) break;
       for (const std::string& damaged : scan_->stats().damaged) {
         context_->AddNote("partial", "rows are missing: " + damaged);
       }
-      return false;
+      ASSIGN_OR_RETURN(const bool opened, OpenNextSlice());
+      if (!opened) return false;
+      RETURN_IF_ERROR(context_->CheckAlive());
     }
     const uint64_t limit = context_->limits.scan_bytes_max;
     if (limit != 0) {
-      context_->scanned_bytes += scan_->stats().bytes_read - counted_bytes_;
-      counted_bytes_ = scan_->stats().bytes_read;
+      const uint64_t bytes = closed_.bytes_read + scan_->stats().bytes_read;
+      context_->scanned_bytes += bytes - counted_bytes_;
+      counted_bytes_ = bytes;
       if (context_->scanned_bytes > limit) {
-        return absl::ResourceExhaustedError("E085: the query reads more than its limit of " + std::to_string(limit) +
-                                            " stored bytes; narrow its range or its conditions, or raise the limit");
+        return MakeError({"E085", "the query reads more than its limit of " + std::to_string(limit) + " stored bytes", 1, 1, 1,
+                          "narrow its range or its conditions, or raise the limit"});
       }
     }
     batch->num_rows = stored.num_rows;
@@ -104,7 +123,40 @@ class TableScanOperator : public Operator {
 
  private:
   void TakeStats() {
-    if (node_ != nullptr && scan_ != nullptr) node_->scan = scan_->stats();
+    if (node_ != nullptr && scan_ != nullptr) node_->scan = Together(closed_, scan_->stats());
+  }
+
+  // Slices look at the same parts again.
+  static ScanStats Together(const ScanStats& closed, const ScanStats& open) {
+    ScanStats all = closed;
+    all.Add(open);
+    all.sources_total = std::max(closed.sources_total, open.sources_total);
+    all.sources_read = std::min(all.sources_read, all.sources_total);
+    all.blocks_total = std::max(closed.blocks_total, open.blocks_total);
+    all.blocks_read = std::min(all.blocks_read, all.blocks_total);
+    return all;
+  }
+
+  // False if no further slice is wanted or left.
+  absl::StatusOr<bool> OpenNextSlice() {
+    if (plan_.slices == nullptr || plan_.slices->enough) return false;
+    TimeRange& slice = plan_.spec.time;
+    if (plan_.slices->backwards ? slice.start <= range_.start : slice.end >= range_.end) return false;
+    // Where rows of all times stand together, as spans by trace, a slice costs as much as the rest at once.
+    const bool cheap = 2 * static_cast<double>(scan_->stats().rows_read) < plan_.rows_estimated;
+    if (!cheap || __builtin_mul_overflow(plan_.slice_width, kSliceGrowth, &plan_.slice_width)) {
+      plan_.slice_width = kMaxTimestamp;
+    }
+    if (plan_.slices->backwards) {
+      slice.end = slice.start - 1;
+      slice.start = std::max(range_.start, ShiftBack(slice.end, plan_.slice_width));
+    } else {
+      slice.start = slice.end + 1;
+      slice.end = std::min(range_.end, ShiftBack(slice.start, -plan_.slice_width));
+    }
+    closed_ = Together(closed_, scan_->stats());
+    ASSIGN_OR_RETURN(scan_, context_->snapshot->OpenScan(plan_.spec));
+    return true;
   }
 
   static Column Combine(RecordBatch* stored, const std::vector<size_t>& parts) {
@@ -126,14 +178,21 @@ class TableScanOperator : public Operator {
   std::unique_ptr<Scan> scan_;
   QueryContext* context_;
   PlanNode* node_;
+  TimeRange range_;
+  ScanStats closed_;  // of the slices before
   uint64_t counted_bytes_ = 0;
 };
 
 class SourceOrder : public Operator {
  public:
   SourceOrder(OperatorPtr input, std::optional<std::vector<std::string>> keep, std::optional<uint64_t> first,
-              std::optional<uint64_t> last, QueryContext* context)
-      : input_(std::move(input)), first_(first), last_(last), context_(context), reservation_(context, "source order") {
+              std::optional<uint64_t> last, std::shared_ptr<Slices> slices, QueryContext* context)
+      : input_(std::move(input)),
+        first_(first),
+        last_(last),
+        slices_(std::move(slices)),
+        context_(context),
+        reservation_(context, "source order") {
     const Schema& from = input_->schema();
     schema_.kind = from.kind;
     for (size_t i = 0; i < from.columns.size(); ++i) {
@@ -182,6 +241,7 @@ class SourceOrder : public Operator {
       if (batch.num_rows == 0) continue;
       for (size_t i = 0; i < held.size(); ++i) held[i].Append(batch.columns[i]);
       num_held += batch.num_rows;
+      if (slices_ != nullptr && num_held >= wanted) slices_->enough = true;
       if (num_held <= hold) continue;
       RecordBatch rows = finish();
       std::vector<uint32_t> order = OrderOf(rows);
@@ -243,6 +303,7 @@ class SourceOrder : public Operator {
   OperatorPtr input_;
   std::optional<uint64_t> first_;
   std::optional<uint64_t> last_;
+  std::shared_ptr<Slices> slices_;
   QueryContext* context_;
   Reservation reservation_;
   Schema schema_;
@@ -377,20 +438,47 @@ TableScan PlanTableScan(const TableColumns& columns, const std::vector<std::stri
   return scan;
 }
 
+void CutIntoSlices(const TableColumns& columns, std::shared_ptr<Slices> slices, QueryContext* context, TableScan* scan) {
+  // Rows of traces are found by index, at any time.
+  if (scan->empty || scan->spec.trace_ids != nullptr || !context->use_indexes) return;
+  const TimeRange extent = context->snapshot->Range(scan->spec.table);
+  const TimeRange range{std::max(scan->spec.time.start, extent.start), std::min(scan->spec.time.end, extent.end)};
+  if (extent.empty() || range.empty()) return;
+  const double rows = columns.EstimateRows(range);
+  const double target = std::max(kSliceRows, 2 * static_cast<double>(slices->wanted));
+  if (rows <= 2 * target) return;
+  const double length = static_cast<double>(range.end) - static_cast<double>(range.start);
+  scan->slice_width = static_cast<Duration>(std::clamp(length * target / rows, 1.0, 4e18));
+  scan->slices = std::move(slices);
+  scan->rows_estimated = rows;
+  scan->spec.time = range;
+}
+
 absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context, PlanNode* node) {
   std::unique_ptr<Scan> opened;
+  const TimeRange range = scan.spec.time;
+  if (scan.slices != nullptr) {
+    TimeRange& slice = scan.spec.time;
+    if (scan.slices->backwards) {
+      slice.start = std::max(range.start, ShiftBack(range.end, scan.slice_width));
+    } else {
+      slice.end = std::min(range.end, ShiftBack(range.start, -scan.slice_width));
+    }
+  }
   if (!scan.empty) {
     ASSIGN_OR_RETURN(opened, context->snapshot->OpenScan(scan.spec));
   } else if (node != nullptr) {
     node->details.push_back("not read: a set is empty");
   }
-  OperatorPtr op = std::make_unique<TableScanOperator>(std::move(scan), std::move(opened), context, node);
-  return op;
+  auto op = std::make_unique<TableScanOperator>(std::move(scan), std::move(opened), context, node);
+  op->SliceRange(range);
+  return OperatorPtr(std::move(op));
 }
 
 OperatorPtr MakeSourceOrder(OperatorPtr input, std::optional<std::vector<std::string>> keep,
-                            std::optional<uint64_t> first, std::optional<uint64_t> last, QueryContext* context) {
-  return std::make_unique<SourceOrder>(std::move(input), std::move(keep), first, last, context);
+                            std::optional<uint64_t> first, std::optional<uint64_t> last,
+                            std::shared_ptr<Slices> slices, QueryContext* context) {
+  return std::make_unique<SourceOrder>(std::move(input), std::move(keep), first, last, std::move(slices), context);
 }
 
 }  // namespace braid

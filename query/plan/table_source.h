@@ -53,6 +53,9 @@ struct TableScan {
   std::vector<std::vector<size_t>> parts;  // per column of the schema: columns of the scan, the first not null counts
   Duration offset = 0;                     // added to the times
   bool empty = false;                      // a set ruled everything out: nothing is read
+  std::shared_ptr<Slices> slices;          // null: all of `spec.time` at once
+  Duration slice_width = 0;                // of the first slice
+  double rows_estimated = 0;               // in all slices
 };
 
 // Conditions of `down` that the scan can use go into its spec; those used are described in `*details`. The time range
@@ -60,13 +63,18 @@ struct TableScan {
 TableScan PlanTableScan(const TableColumns& columns, const std::vector<std::string>& names, const Pushdown& down,
                         Duration offset, QueryContext* context, std::vector<std::string>* details);
 
+// Lets the scan read slice after slice if its range holds many more rows than are wanted.
+void CutIntoSlices(const TableColumns& columns, std::shared_ptr<Slices> slices, QueryContext* context, TableScan* scan);
+
 // Opens the scan at once; damaged blocks become notes "partial". `node` gets the scan's counters.
 absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context, PlanNode* node);
 
 // Rows in (time, stream, trace_id, span_id, arrival) order, with the columns `keep` of the input (all but `stream` if
-// unset). `first` / `last`: only so many are wanted. Blocking.
+// unset). `first` / `last`: only so many are wanted; `slices` (may be null) tells the scan below when they are there.
+// Blocking.
 OperatorPtr MakeSourceOrder(OperatorPtr input, std::optional<std::vector<std::string>> keep,
-                            std::optional<uint64_t> first, std::optional<uint64_t> last, QueryContext* context);
+                            std::optional<uint64_t> first, std::optional<uint64_t> last,
+                            std::shared_ptr<Slices> slices, QueryContext* context);
 // The columns that source order needs and that the table has.
 std::vector<std::string> SourceOrderColumns(Table table);
 

@@ -11,6 +11,7 @@
 #include "query/rows/row_order.h"
 #include "query/rows/select_rows.h"
 #include "query/rows/status_macros.h"
+#include "query/syntax/parser.h"
 
 namespace braid {
 namespace {
@@ -284,9 +285,9 @@ class JoinOperator : public Operator {
 
   absl::Status CheckPairs(uint64_t pairs) const {
     if (pairs <= context_->limits.pairs_per_row_max) return absl::OkStatus();
-    return absl::ResourceExhaustedError("E085: a left row of the join with `" + spec_.name + "` matches more than " +
-                                        std::to_string(context_->limits.pairs_per_row_max) +
-                                        " rows; add a key, narrow the window, or aggregate the right side first");
+    return MakeError({"E085", "a left row of the join with `" + spec_.name + "` matches more than " +
+                                  std::to_string(context_->limits.pairs_per_row_max) + " rows", 1, 1, 1,
+                      "add a key, narrow the window, or aggregate the right side first"});
   }
 
   OperatorPtr left_;

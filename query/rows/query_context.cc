@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "query/rows/operator.h"
+#include "query/syntax/parser.h"
 
 namespace braid {
 namespace {
@@ -37,10 +38,9 @@ absl::Status QueryContext::CheckAlive() const {
 
 absl::Status QueryContext::Reserve(uint64_t bytes, const char* owner) {
   if (bytes > limits.memory_bytes_max || reserved_ > limits.memory_bytes_max - bytes) {
-    return absl::ResourceExhaustedError("E081: " + std::string(owner) + " needs " + InMiB(bytes) + " more, but " +
-                                        InMiB(reserved_) + " of the query's memory limit of " +
-                                        InMiB(limits.memory_bytes_max) +
-                                        " are in use; narrow the range, keep fewer columns or raise the limit");
+    return MakeError({"E081", std::string(owner) + " needs " + InMiB(bytes) + " more, but " + InMiB(reserved_) +
+                                  " of the query's memory limit of " + InMiB(limits.memory_bytes_max) + " are in use",
+                      1, 1, 1, "narrow the range, keep fewer columns or raise the limit"});
   }
   reserved_ += bytes;
   return absl::OkStatus();

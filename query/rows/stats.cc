@@ -9,6 +9,7 @@
 #include "query/rows/reservation.h"
 #include "query/rows/row_order.h"
 #include "query/rows/status_macros.h"
+#include "query/syntax/parser.h"
 
 namespace braid {
 namespace {
@@ -48,9 +49,8 @@ class Groups {
     }
     table_.Assign(keys, batch.num_rows, numbers);
     if (table_.size() > context_->limits.groups_max) {
-      return absl::ResourceExhaustedError(
-          "E085: stats has more than " + std::to_string(context_->limits.groups_max) +
-          " groups; group by fewer or coarser columns, filter first, or raise the limit");
+      return MakeError({"E085", "stats has more than " + std::to_string(context_->limits.groups_max) + " groups", 1, 1, 1,
+                        "group by fewer or coarser columns, filter first, or raise the limit"});
     }
     return absl::OkStatus();
   }

@@ -139,7 +139,7 @@ bool Parser::Close(TokenType type, const Place& opening, std::string_view contex
 
 bool Parser::CountOperator(const Place& place) {
   if (++operators_ <= kOperatorsMax) return true;
-  return Fail(place, "E083", "more than 500 operators in one expression", "pass long lists as a $parameter, or use a pattern");
+  return Fail(place, "E083", "more than 500 operators in one expression", "write long lists as `x in (...)`, or use a pattern");
 }
 
 std::vector<std::string_view> Parser::LetNames() const {

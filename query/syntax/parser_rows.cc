@@ -6,6 +6,19 @@
 #include "query/syntax/parser_state.h"
 
 namespace braid {
+namespace {
+
+// `p95` and `median` as other languages call quantiles; "" for anything else.
+std::string AsQuantile(std::string_view function, std::string_view column) {
+  std::string digits;
+  if (function == "median") digits = "5";
+  if (function.size() >= 2 && function.size() <= 5 && function[0] == 'p') digits = std::string(function.substr(1));
+  if (digits.empty() || digits == "100" || digits.find_first_not_of("0123456789") != std::string::npos) return "";
+  if (function[0] == 'p' && digits.size() == 1) digits = "0" + digits;
+  return "quantile(0." + digits + ", " + std::string(column) + ")";
+}
+
+}  // namespace
 
 ExprPtr Parser::ParseRowPrimary() {
   const size_t first = at_;
@@ -97,6 +110,9 @@ ExprPtr Parser::ParseRowCall(size_t first) {
   const RowFunction* function = FindRowFunction(call.function);
   if (function == nullptr) {
     std::string hint = DidYouMean(call.function, RowFunctionNames());
+    if (const std::string quantile = AsQuantile(call.function, Is(TokenType::kName, 1) ? TextOf(Peek(1)) : "x"); !quantile.empty()) {
+      hint = "write " + quantile;
+    }
     if (FindVectorFunction(call.function) != nullptr) hint = "PromQL's functions stand before the first `|`";
     return Fail(name.place, "E060", "unknown function with name \"" + call.function.substr(0, 100) + "\"",
                 std::move(hint));

@@ -90,7 +90,7 @@ bool Parser::ParseVerb(Stage* stage) {
     WhereStage where;
     where.condition = ParseExpr(Position::kRow);
     stage->node = where;
-    return where.condition != nullptr;
+    return where.condition != nullptr && !AtForeignOperator();
   }
   if (AcceptWord("extend")) {
     ExtendStage extend;
@@ -215,6 +215,33 @@ bool Parser::ParseVerb(Stage* stage) {
   return UnknownVerb();
 }
 
+// `message contains "x"` as other languages write it, behind a column.
+bool Parser::AtForeignOperator() {
+  if (!Is(TokenType::kName) || !Is(TokenType::kString, 1)) return false;
+  const Token* const before = at_ == 0 ? nullptr : &list_.tokens[at_ - 1];
+  const std::string column = before != nullptr && before->type == TokenType::kName ? std::string(TextOf(*before)) : "x";
+  const std::string text(TextOf(Peek(1)));
+  struct Foreign {
+    std::string_view word;
+    std::string hint;
+  };
+  const std::string regex = "write " + column + " =~ \"...\"";
+  const Foreign kOperators[] = {{"contains", "write contains(" + column + ", " + text + ")"},
+                                {"has", "write contains(" + column + ", " + text + ")"},
+                                {"startswith", regex + ", which matches the whole text: \"start.*\""},
+                                {"endswith", regex + ", which matches the whole text: \".*end\""},
+                                {"like", regex + ", a regular expression for the whole text"},
+                                {"ilike", regex + ", a regular expression for the whole text: \"(?i)...\""},
+                                {"matches", regex + ", a regular expression for the whole text"},
+                                {"is", "write " + column + " = " + text}};
+  for (const Foreign& foreign : kOperators) {
+    if (!IsAnyCaseWord(foreign.word)) continue;
+    Unexpected("`where`", "an operator", foreign.hint);
+    return true;
+  }
+  return false;
+}
+
 bool Parser::UnknownVerb() {
   if (!Is(TokenType::kName)) return Unexpected("", "a stage", "stages: where, extend, keep, stats, join, sort, limit, ...");
   const size_t first = at_;
@@ -319,7 +346,11 @@ bool Parser::ParseStats(StatsStage* stats) {
     aggregates_allowed_ = false;
     if (!good) return false;
     if (!aggregate_seen_) {
-      return Fail(item.place, "E052", "`" + item.text + "` is not an aggregate", "to group by it write `by (" + item.text + ")`");
+      const RowFunction* function = FindRowFunction(item.text);
+      const bool bare = function != nullptr && function->aggregate;
+      return Fail(item.place, "E052", "`" + item.text + "` is not an aggregate",
+                  bare ? "write " + item.text + (function->args_min == 0 ? "()" : "(...)")
+                       : "to group by it write `by (" + item.text + ")`");
     }
     aggregate_seen_ = false;
     stats->aggregates.push_back(std::move(item));

@@ -139,6 +139,7 @@ class Parser {
   bool ParseStages(Pipeline* pipeline, Flow* flow);
   bool ParseOneStage(Stage* stage);
   bool ParseVerb(Stage* stage);
+  bool AtForeignOperator();  // the error is made
   bool UnknownVerb();
   bool ParseItems(std::vector<Item>* items);           // a, b = c
   bool ParseGroupItems(std::vector<Item>* items, std::string_view clause);  // (a, b = c)

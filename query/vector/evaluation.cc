@@ -41,10 +41,9 @@ absl::Status Evaluation::MemoryHold::Add(uint64_t bytes) {
   bytes_ += bytes;
   owner_->memory_bytes_ += bytes;
   if (owner_->memory_bytes_ <= owner_->context_.limits.memory_bytes_max) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      "E081: the series of this expression need more than memory_bytes_max = " +
-      std::to_string(owner_->context_.limits.memory_bytes_max) +
-      " bytes; select fewer series, a shorter range or a longer step, or raise the limit");
+  return MakeError({"E081", "the series of this expression need more than memory_bytes_max = " +
+                                std::to_string(owner_->context_.limits.memory_bytes_max) + " bytes", 1, 1, 1,
+                    "select fewer series, a shorter range or a longer step, or raise the limit"});
 }
 
 absl::Status SeriesMerger::Add(EvalSeries&& series) {
@@ -310,9 +309,10 @@ absl::StatusOr<VectorResult> Evaluation::Finish(const Expr& expr, std::vector<Ev
   }
   collected = merger.Take();
   if (collected.size() > context_.limits.series_max) {
-    return absl::ResourceExhaustedError(
-        "E085: the result has " + std::to_string(collected.size()) + " series, more than series_max = " +
-        std::to_string(context_.limits.series_max) + "; aggregate or select fewer, or raise the limit");
+    return ErrorAt(expr.place, "E085",
+                   "the result has " + std::to_string(collected.size()) + " series, more than series_max = " +
+                       std::to_string(context_.limits.series_max),
+                   "aggregate or select fewer, or raise the limit");
   }
   VectorResult result;
   result.series.reserve(collected.size());

@@ -242,9 +242,9 @@ absl::StatusOr<VectorResult> Evaluation::RunMatrix(const Expr& expr, const Insta
     }
   }
   if (result.matrix.size() > context_.limits.series_max) {
-    return absl::ResourceExhaustedError(
-        "E085: the result has more series than series_max = " + std::to_string(context_.limits.series_max) +
-        "; select fewer or raise the limit");
+    return ErrorAt(expr.place, "E085",
+                   "the result has more series than series_max = " + std::to_string(context_.limits.series_max),
+                   "select fewer or raise the limit");
   }
   return result;
 }
