@@ -1,8 +1,11 @@
 // What the cases cannot show: plans, reports, limits, cancelling, forms of answers, and filters against a naive model.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <random>
 
@@ -96,6 +99,114 @@ TEST(Plan, StagesReportRows) {
   EXPECT_EQ(stages[1].rows_out, 1U);
   EXPECT_EQ(stages[2].rows_in, 1U);
   EXPECT_EQ(stages[2].rows_out, 1U);
+}
+
+// Log records in an order of their own, two per instant, every thousandth an error.
+std::unique_ptr<DB> LoadMany(int records, const std::string& folder) {
+  Options options;
+  options.durability = Durability::kBuffered;
+  options.background_work = false;
+  auto opened = DB::Open(options, folder);
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  if (!opened.ok()) return nullptr;
+  std::unique_ptr<DB> db = *std::move(opened);
+  std::mt19937_64 random(7);
+  std::vector<int> numbers(static_cast<size_t>(records));
+  for (int i = 0; i < records; ++i) numbers[static_cast<size_t>(i)] = i;
+  std::shuffle(numbers.begin(), numbers.end(), random);
+  std::string text = "load_logs\n";
+  for (const int number : numbers) {
+    text += "  " + std::to_string(number / 2 * 10) + "ms " + (number % 2 == 0 ? "a" : "b") +
+            (number % 1000 == 999 ? " error" : " info") + " \"m" + std::to_string(number) + "\"\n";
+  }
+  WriteBatch batch;
+  EXPECT_EQ(ParseLoads(text, &batch), "");
+  EXPECT_TRUE(db->Write(batch).ok());
+  EXPECT_TRUE(db->Flush().ok());
+  return db;
+}
+
+TEST(Plan, FirstAndLastRowsReadOnlySlicesOfTheRange) {
+  constexpr int kRecords = 100'000;
+  const std::string folder = testing::TempDir() + "braid_slices_" + std::to_string(getpid());
+  auto db = LoadMany(kRecords, folder);
+  ASSERT_NE(db, nullptr);
+  struct Case {
+    std::string text;
+    std::vector<int> times;     // in steps of 10 ms
+    uint64_t rows_read_max;
+  };
+  const Case cases[] = {
+      {"logs | limit 5", {0, 0, 1, 1, 2}, kRecords / 2},
+      {"logs | tail 3", {49'998, 49'999, 49'999}, kRecords / 2},
+      {"logs | limit 0", {}, kRecords / 2},
+      {"logs{level = error} | keep time | limit 2", {499, 999}, kRecords / 2},
+      {"logs | where message = \"m99999\" or message = \"m7\" | limit 9", {3, 49'999}, 2 * kRecords},
+      {"logs{service = \"b\"} | where time >= start() + 250s | extend x = 1 | limit 2", {25'000, 25'001}, kRecords / 2},
+      {"logs | where message =~ \"m900.0\" | tail 2", {45'040, 45'045}, 2 * kRecords},
+  };
+  for (const Case& one : cases) {
+    for (const bool use_indexes : {true, false}) {
+      SCOPED_TRACE(one.text + (use_indexes ? "" : " without indexes"));
+      QueryOptions options = Hour();
+      options.use_indexes = use_indexes;
+      auto reader = Execute(*db, one.text, options);
+      ASSERT_TRUE(reader.ok()) << reader.status();
+      std::vector<int> times;
+      RecordBatch batch;
+      while (*(*reader)->Next(&batch)) {
+        for (size_t row = 0; row < batch.num_rows; ++row) {
+          times.push_back(static_cast<int>(batch.columns[0].ints[row] / (10 * kMillisecond)));
+        }
+      }
+      EXPECT_EQ(times, one.times);
+      const uint64_t read = (*reader)->summary().stages[0].rows_in;
+      if (use_indexes) {
+        EXPECT_LE(read, one.rows_read_max);
+      }
+    }
+  }
+  db.reset();
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Plan, LimitsAreQueryErrors) {
+  const auto db = Load(kRecords);
+  QueryOptions options = Hour();
+  options.limits.groups_max = 1;
+  auto reader = Execute(*db, "logs | stats count() by (service)", options);
+  absl::Status status = reader.status();
+  if (reader.ok()) AsCaseTable(reader->get(), &status);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  const auto error = ErrorOf(status);
+  ASSERT_TRUE(error) << status;
+  EXPECT_EQ(error->code, "E085");
+  EXPECT_NE(error->hint, "");
+}
+
+TEST(Plan, TimesOfOverAsNumbers) {
+  const auto db = Load(kRecords);
+  for (const Value& from : {Value(int64_t{15}), Value(15.5), Value(std::string("15")), Value(std::string("-59m45s"))}) {
+    QueryOptions options = Hour();
+    options.params["a"] = from;
+    auto reader = Execute(*db, "over $a..now; logs | keep time", options);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    absl::Status status;
+    EXPECT_EQ(AsCaseTable(reader->get(), &status), (std::vector<std::string>{"time", "20s"}));
+  }
+  for (const int64_t from : {int64_t{1'700'000'000}, int64_t{1'700'000'000'000}, int64_t{1'700'000'000'000'000},
+                             int64_t{1'700'000'000'000'000'000}}) {
+    QueryOptions options;
+    options.now = 0;
+    options.params["a"] = from;
+    auto reader = Execute(*db, "over $a..$a; logs | keep time, s = start()", options);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    absl::Status status;
+    AsCaseTable(reader->get(), &status);
+    ASSERT_FALSE((*reader)->summary().notes.empty());
+    EXPECT_NE((*reader)->summary().notes[0].text.find("2023-11-14T22:13:20Z..2023-11-14T22:13:20Z"), std::string::npos)
+        << (*reader)->summary().notes[0].text;
+  }
 }
 
 TEST(Plan, LimitsAndCancelling) {
