@@ -87,6 +87,28 @@ TEST(Plan, ExplainTellsWhatIsPushedAndWhichSideComesFirst) {
   EXPECT_NE(text.find("rows 1"), std::string::npos) << text;
 }
 
+TEST(Plan, ExplainClaimsOnlyWhatItKnows) {
+  const auto db = Load(kRecords);
+  const auto logs = Query::Parse("logs | keep message")->Explain(db->GetSnapshot(), Hour());
+  ASSERT_TRUE(logs.ok());
+  EXPECT_NE(logs->find("parts ?/1"), std::string::npos) << *logs;
+  EXPECT_NE(logs->find("estimated read"), std::string::npos) << *logs;
+  const auto vector = Query::Parse("up")->Explain(db->GetSnapshot(), Hour());
+  ASSERT_TRUE(vector.ok());
+  EXPECT_EQ(vector->find("estimated"), std::string::npos) << *vector;
+}
+
+TEST(Plan, HintsForWordsOfOtherLanguages) {
+  for (const auto& [text, hint] : {std::pair("spans | stats p95(duration)", "write quantile(0.95, duration)"),
+                                   std::pair("logs | where message contains \"x\"", "write contains(message, \"x\")"),
+                                   std::pair("logs | stats count by (service)", "write count()")}) {
+    const auto query = Query::Parse(text);
+    const auto error = ErrorOf(query.status());
+    ASSERT_TRUE(error) << text;
+    EXPECT_EQ(error->hint, hint);
+  }
+}
+
 TEST(Plan, StagesReportRows) {
   const auto db = Load(kRecords);
   const auto reader = Execute(*db, "logs | where level = error | keep message", Hour());
