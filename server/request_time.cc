@@ -84,7 +84,12 @@ absl::StatusOr<Timestamp> ParseRequestTime(std::string_view text, Timestamp now)
     if (rest.empty()) return now;
     if (rest.front() == '-' || rest.front() == '+') {
       ASSIGN_OR_RETURN(const Duration distance, ParseRequestDuration(rest.substr(1)));
-      return rest.front() == '-' ? now - distance : now + distance;
+      Timestamp moved;
+      const bool past = rest.front() == '-';
+      if (past ? __builtin_sub_overflow(now, distance, &moved) : __builtin_add_overflow(now, distance, &moved)) {
+        return absl::InvalidArgumentError("time " + Quoted(text) + " lies outside of the years 1678 to 2261");
+      }
+      return moved;
     }
   }
   Timestamp time;

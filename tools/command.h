@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -89,6 +90,8 @@ bool ParseDurationText(const std::string& text, Duration* duration);
 bool ParseTimeText(const std::string& text, Timestamp now, Timestamp* time);
 Timestamp Now();
 
+// Writes to standard output and sees it through, so that a full disk behind a redirection is not taken for success.
+absl::Status PrintOut(std::string_view bytes);
 // "braid: " and the message on stderr, for people; returns 1.
 int Fail(const std::string& message);
 

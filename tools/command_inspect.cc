@@ -11,8 +11,8 @@ namespace braid {
 int RunInspect(const InspectSettings& settings) {
   const absl::StatusOr<std::string> text = InspectFile(settings.file, settings.lines_max);
   if (!text.ok()) return Fail(std::string(text.status().message()));
-  std::fwrite(text->data(), 1, text->size(), stdout);
-  return 0;
+  const absl::Status printed = PrintOut(*text);
+  return printed.ok() ? 0 : Fail(std::string(printed.message()));
 }
 
 int RunVerify(const VerifySettings& settings) {

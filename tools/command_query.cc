@@ -94,10 +94,7 @@ absl::Status RunLocal(const QuerySettings& settings, const std::string& text) {
 
   const auto began = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(std::unique_ptr<ResultReader> result, query.Execute(snapshot, options));
-  const auto print = [](std::string_view bytes) {
-    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
-    return absl::OkStatus();
-  };
+  const auto print = [](std::string_view bytes) { return PrintOut(bytes); };
   if (settings.format == "json") return WriteJson(result.get(), print);
   if (settings.format == "ndjson" || settings.format == "csv") {
     RETURN_IF_ERROR(settings.format == "csv" ? WriteCsv(result.get(), print) : WriteNdjson(result.get(), print));

@@ -169,8 +169,7 @@ absl::Status RunRemote(const QuerySettings& settings, const std::string& text) {
     RETURN_IF_ERROR(result.Read(answer.body));
     ASSIGN_OR_RETURN(shown, FormatTable(&result, {TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO)}));
   }
-  std::fwrite(shown.data(), 1, shown.size(), stdout);
-  return absl::OkStatus();
+  return PrintOut(shown);
 }
 
 }  // namespace braid

@@ -1,6 +1,8 @@
 // Words and times as people type them on the command line.
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 #include "server/request_time.h"
 #include "tools/command.h"
@@ -38,6 +40,11 @@ bool ParseTimeText(const std::string& text, Timestamp now, Timestamp* time) {
 
 Timestamp Now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+absl::Status PrintOut(std::string_view bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0) return absl::OkStatus();
+  return absl::UnavailableError(std::string("standard output: ") + std::strerror(errno));
 }
 
 int Fail(const std::string& message) {

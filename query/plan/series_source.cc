@@ -9,6 +9,7 @@
 #include "query/rows/column_concat.h"
 #include "query/rows/reservation.h"
 #include "query/rows/status_macros.h"
+#include "query/syntax/parser.h"
 
 namespace braid {
 namespace {
@@ -163,12 +164,18 @@ const std::vector<std::string>& FallbackLabels(const std::string& name) {
   return name == "service" ? kService : name == "instance" ? kInstance : kNone;
 }
 
-std::vector<Timestamp> StepGrid(Timestamp origin, Duration step, TimeRange range) {
-  if (step <= 0) return {range.end};
+absl::StatusOr<std::vector<Timestamp>> StepGrid(Timestamp origin, Duration step, TimeRange range) {
+  if (step <= 0) return std::vector<Timestamp>{range.end};
   std::vector<Timestamp> times;
   // The first point of the grid that is not before the range.
   __int128 first = (static_cast<__int128>(range.start) - origin) / step * step + origin;
   if (first < range.start) first += step;
+  if ((range.end - first) / step >= kGridStepsMax) {
+    return MakeError(QueryError{"E067",
+                                "a series is needed at more than " + std::to_string(kGridStepsMax) +
+                                    " steps: what uses it reaches far beyond the query's range",
+                                1, 1, 1, "shorten `pad`, `within` or the window, or take a longer step"});
+  }
   for (__int128 time = first; time <= range.end; time += step) times.push_back(static_cast<Timestamp>(time));
   return times;
 }

@@ -257,6 +257,9 @@ std::string WithPythonNames(const std::string& pattern) {
   return out;
 }
 
+// The time of a match grows with the groups that it has to note.
+constexpr int kGroupsMax = 100;
+
 absl::StatusOr<std::unique_ptr<LineParser>> MakeRegexpParser(const std::string& pattern) {
   RE2::Options options;
   options.set_log_errors(false);
@@ -267,6 +270,9 @@ absl::StatusOr<std::unique_ptr<LineParser>> MakeRegexpParser(const std::string& 
   for (const auto& [group, name] : regex->CapturingGroupNames()) {
     names.push_back(name);
     groups.push_back(group);
+  }
+  if (regex->NumberOfCapturingGroups() > kGroupsMax) {
+    return absl::InvalidArgumentError("regexp takes at most " + std::to_string(kGroupsMax) + " groups");
   }
   if (names.empty()) {
     return absl::InvalidArgumentError("regexp needs at least one named group, such as (?P<status>\\d+)");

@@ -96,6 +96,8 @@ class ParseOperator : public Operator {
     ColumnBuilder errors(Type::kString);
     std::string storage;
     for (size_t row = 0; row < rows; ++row) {
+      // A pattern may take long for each line.
+      if (row % 256 == 255) RETURN_IF_ERROR(context_->CheckAlive());
       std::string_view error = "nothing to parse";
       fields_.clear();
       if (texts.type != Type::kNull && !texts.IsNull(row)) {

@@ -122,7 +122,11 @@ bool TimeOfNumber(int64_t number, Timestamp* time) {
   } else if (size < 100'000'000'000'000'000) {
     scale = 1000;
   }
-  return !__builtin_mul_overflow(number, scale, time);
+  // The overflow built-ins write even where they fail.
+  int64_t nanos;
+  if (__builtin_mul_overflow(number, scale, &nanos)) return false;
+  *time = nanos;
+  return true;
 }
 
 bool TimeOfNumber(double number, Timestamp* time) {
@@ -143,7 +147,9 @@ bool TimeOfNumber(double number, Timestamp* time) {
   int64_t nanos;
   if (size * scale >= 9.2e18) return false;
   if (__builtin_mul_overflow(static_cast<int64_t>(whole), static_cast<int64_t>(scale), &nanos)) return false;
-  return !__builtin_add_overflow(nanos, static_cast<int64_t>(std::llround(fraction * scale)), time);
+  if (__builtin_add_overflow(nanos, static_cast<int64_t>(std::llround(fraction * scale)), &nanos)) return false;
+  *time = nanos;
+  return true;
 }
 
 bool ParseAnyTime(std::string_view text, Timestamp* time) {
