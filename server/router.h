@@ -18,7 +18,8 @@ using RouteHandler = std::function<http::Response(const http::Request& request, 
 class Router {
  public:
   // `methods`: "GET", "GET POST"; HEAD goes where GET goes. `pattern`: "/api/v1/label/{}/values": {} is one segment.
-  // A pattern may be added again for other methods. `hint` says in a few words what the route is for; it goes into the index page and into 405 answers.
+  // A pattern may be added again for other methods. `hint` says in a few words what the route is for; it goes into the
+  // index page and into 405 answers.
   void Add(std::string methods, std::string pattern, http::Lane lane, std::string hint, RouteHandler handler);
 
   http::Response Handle(const http::Request& request) const;

@@ -116,7 +116,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::Build(const Pipeline& pipeline, size_
   std::optional<std::vector<std::string>> keep;
   const ColumnNeeds& needs = needs_.At(pipeline, stages);
   if (!needs.all) keep.emplace(needs.names.begin(), needs.names.end());
-  built.op = MakeSourceOrder(std::move(built.op), std::move(keep), first, last, std::move(slices), context_);
+  built.op = MakeSourceOrder(std::move(built.op), TableOf(source->table), std::move(keep), first, last, std::move(slices), context_);
   if (first || last) {
     built.node->details.push_back((first ? "first " : "last ") + std::to_string(first ? *first : *last));
   }

@@ -285,7 +285,7 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyContext(const Pipeline& pipeline, 
                       MakeComparison(BinaryOp::kEqual, MakeColumnRead(column, Type::kInt),
                                      MakeConstant(IntCell(Type::kInt, stream))),
                       context_);
-    scan = MakeSourceOrder(std::move(scan), names, std::nullopt, std::nullopt, nullptr, context_);
+    scan = MakeSourceOrder(std::move(scan), Table::kLogs, names, std::nullopt, std::nullopt, nullptr, context_);
     return Drain(scan.get(), context_, "context");
   };
   // The columns by which streams are found again go unless a later stage names them.

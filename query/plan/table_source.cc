@@ -185,9 +185,11 @@ class TableScanOperator : public Operator {
 
 class SourceOrder : public Operator {
  public:
-  SourceOrder(OperatorPtr input, std::optional<std::vector<std::string>> keep, std::optional<uint64_t> first,
-              std::optional<uint64_t> last, std::shared_ptr<Slices> slices, QueryContext* context)
+  SourceOrder(OperatorPtr input, std::vector<std::string> keys, std::optional<std::vector<std::string>> keep,
+              std::optional<uint64_t> first, std::optional<uint64_t> last, std::shared_ptr<Slices> slices,
+              QueryContext* context)
       : input_(std::move(input)),
+        keys_(std::move(keys)),
         first_(first),
         last_(last),
         slices_(std::move(slices)),
@@ -271,9 +273,8 @@ class SourceOrder : public Operator {
 
   std::vector<uint32_t> OrderOf(const RecordBatch& rows) const {
     const Column* keys[4] = {};
-    static constexpr const char* kNames[] = {"time", "stream", "trace_id", "span_id"};
-    for (size_t i = 0; i < 4; ++i) {
-      const int index = input_->schema().Find(kNames[i]);
+    for (size_t i = 0; i < keys_.size() && i < 4; ++i) {
+      const int index = input_->schema().Find(keys_[i]);
       if (index >= 0) keys[i] = &rows.columns[static_cast<size_t>(index)];
     }
     std::vector<uint32_t> order(rows.num_rows);
@@ -301,6 +302,7 @@ class SourceOrder : public Operator {
   }
 
   OperatorPtr input_;
+  std::vector<std::string> keys_;
   std::optional<uint64_t> first_;
   std::optional<uint64_t> last_;
   std::shared_ptr<Slices> slices_;
@@ -316,6 +318,8 @@ class SourceOrder : public Operator {
 std::vector<std::string> SourceOrderColumns(Table table) {
   std::vector<std::string> names;
   for (const char* name : {"time", "stream", "trace_id", "span_id"}) {
+    // Lines of one process that bear the same time stay as they arrived, whatever their traces.
+    if (table == Table::kLogs && (std::string_view(name) == "trace_id" || std::string_view(name) == "span_id")) continue;
     for (const auto& [builtin, type] : BuiltinColumns(table)) {
       if (builtin == name) names.push_back(builtin);
     }
@@ -475,10 +479,11 @@ absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context,
   return OperatorPtr(std::move(op));
 }
 
-OperatorPtr MakeSourceOrder(OperatorPtr input, std::optional<std::vector<std::string>> keep,
+OperatorPtr MakeSourceOrder(OperatorPtr input, Table table, std::optional<std::vector<std::string>> keep,
                             std::optional<uint64_t> first, std::optional<uint64_t> last,
                             std::shared_ptr<Slices> slices, QueryContext* context) {
-  return std::make_unique<SourceOrder>(std::move(input), std::move(keep), first, last, std::move(slices), context);
+  return std::make_unique<SourceOrder>(std::move(input), SourceOrderColumns(table), std::move(keep), first, last,
+                                       std::move(slices), context);
 }
 
 }  // namespace braid
