@@ -111,8 +111,8 @@ class Scan {
  public:
   virtual ~Scan() = default;
   // Fills `*batch` with the next rows (at most 8,192) and returns true, or returns false at the end. Rows come in no
-  // promised order. The order that queries show is (time, stream, trace_id, span_id, arrival); rows that are equal in
-  // the first four come out of a scan in arrival order.
+  // promised order. Queries show logs by (time, stream, arrival), other tables by (time, stream, trace_id, span_id,
+  // arrival): rows that are equal in all but the last come out of a scan in arrival order.
   virtual absl::StatusOr<bool> Next(RecordBatch* batch) = 0;
   virtual const ScanStats& stats() const = 0;
 };
