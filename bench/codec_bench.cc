@@ -139,7 +139,8 @@ void ParsePostings(benchmark::State& state) {
 
 void Tokenize(benchmark::State& state) {
   std::string text;
-  for (int i = 0; i < 1000; ++i) text += "2023-01-30 11:54:00 INFO order-service handled /api/v1/orders in 25 ms id=4bf92f35\n";
+  for (int i = 0; i < 1000; ++i)
+    text += "2023-01-30 11:54:00 INFO order-service handled /api/v1/orders in 25 ms id=4bf92f35\n";
   for (auto _ : state) {
     size_t tokens = 0;
     ForEachToken(text, [&](std::string_view token) { tokens += token.size(); });

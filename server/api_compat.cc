@@ -16,8 +16,8 @@ http::Response Unsupported(App* app, Protocol protocol, const http::Request& req
   return TextResponse(415, std::move(text));
 }
 
-// These protocols have no partial success: `success` says that all is stored, 400 that something was refused (the rest is
-// stored) and that sending it again is of no use.
+// These protocols have no partial success: `success` says that all is stored, 400 that something was refused (the rest
+// is stored) and that sending it again is of no use.
 http::Response PlainResponse(const IngestOutcome& outcome, int success) {
   if (!outcome.status.ok()) {
     http::Response response =
@@ -74,8 +74,8 @@ http::Response JaegerSpans(App* app, const http::Request& request) {
                        202);
 }
 
-// Jaeger's clients sample one trace in a thousand until they are told better: all, because what is to be kept is decided
-// where whole traces can be seen.
+// Jaeger's clients sample one trace in a thousand until they are told better: all, because what is to be kept is
+// decided where whole traces can be seen.
 http::Response JaegerSampling(App*, const http::Request& request) {
   const std::string* service = request.QueryValue("service");
   if (service == nullptr || service->empty()) return TextResponse(400, "the parameter service is missing\n");

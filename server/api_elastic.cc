@@ -45,16 +45,15 @@ http::Response Bulk(App* app, const http::Request& request, const std::string& i
   options.now = app->now();
   options.index = index;
   std::vector<ingest::BulkItem> items;
-  const IngestOutcome outcome =
-      IngestBody(app, Protocol::kElastic, Stage::kWrite, request, nullptr,
-                 [&](std::string_view body, WriteBatch* batch, ingest::IngestReport* report) {
-                   return ingest::DecodeElasticBulk(body, options, batch, report, &items);
-                 });
+  const IngestOutcome outcome = IngestBody(app, Protocol::kElastic, Stage::kWrite, request, nullptr,
+                                           [&](std::string_view body, WriteBatch* batch, ingest::IngestReport* report) {
+                                             return ingest::DecodeElasticBulk(body, options, batch, report, &items);
+                                           });
   if (!outcome.status.ok()) {
     const int status = HttpStatusOf(outcome.status, outcome.stage);
-    http::Response response = ElasticResponse(
-        status, "{\"error\":" + ErrorJson(CodeName(outcome.status.code()), MessageOf(outcome.status)) +
-                    ",\"status\":" + std::to_string(status) + "}");
+    http::Response response =
+        ElasticResponse(status, "{\"error\":" + ErrorJson(CodeName(outcome.status.code()), MessageOf(outcome.status)) +
+                                    ",\"status\":" + std::to_string(status) + "}");
     if (status == 503) response.headers.push_back({"Retry-After", "5"});
     return response;
   }
@@ -79,8 +78,9 @@ bool AsksElastic(const http::Request& request) {
   if (request.HeaderValue("Accept").find("application/vnd.elasticsearch+") != std::string_view::npos) return true;
   if (!request.HeaderValue("X-Elastic-Client-Meta").empty()) return true;
   const std::string_view agent = request.HeaderValue("User-Agent");
-  for (std::string_view known : {"elastic", "Elastic", "filebeat", "Filebeat", "metricbeat", "Metricbeat", "heartbeat",
-                                 "Heartbeat", "journalbeat", "Journalbeat", "Logstash", "logstash", "Manticore", "Vector/"}) {
+  for (std::string_view known :
+       {"elastic", "Elastic", "filebeat", "Filebeat", "metricbeat", "Metricbeat", "heartbeat", "Heartbeat",
+        "journalbeat", "Journalbeat", "Logstash", "logstash", "Manticore", "Vector/"}) {
     if (agent.starts_with(known)) return true;
   }
   return false;
@@ -124,7 +124,8 @@ void AddElasticRoutes(App* app, Router* router) {
   for (const char* path :
        {"/_ilm/policy/{}", "/_index_template/{}", "/_component_template/{}", "/_template/{}", "/_ingest/pipeline/{}",
         "/_ingest/pipeline", "/_data_stream/{}", "/_alias/{}", "/_logstash/pipeline", "/_logstash/pipeline/{}"}) {
-    router->Add("GET PUT POST", path, http::Lane::kFast, "for Elasticsearch's agents: acknowledged, without effect", Setup);
+    router->Add("GET PUT POST", path, http::Lane::kFast, "for Elasticsearch's agents: acknowledged, without effect",
+                Setup);
   }
 }
 

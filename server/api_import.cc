@@ -50,8 +50,8 @@ http::Response ImportPrometheus(App* app, const http::Request& request) {
       options.labels.push_back({value.substr(0, equals), value.substr(equals + 1)});
     } else if (name == "timestamp") {
       int64_t millis = 0;
-      const bool digits = !value.empty() && value.size() <= 15 &&
-                          value.find_first_not_of("0123456789") == std::string::npos;
+      const bool digits =
+          !value.empty() && value.size() <= 15 && value.find_first_not_of("0123456789") == std::string::npos;
       if (!digits) return TextResponse(400, "timestamp is not a number of milliseconds\n");
       millis = std::stoll(value);
       options.now = millis * kMillisecond;
@@ -111,7 +111,8 @@ http::Response RemoteWrite(App* app, const http::Request& request) {
   if ((!type.empty() && type != "application/x-protobuf") || second) {
     app->metrics.CountRequest(Protocol::kRemoteWrite, request.body.size());
     app->metrics.CountRejected(Protocol::kRemoteWrite, Reject::kUnsupported, 1);
-    return TextResponse(415, "remote write is taken as application/x-protobuf of prometheus.WriteRequest (version 1.0)\n");
+    return TextResponse(415,
+                        "remote write is taken as application/x-protobuf of prometheus.WriteRequest (version 1.0)\n");
   }
   // Senders that leave the header away still compress.
   const ingest::Coding snappy = ingest::Coding::kSnappy;

@@ -36,12 +36,11 @@ http::Response HandleOtlp(App* app, ingest::OtlpSignal signal, const http::Reque
                                  "' is not OTLP; send application/x-protobuf or application/json\n");
   }
   const Timestamp now = app->now();
-  const IngestOutcome outcome = IngestBody(
-      app, Protocol::kOtlp, Stage::kOtlpWrite, request, nullptr,
-      [&](std::string_view body, WriteBatch* batch, ingest::IngestReport* report) {
-        return json ? ingest::DecodeOtlpJson(signal, body, now, batch, report)
-                    : ingest::DecodeOtlpProtobuf(signal, body, now, batch, report);
-      });
+  const IngestOutcome outcome = IngestBody(app, Protocol::kOtlp, Stage::kOtlpWrite, request, nullptr,
+                                           [&](std::string_view body, WriteBatch* batch, ingest::IngestReport* report) {
+                                             return json ? ingest::DecodeOtlpJson(signal, body, now, batch, report)
+                                                         : ingest::DecodeOtlpProtobuf(signal, body, now, batch, report);
+                                           });
   if (!outcome.status.ok()) return OtlpError(HttpStatusOf(outcome.status, outcome.stage), json, outcome.status);
   const std::string message = outcome.report.Summary();
   return OtlpResponse(200, json,
@@ -58,10 +57,9 @@ void AddOtlpRoutes(App* app, Router* router) {
   for (const char* prefix : {"", "/otlp", "/api/v1/otlp"}) {
     const std::string at = prefix;
     const auto add = [&](const char* path, OtlpSignal signal, const char* hint) {
-      router->Add("POST", at + path, http::Lane::kFast, hint,
-                  [app, signal](const http::Request& request, const std::string&) {
-                    return HandleOtlp(app, signal, request);
-                  });
+      router->Add(
+          "POST", at + path, http::Lane::kFast, hint,
+          [app, signal](const http::Request& request, const std::string&) { return HandleOtlp(app, signal, request); });
     };
     add("/v1/traces", OtlpSignal::kTraces, "OTLP traces, protobuf or JSON");
     add("/v1/logs", OtlpSignal::kLogs, "OTLP logs, protobuf or JSON");

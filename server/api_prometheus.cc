@@ -18,7 +18,7 @@ namespace {
 
 using Params = std::vector<std::pair<std::string, std::string>>;
 
-constexpr size_t kPointsMax = 11'000;               // of one series, as in Prometheus
+constexpr size_t kPointsMax = 11'000;             // of one series, as in Prometheus
 constexpr Duration kSubqueryStep = 60 * kSecond;  // of `[5m:]`: there it is the evaluation interval of rules
 
 const std::string* Find(const Params& params, std::string_view name) {
@@ -32,18 +32,37 @@ http::Response Error(const absl::Status& status) {
   std::string_view type = "execution";
   int code = 422;
   switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument: type = "bad_data"; code = 400; break;
-    case absl::StatusCode::kNotFound: type = "not_found"; code = 404; break;
-    case absl::StatusCode::kDeadlineExceeded: type = "timeout"; code = 503; break;
-    case absl::StatusCode::kCancelled: type = "canceled"; code = 499; break;
-    case absl::StatusCode::kUnavailable: type = "unavailable"; code = 503; break;
+    case absl::StatusCode::kInvalidArgument:
+      type = "bad_data";
+      code = 400;
+      break;
+    case absl::StatusCode::kNotFound:
+      type = "not_found";
+      code = 404;
+      break;
+    case absl::StatusCode::kDeadlineExceeded:
+      type = "timeout";
+      code = 503;
+      break;
+    case absl::StatusCode::kCancelled:
+      type = "canceled";
+      code = 499;
+      break;
+    case absl::StatusCode::kUnavailable:
+      type = "unavailable";
+      code = 503;
+      break;
     case absl::StatusCode::kInternal:
-    case absl::StatusCode::kDataLoss: type = "internal"; code = 500; break;
+    case absl::StatusCode::kDataLoss:
+      type = "internal";
+      code = 500;
+      break;
     default: break;
   }
   const std::optional<QueryError> error = ErrorOf(status);
-  std::string message = error ? std::to_string(error->line) + ":" + std::to_string(error->column) + ": parse error: " +
-                                    error->message + (error->hint.empty() ? "" : " (" + error->hint + ")")
+  std::string message = error ? std::to_string(error->line) + ":" + std::to_string(error->column) +
+                                    ": parse error: " + error->message +
+                                    (error->hint.empty() ? "" : " (" + error->hint + ")")
                               : MessageOf(status);
   return JsonResponse(code, ErrorJson(type, message));
 }
@@ -125,15 +144,13 @@ class Call {
     context.start = times.front();
     if (!range) context.end = times.back();
     context.cancel = cancel_;
-    context.deadline_monotonic =
-        std::chrono::steady_clock::now().time_since_epoch().count() + context.limits.time_max;
+    context.deadline_monotonic = std::chrono::steady_clock::now().time_since_epoch().count() + context.limits.time_max;
     context.notes = &notes;
     ASSIGN_OR_RETURN(VectorResult result, EvaluateVector(*expr, times, context));
     if (range && (result.type == VectorType::kMatrix || result.type == VectorType::kString)) {
-      return absl::InvalidArgumentError(
-          std::string("invalid parameter \"query\": invalid expression type \"") +
-          (result.type == VectorType::kMatrix ? "range vector" : "string") +
-          "\" for range query, must be Scalar or instant Vector");
+      return absl::InvalidArgumentError(std::string("invalid parameter \"query\": invalid expression type \"") +
+                                        (result.type == VectorType::kMatrix ? "range vector" : "string") +
+                                        "\" for range query, must be Scalar or instant Vector");
     }
     if (result.series.size() > limit) {
       result.series.resize(limit);
@@ -233,7 +250,8 @@ class Call {
     const std::string* text = Find(params_, name);
     if (text == nullptr) return absl::InvalidArgumentError("invalid parameter \"" + name + "\": it is missing");
     const auto time = ParsePrometheusTime(*text);
-    if (!time.ok()) return absl::InvalidArgumentError("invalid parameter \"" + name + "\": " + MessageOf(time.status()));
+    if (!time.ok())
+      return absl::InvalidArgumentError("invalid parameter \"" + name + "\": " + MessageOf(time.status()));
     return *time;
   }
 
@@ -273,7 +291,7 @@ http::Response Handle(App* app, const http::Request& request, const std::string&
   };
   absl::StatusOr<std::string> json = run();
   if (is_query) {
-    const Outcome outcome = json.ok() ? Outcome::kOk
+    const Outcome outcome = json.ok()                                                    ? Outcome::kOk
                             : json.status().code() == absl::StatusCode::kInvalidArgument ? Outcome::kBadQuery
                             : json.status().code() == absl::StatusCode::kResourceExhausted ||
                                     json.status().code() == absl::StatusCode::kDeadlineExceeded

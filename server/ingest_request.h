@@ -22,8 +22,7 @@ struct IngestOutcome {
 };
 
 // `decode` fills the batch from the decoded body.
-using BodyDecoder =
-    std::function<absl::Status(std::string_view body, WriteBatch* batch, ingest::IngestReport* report)>;
+using BodyDecoder = std::function<absl::Status(std::string_view body, WriteBatch* batch, ingest::IngestReport* report)>;
 
 // `coding`: what to undo; from the request's Content-Encoding if null.
 IngestOutcome IngestBody(App* app, Protocol protocol, Stage write_stage, const http::Request& request,

@@ -143,11 +143,13 @@ absl::StatusOr<QueryRequest> ParseQueryRequest(const http::Request& request, Tim
       if (!http::ParseForm(request.body, &form)) return absl::InvalidArgumentError("bad % escape in the form");
       for (const auto& [name, value] : form) RETURN_IF_ERROR(SetText(name, value, now, &parsed));
     } else {
-      return absl::UnimplementedError("Content-Type '" + type.substr(0, 100) +
-                                      "' is not known here; send application/json {\"query\": ...}, text/plain or a form");
+      return absl::UnimplementedError(
+          "Content-Type '" + type.substr(0, 100) +
+          "' is not known here; send application/json {\"query\": ...}, text/plain or a form");
     }
   }
-  if (parsed.text.empty()) return absl::InvalidArgumentError("there is no query; send {\"query\": \"up\"} or ?query=up");
+  if (parsed.text.empty())
+    return absl::InvalidArgumentError("there is no query; send {\"query\": \"up\"} or ?query=up");
   return parsed;
 }
 

@@ -125,7 +125,8 @@ std::string SelfMetrics::Text(const DBStats& db, const http::ServerStats& http) 
   out.Family("braid_queries_total", "counter", "Queries answered, by how they ended.");
   for (int i = 0; i < kQueryApiCount; ++i) {
     for (int j = 0; j < kOutcomeCount; ++j) {
-      out.Sample(Pair("api", kApis[i]) + "," + Pair("outcome", kOutcomes[j]), static_cast<double>(apis_[i].outcomes[j]));
+      out.Sample(Pair("api", kApis[i]) + "," + Pair("outcome", kOutcomes[j]),
+                 static_cast<double>(apis_[i].outcomes[j]));
     }
   }
   out.Family("braid_query_duration_seconds", "histogram", "Time to answer a query.");

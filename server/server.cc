@@ -80,13 +80,14 @@ class ServerImpl : public Server {
                 });
     router_.Add("GET", "/", http::Lane::kFast, "this page", [this](const http::Request& request, const std::string&) {
       if (AsksElastic(request)) return ElasticRoot();
-      return TextResponse(200, "Braid keeps metrics, logs and traces together and answers questions that cross them.\n\n" +
-                                   router_.Index() +
-                                   "\nTry:\n"
-                                   "  curl 'localhost:4318/v1/query?query=up'\n"
-                                   "  curl localhost:4318/v1/query -H 'Content-Type: text/plain' -d 'logs | limit 10'\n"
-                                   "  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 "
-                                   "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf your-program\n");
+      return TextResponse(200,
+                          "Braid keeps metrics, logs and traces together and answers questions that cross them.\n\n" +
+                              router_.Index() +
+                              "\nTry:\n"
+                              "  curl 'localhost:4318/v1/query?query=up'\n"
+                              "  curl localhost:4318/v1/query -H 'Content-Type: text/plain' -d 'logs | limit 10'\n"
+                              "  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 "
+                              "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf your-program\n");
     });
   }
 

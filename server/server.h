@@ -23,8 +23,8 @@ struct ServerOptions {
   // Addresses, who may come, limits and threads: the names, reasons and defaults are there.
   http::ServerOptions http;
   QueryLimits query_limits;
-  // Jaeger's agent: UDP ports to take Thrift batches on, on loopback addresses; none if empty. 6831 and 6832 are the usual
-  // ones; each takes both protocols.
+  // Jaeger's agent: UDP ports to take Thrift batches on, on loopback addresses; none if empty. 6831 and 6832 are the
+  // usual ones; each takes both protocols.
   std::vector<uint16_t> jaeger_udp_ports;
   // Where `now` comes from; the system's clock if null.
   std::function<Timestamp()> clock;

@@ -4,7 +4,6 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
-
 #include <deque>
 #include <thread>
 

@@ -20,23 +20,23 @@ struct ServeSettings {
   std::string data = "braid-data";
   std::vector<std::string> listen;  // empty: 127.0.0.1:4318 and [::1]:4318
   std::string durability = "durable";
-  std::string retention;            // e.g. "15d"; empty = keep all
+  std::string retention;  // e.g. "15d"; empty = keep all
   uint64_t flush_mb = 64;
   std::string recover = "refuse";
-  bool allow_remote = false;        // bind to other addresses than loopback
-  std::string token_file;           // its first line is the bearer token that every request must carry
+  bool allow_remote = false;         // bind to other addresses than loopback
+  std::string token_file;            // its first line is the bearer token that every request must carry
   std::vector<uint16_t> jaeger_udp;  // ports of Jaeger's agent
 };
 int RunServe(const ServeSettings& settings);
-// Serves an open store until SIGTERM or SIGINT, then finishes what is in flight and closes the store. What `welcome` makes
-// of the first address is shown on stderr once the server listens; it may be null.
+// Serves an open store until SIGTERM or SIGINT, then finishes what is in flight and closes the store. What `welcome`
+// makes of the first address is shown on stderr once the server listens; it may be null.
 int Serve(DB* db, const ServeSettings& settings, const std::function<std::string(const std::string& address)>& welcome);
 
 struct ImportSettings {
   std::vector<std::string> files;  // "-" = standard input
   std::string data = "braid-data";
-  std::string format;              // empty: found out; else "prometheus", "openmetrics", "otlp", "jsonl", "text"
-  std::string service;             // for log lines that name none
+  std::string format;   // empty: found out; else "prometheus", "openmetrics", "otlp", "jsonl", "text"
+  std::string service;  // for log lines that name none
   bool quiet = false;
 };
 int RunImport(const ImportSettings& settings);
@@ -49,7 +49,7 @@ struct QuerySettings {
   std::string data;    // directory; empty with `server` empty: braid-data
   std::string server;  // URL
   std::string start, end, step;
-  std::string format;  // "table", "json", "ndjson", "csv"; empty: table on a terminal or not
+  std::string format;               // "table", "json", "ndjson", "csv"; empty: table on a terminal or not
   std::vector<std::string> params;  // name=value
   std::optional<uint64_t> limit;
 };
@@ -76,7 +76,7 @@ int RunGenerate(const GenerateSettings& settings);
 
 struct DemoSettings {
   bool once = false;
-  std::string data;                 // empty: a temporary directory
+  std::string data;  // empty: a temporary directory
   std::vector<std::string> listen;
 };
 int RunDemo(const DemoSettings& settings);

@@ -14,8 +14,10 @@
 namespace braid {
 namespace {
 
-// The walkthrough (docs/query.md, Q1): p99 spikes -> errors logged in that window -> their traces -> slow or failed spans.
-const char* const kWalkthrough = R"(let p99   = histogram_quantile(0.99, sum by (service, le) (rate(http_request_duration_seconds_bucket[2m])));
+// The walkthrough (docs/query.md, Q1): p99 spikes -> errors logged in that window -> their traces -> slow or failed
+// spans.
+const char* const kWalkthrough =
+    R"(let p99   = histogram_quantile(0.99, sum by (service, le) (rate(http_request_duration_seconds_bucket[2m])));
 let spike = p99 > 500ms | windows by (service) gap 1m pad -2m..0s;
 let errs  = logs{level >= error} | where (service, time) in spike;
 spans{status = error or self_time > 500ms}
@@ -42,13 +44,16 @@ absl::Status Answer(DB* db, const GeneratorOptions& made) {
   options.end = options.now;
   options.step = 15 * kSecond;
   const bool colour = UseColour(STDOUT_FILENO);
-  std::printf("\n%s\n\n%s\n", Paint("p99 spikes: which errors were logged in that window, whose traces, which span was slow or failed?",
-                                   Colour::kBold, colour).c_str(),
+  std::printf("\n%s\n\n%s\n",
+              Paint("p99 spikes: which errors were logged in that window, whose traces, which span was slow or failed?",
+                    Colour::kBold, colour)
+                  .c_str(),
               Paint(Indented(kWalkthrough), Colour::kCyan, colour).c_str());
   const auto began = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(std::unique_ptr<ResultReader> result, query.Execute(db->GetSnapshot(), options));
   ASSIGN_OR_RETURN(const std::string table, FormatTable(result.get(), {TerminalWidth(STDOUT_FILENO), colour}));
-  const Duration took = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began).count();
+  const Duration took =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began).count();
   std::printf("%s\nanswered in %s: the statement UPDATE accounts of payment waits for locks\n", table.c_str(),
               ReadableDuration(took).c_str());
   return absl::OkStatus();
@@ -84,7 +89,8 @@ absl::Status Prepare(const DemoFolder& folder, const GeneratorOptions& made, std
   generate.out = folder.files();
   if (RunGenerate(generate) != 0) return absl::UnavailableError("the incident could not be made");
   ImportSettings import;
-  for (const char* name : {"/metrics.om", "/logs.ndjson", "/spans.otlp.ndjson"}) import.files.push_back(folder.files() + name);
+  for (const char* name : {"/metrics.om", "/logs.ndjson", "/spans.otlp.ndjson"})
+    import.files.push_back(folder.files() + name);
   ASSIGN_OR_RETURN(*db, DB::Open(Options{}, folder.store()));
   uint64_t rejected = 0;
   RETURN_IF_ERROR(ImportFiles(import, db->get(), &rejected));
@@ -109,7 +115,9 @@ int RunDemo(const DemoSettings& settings) {
   if (!status.ok()) return Fail(std::string(status.message()));
 
   if (settings.once) {
-    std::printf("\nnext: `build/braid demo` serves this incident, `build/braid --help`, and docs/query.md, which teaches the language\n");
+    std::printf(
+        "\nnext: `build/braid demo` serves this incident, `build/braid --help`, and docs/query.md, which teaches the "
+        "language\n");
     return 0;
   }
   std::fflush(stdout);
@@ -123,7 +131,8 @@ int RunDemo(const DemoSettings& settings) {
            "'sum by (service) (rate(http_requests_total[5m]))' --step 5m\n" + ask +
            "'logs |= \"deployed\" | keep time, service, message'\n"
            "Send your own telemetry: OTLP on this port (SDKs need no configuration), see docs/http.md.\n"
-           "Stop with Ctrl-C" + (keep ? ".\n" : "; the demo's store is then removed.\n");
+           "Stop with Ctrl-C" +
+           (keep ? ".\n" : "; the demo's store is then removed.\n");
   });
 }
 

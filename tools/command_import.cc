@@ -71,7 +71,8 @@ absl::Status ImportFile(const ImportSettings& settings, const std::string& path,
   if (bad > kBadLinesShown) {
     std::fprintf(stderr, "%s: %s more bad lines\n", path.c_str(), ReadableCount(bad - kBadLinesShown).c_str());
   }
-  std::string text = Describe(written) + " (" + std::string(ToString(result->format)) + ", " + ReadableBytes(result->bytes) + ")";
+  std::string text =
+      Describe(written) + " (" + std::string(ToString(result->format)) + ", " + ReadableBytes(result->bytes) + ")";
   if (result->report.kept_raw > 0) text += "; " + ReadableCount(result->report.kept_raw) + " lines kept as plain text";
   if (result->report.rejected > 0) text += "; " + ReadableCount(result->report.rejected) + " rejected";
   bar.Finish(text);

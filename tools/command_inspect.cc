@@ -30,7 +30,8 @@ int RunVerify(const VerifySettings& settings) {
     std::printf("%s: sound\n", settings.dir.c_str());
     return 0;
   }
-  std::printf("%s: %zu problem%s\n", settings.dir.c_str(), report->problems.size(), report->problems.size() == 1 ? "" : "s");
+  std::printf("%s: %zu problem%s\n", settings.dir.c_str(), report->problems.size(),
+              report->problems.size() == 1 ? "" : "s");
   return 1;
 }
 

@@ -58,7 +58,8 @@ absl::Status ReadRange(const QuerySettings& settings, const Snapshot& snapshot, 
   RETURN_IF_ERROR(time("--end", settings.end, &options->end));
   if (!settings.step.empty()) {
     Duration step;
-    if (!ParseDurationText(settings.step, &step) || step <= 0) return BadSetting("--step", settings.step, "a duration such as 30s");
+    if (!ParseDurationText(settings.step, &step) || step <= 0)
+      return BadSetting("--step", settings.step, "a duration such as 30s");
     options->step = step;
   }
   const TimeRange extent = ExtentOf(snapshot);
@@ -108,9 +109,11 @@ absl::Status RunLocal(const QuerySettings& settings, const std::string& text) {
   ASSIGN_OR_RETURN(const std::string table, FormatTable(result.get(), style));
   RETURN_IF_ERROR(print(table));
   if (IsTerminal(STDERR_FILENO)) {
-    const Duration took = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began).count();
+    const Duration took =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began).count();
     std::fflush(stdout);
-    std::fprintf(stderr, "%s\n", Paint("took " + ReadableDuration(took), Colour::kDim, UseColour(STDERR_FILENO)).c_str());
+    std::fprintf(stderr, "%s\n",
+                 Paint("took " + ReadableDuration(took), Colour::kDim, UseColour(STDERR_FILENO)).c_str());
   }
   return absl::OkStatus();
 }

@@ -30,13 +30,15 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<FileReader> file, FileReader::Open(path));
   ASSIGN_OR_RETURN(std::string token, file->ReadAll());
   token.resize(std::min(token.find_first_of("\r\n"), token.size()));
-  if (token.size() < 16) return absl::InvalidArgumentError(path + ": a token needs 16 characters or more in the first line");
+  if (token.size() < 16)
+    return absl::InvalidArgumentError(path + ": a token needs 16 characters or more in the first line");
   return token;
 }
 
 }  // namespace
 
-int Serve(DB* db, const ServeSettings& settings, const std::function<std::string(const std::string& address)>& welcome) {
+int Serve(DB* db, const ServeSettings& settings,
+          const std::function<std::string(const std::string& address)>& welcome) {
   sigset_t signals;
   BlockSignals(&signals);
   server::ServerOptions options;
@@ -51,7 +53,8 @@ int Serve(DB* db, const ServeSettings& settings, const std::function<std::string
   absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(options, db);
   if (!server.ok()) return Fail(std::string(server.status().message()));
   for (const std::string& note : (*server)->notes()) std::fprintf(stderr, "braid: %s\n", note.c_str());
-  for (const std::string& address : (*server)->addresses()) std::fprintf(stderr, "braid: listening on http://%s\n", address.c_str());
+  for (const std::string& address : (*server)->addresses())
+    std::fprintf(stderr, "braid: listening on http://%s\n", address.c_str());
   for (const std::string& address : (*server)->udp_addresses()) {
     std::fprintf(stderr, "braid: taking Jaeger's datagrams on %s\n", address.c_str());
   }
@@ -71,10 +74,12 @@ int Serve(DB* db, const ServeSettings& settings, const std::function<std::string
 
 int RunServe(const ServeSettings& settings) {
   Options options;
-  if (!ParseDurability(settings.durability, &options.durability) || !ParseRecovery(settings.recover, &options.recovery)) {
+  if (!ParseDurability(settings.durability, &options.durability) ||
+      !ParseRecovery(settings.recover, &options.recovery)) {
     return Fail("unknown word for --durability or --recover");
   }
-  if (!settings.retention.empty() && (!ParseDurationText(settings.retention, &options.retention) || options.retention <= 0)) {
+  if (!settings.retention.empty() &&
+      (!ParseDurationText(settings.retention, &options.retention) || options.retention <= 0)) {
     return Fail("--retention: '" + settings.retention + "' is not a duration such as 15d");
   }
   options.flush_bytes_max = settings.flush_mb << 20;
@@ -82,10 +87,11 @@ int RunServe(const ServeSettings& settings) {
   if (!db.ok()) return Fail(std::string(db.status().message()));
   const DBStats stats = (*db)->Stats();
   std::fprintf(stderr, "braid: %s: %s samples, %s log lines, %s spans in %s parts\n", settings.data.c_str(),
-               ReadableCount(stats.samples).c_str(), ReadableCount(stats.logs).c_str(), ReadableCount(stats.spans).c_str(),
-               ReadableCount(stats.parts).c_str());
+               ReadableCount(stats.samples).c_str(), ReadableCount(stats.logs).c_str(),
+               ReadableCount(stats.spans).c_str(), ReadableCount(stats.parts).c_str());
   if (stats.torn_bytes > 0) {
-    std::fprintf(stderr, "braid: cut %s of an unfinished write from the end of the WAL\n", ReadableBytes(stats.torn_bytes).c_str());
+    std::fprintf(stderr, "braid: cut %s of an unfinished write from the end of the WAL\n",
+                 ReadableBytes(stats.torn_bytes).c_str());
   }
   for (const std::string& damaged : stats.quarantined) std::fprintf(stderr, "braid: set aside: %s\n", damaged.c_str());
   return Serve(db->get(), settings, nullptr);

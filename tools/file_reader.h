@@ -1,6 +1,7 @@
 // Reads the bytes of a file or of standard input, and tells how far it is.
 //
-// Threads: one thread. Errors: NotFound, PermissionDenied, InvalidArgument (a directory), Unavailable; each names the path.
+// Threads: one thread. Errors: NotFound, PermissionDenied, InvalidArgument (a directory), Unavailable; each names the
+// path.
 #pragma once
 
 #include <cstdint>

@@ -17,26 +17,39 @@ const char* const kFooter =
 void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
   CLI::App* command = app->add_subcommand("serve", "Receive telemetry and answer queries over HTTP");
   command->add_option("--data", settings->data, "Directory of the store; created if missing")->capture_default_str();
-  command->add_option("--listen", settings->listen, "HOST:PORT to listen on, repeatable [127.0.0.1:4318 and [::1]:4318]");
+  command->add_option("--listen", settings->listen,
+                      "HOST:PORT to listen on, repeatable [127.0.0.1:4318 and [::1]:4318]");
   command->add_option("--durability", settings->durability, "What an acknowledgement means: durable, buffered, memory")
-      ->check(CLI::IsMember({"durable", "buffered", "memory"}))->capture_default_str();
-  command->add_option("--retention", settings->retention, "Remove data older than this before the newest, e.g. 15d [keep all]");
+      ->check(CLI::IsMember({"durable", "buffered", "memory"}))
+      ->capture_default_str();
+  command->add_option("--retention", settings->retention,
+                      "Remove data older than this before the newest, e.g. 15d [keep all]");
   command->add_option("--flush-mb", settings->flush_mb, "Memory of the head before it is flushed, in MB")
-      ->check(CLI::Range(1, 65536))->capture_default_str();
-  command->add_option("--recover", settings->recover, "If the log is damaged in its middle: refuse, point-in-time, salvage")
-      ->check(CLI::IsMember({"refuse", "point-in-time", "salvage"}))->capture_default_str();
-  command->add_flag("--allow-remote", settings->allow_remote, "Allow --listen on an address that others can reach; needs --token-file");
-  command->add_option("--jaeger-udp", settings->jaeger_udp, "Take Jaeger's Thrift datagrams on this loopback port, e.g. 6831; repeatable [off]");
-  command->add_option("--token-file", settings->token_file, "File whose first line is the bearer token that requests must carry");
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command
+      ->add_option("--recover", settings->recover,
+                   "If the log is damaged in its middle: refuse, point-in-time, salvage")
+      ->check(CLI::IsMember({"refuse", "point-in-time", "salvage"}))
+      ->capture_default_str();
+  command->add_flag("--allow-remote", settings->allow_remote,
+                    "Allow --listen on an address that others can reach; needs --token-file");
+  command->add_option("--jaeger-udp", settings->jaeger_udp,
+                      "Take Jaeger's Thrift datagrams on this loopback port, e.g. 6831; repeatable [off]");
+  command->add_option("--token-file", settings->token_file,
+                      "File whose first line is the bearer token that requests must carry");
   command->callback([settings, code] { *code = RunServe(*settings); });
 }
 
 void AddImport(CLI::App* app, ImportSettings* settings, int* code) {
-  CLI::App* command = app->add_subcommand(
-      "import", "Read files into a store: Prometheus text or OpenMetrics, OTLP JSON lines, NDJSON logs, plain text logs; .gz and .zst too");
+  CLI::App* command = app->add_subcommand("import",
+                                          "Read files into a store: Prometheus text or OpenMetrics, OTLP JSON lines, "
+                                          "NDJSON logs, plain text logs; .gz and .zst too");
   command->add_option("files", settings->files, "Files; - is standard input")->required();
   command->add_option("--data", settings->data, "Directory of the store; created if missing")->capture_default_str();
-  command->add_option("--format", settings->format, "prometheus, openmetrics, otlp, jsonl or text [found out from the content]")
+  command
+      ->add_option("--format", settings->format,
+                   "prometheus, openmetrics, otlp, jsonl or text [found out from the content]")
       ->check(CLI::IsMember({"prometheus", "openmetrics", "otlp", "jsonl", "text"}));
   command->add_option("--service", settings->service, "Service of log lines that name none");
   command->add_flag("-q,--quiet", settings->quiet, "No progress");
@@ -47,14 +60,16 @@ void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
   CLI::App* command = app->add_subcommand("query", "Ask one question across metrics, logs and traces");
   command->add_option("text", settings->text, "The query; - reads it from standard input")->required();
   CLI::Option* data = command->add_option("--data", settings->data, "Directory of the store [braid-data]");
-  command->add_option("--server", settings->server, "Ask a running server instead, e.g. http://127.0.0.1:4318")->excludes(data);
+  command->add_option("--server", settings->server, "Ask a running server instead, e.g. http://127.0.0.1:4318")
+      ->excludes(data);
   command->add_option("--start", settings->start, "First instant: RFC 3339, epoch seconds or -1h [all of the data]");
   command->add_option("--end", settings->end, "Last instant");
   command->add_option("--step", settings->step, "Step of series, e.g. 30s [range / 250]");
   command->add_option("--format", settings->format, "table, json, ndjson or csv [table]")
       ->check(CLI::IsMember({"table", "json", "ndjson", "csv"}));
   command->add_option("-p,--param", settings->params, "NAME=VALUE for $NAME in the query, repeatable");
-  command->add_option("--limit", settings->limit, "Rows of the answer at the most [10000]")->check(CLI::Range(uint64_t{1}, uint64_t{10'000'000}));
+  command->add_option("--limit", settings->limit, "Rows of the answer at the most [10000]")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{10'000'000}));
   command->callback([settings, code] { *code = RunQuery(*settings); });
 }
 
@@ -71,8 +86,9 @@ void AddFiles(CLI::App* app, InspectSettings* inspect, VerifySettings* verify, i
 }
 
 void AddGenerate(CLI::App* app, GenerateSettings* settings, std::string* length, std::string* start, int* code) {
-  CLI::App* command = app->add_subcommand(
-      "generate", "Write seeded telemetry of a small shop with an incident: metrics.om, logs.ndjson, spans.otlp.ndjson, truth.json");
+  CLI::App* command = app->add_subcommand("generate",
+                                          "Write seeded telemetry of a small shop with an incident: metrics.om, "
+                                          "logs.ndjson, spans.otlp.ndjson, truth.json");
   command->add_option("--out", settings->out, "Directory to write to; created if missing")->capture_default_str();
   command->add_option("--seed", settings->options.seed, "Same seed and settings, same bytes")->capture_default_str();
   command->add_option("--length", *length, "How long the shop runs")->capture_default_str();
@@ -93,10 +109,12 @@ void AddGenerate(CLI::App* app, GenerateSettings* settings, std::string* length,
 }
 
 void AddDemo(CLI::App* app, DemoSettings* settings, int* code) {
-  CLI::App* command = app->add_subcommand("demo", "Make an incident, import it, answer it with one query, then serve it");
+  CLI::App* command =
+      app->add_subcommand("demo", "Make an incident, import it, answer it with one query, then serve it");
   command->add_flag("--once", settings->once, "Stop after the answer");
   command->add_option("--data", settings->data, "Directory for the demo's store; must not exist yet [a temporary one]");
-  command->add_option("--listen", settings->listen, "HOST:PORT to serve on, repeatable [127.0.0.1:4318 and [::1]:4318]");
+  command->add_option("--listen", settings->listen,
+                      "HOST:PORT to serve on, repeatable [127.0.0.1:4318 and [::1]:4318]");
   command->callback([settings, code] { *code = RunDemo(*settings); });
 }
 

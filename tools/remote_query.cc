@@ -47,7 +47,8 @@ class RemoteResult : public ResultReader {
     const simdjson::dom::element answer = parser.parse(json);
     std::vector<ColumnBuilder> builders;
     for (const simdjson::dom::element column : answer["columns"].get_array()) {
-      columns_.push_back({std::string(column["name"].get_string().value()), TypeOf(column["type"].get_string().value())});
+      columns_.push_back(
+          {std::string(column["name"].get_string().value()), TypeOf(column["type"].get_string().value())});
       builders.emplace_back();
     }
     for (const simdjson::dom::element row : answer["rows"].get_array()) {
@@ -60,7 +61,8 @@ class RemoteResult : public ResultReader {
     }
     for (ColumnBuilder& builder : builders) rows_.columns.push_back(builder.Finish());
     for (const simdjson::dom::element note : answer["notes"].get_array()) {
-      summary_.notes.push_back({std::string(note["kind"].get_string().value()), std::string(note["text"].get_string().value())});
+      summary_.notes.push_back(
+          {std::string(note["kind"].get_string().value()), std::string(note["text"].get_string().value())});
     }
     std::string_view explain;
     if (answer["explain"].get_string().get(explain) == simdjson::SUCCESS) summary_.explain = explain;
@@ -89,8 +91,10 @@ class RemoteResult : public ResultReader {
       case simdjson::dom::element_type::STRING: {
         const std::string_view text = cell.get_string().value();
         if (type == Type::kTimestamp && ingest::ParseTimeText(text, &time)) return builder->AppendInt(type, time);
-        if (type == Type::kLevel && ParseLevel(text, &level)) return builder->AppendInt(type, static_cast<int64_t>(level));
-        if (type == Type::kStatus && ParseStatusCode(text, &status)) return builder->AppendInt(type, static_cast<int64_t>(status));
+        if (type == Type::kLevel && ParseLevel(text, &level))
+          return builder->AppendInt(type, static_cast<int64_t>(level));
+        if (type == Type::kStatus && ParseStatusCode(text, &status))
+          return builder->AppendInt(type, static_cast<int64_t>(status));
         return builder->AppendString(text);
       }
       default: return builder->AppendString(simdjson::minify(cell));
@@ -108,9 +112,11 @@ absl::Status StatusOfAnswer(const HttpAnswer& answer) {
   simdjson::dom::parser parser;
   simdjson::dom::element document, error;
   std::string_view text;
-  if (parser.parse(answer.body).get(document) != simdjson::SUCCESS || document["error"].get(error) != simdjson::SUCCESS ||
+  if (parser.parse(answer.body).get(document) != simdjson::SUCCESS ||
+      document["error"].get(error) != simdjson::SUCCESS ||
       error["message"].get_string().get(text) != simdjson::SUCCESS) {
-    return absl::UnavailableError("the server answered " + std::to_string(answer.status) + ": " + Printable(answer.body.substr(0, 200)));
+    return absl::UnavailableError("the server answered " + std::to_string(answer.status) + ": " +
+                                  Printable(answer.body.substr(0, 200)));
   }
   QueryError query_error;
   query_error.message = text;
@@ -159,7 +165,9 @@ std::string RequestBody(const QuerySettings& settings, const std::string& text) 
 
 absl::Status RunRemote(const QuerySettings& settings, const std::string& text) {
   const bool table = settings.format.empty() || settings.format == "table";
-  const std::string accept = settings.format == "ndjson" ? "application/x-ndjson" : settings.format == "csv" ? "text/csv" : "application/json";
+  const std::string accept = settings.format == "ndjson" ? "application/x-ndjson"
+                             : settings.format == "csv"  ? "text/csv"
+                                                         : "application/json";
   ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(settings.server, "/v1/query", "application/json", accept,
                                                      RequestBody(settings, text), kTimeoutSeconds));
   if (answer.status != 200) return StatusOfAnswer(answer);

@@ -168,7 +168,9 @@ absl::StatusOr<std::string> FormatTable(ResultReader* result, const TableStyle& 
     end_line();
     for (size_t row = 0; row < rows; ++row) {
       for (const TextColumn& column : columns) {
-        out += Padded(Shorten(column.cells[row], column.width), column.width, column.right, column.colours[row], style.colour) + "  ";
+        out += Padded(Shorten(column.cells[row], column.width), column.width, column.right, column.colours[row],
+                      style.colour) +
+               "  ";
       }
       end_line();
     }
@@ -176,7 +178,9 @@ absl::StatusOr<std::string> FormatTable(ResultReader* result, const TableStyle& 
   if (!hidden.empty() && rows > 0 && summary.explain.empty()) {
     std::string names;
     for (const std::string& name : hidden) names += (names.empty() ? "" : ", ") + name;
-    out += Paint("no room for " + std::to_string(hidden.size()) + " columns (choose with | keep ...): " + names, Colour::kDim, style.colour) + "\n";
+    out += Paint("no room for " + std::to_string(hidden.size()) + " columns (choose with | keep ...): " + names,
+                 Colour::kDim, style.colour) +
+           "\n";
   }
   for (const Note& note : summary.notes) {
     out += Paint("note (" + note.kind + "): ", Colour::kYellow, style.colour) + Printable(note.text) + "\n";

@@ -120,8 +120,8 @@ std::string ReadableTime(Timestamp time) {
   tm parts{};
   gmtime_r(&at, &parts);
   char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                parts.tm_hour, parts.tm_min, parts.tm_sec);
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", parts.tm_year + 1900, parts.tm_mon + 1,
+                parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
   std::string result = text;
   if (fraction != 0) {
     std::snprintf(text, sizeof text, ".%09lld", static_cast<long long>(fraction));

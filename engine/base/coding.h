@@ -48,7 +48,7 @@ class Decoder {
   bool ReadFixed64(uint64_t* value);
   bool ReadDouble(double* value);
   bool ReadVarint(uint64_t* value);
-  bool ReadVarint32(uint32_t* value);  // fails above 2^32 - 1
+  bool ReadVarint32(uint32_t* value);                 // fails above 2^32 - 1
   bool ReadVarintMax(uint64_t max, uint64_t* value);  // fails above `max`: for counts, before allocating
   bool ReadZigzag(int64_t* value);
   bool ReadBytes(std::string_view* bytes);  // with its length before it

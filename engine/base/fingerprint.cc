@@ -16,8 +16,8 @@ namespace braid {
 namespace {
 
 constexpr std::array<std::string_view, 5> kServiceNames = {"service.name", "service", "service_name", "app", "job"};
-constexpr std::array<std::string_view, 6> kInstanceNames = {"service.instance.id", "instance", "k8s.pod.name",
-                                                            "pod",                 "host.name", "host"};
+constexpr std::array<std::string_view, 6> kInstanceNames = {"service.instance.id", "instance", "k8s.pod.name", "pod",
+                                                            "host.name",           "host"};
 
 void PutValue(std::string* out, const Value& value) {
   PutByte(out, static_cast<uint8_t>(value.index()));

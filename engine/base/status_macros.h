@@ -15,11 +15,11 @@ inline absl::string_view Absl(std::string_view text) { return {text.data(), text
 
 }  // namespace braid
 
-#define RETURN_IF_ERROR(expression)                                      \
-  do {                                                                   \
-    if (absl::Status braid_status = (expression); !braid_status.ok()) {  \
-      return braid_status;                                               \
-    }                                                                    \
+#define RETURN_IF_ERROR(expression)                                     \
+  do {                                                                  \
+    if (absl::Status braid_status = (expression); !braid_status.ok()) { \
+      return braid_status;                                              \
+    }                                                                   \
   } while (false)
 
 #define BRAID_JOIN_INNER(a, b) a##b

@@ -63,10 +63,14 @@ const ColumnList& LinkColumns() {
 }
 
 const ColumnList& ExemplarColumns() {
-  static const auto& columns = *new ColumnList(
-      {{"time", Type::kTimestamp}, {"service", Type::kString}, {"instance", Type::kString},
-       {"trace_id", Type::kTraceId}, {"span_id", Type::kSpanId}, {"stream", Type::kInt},
-       {"metric", Type::kString}, {"value", Type::kDouble}});
+  static const auto& columns = *new ColumnList({{"time", Type::kTimestamp},
+                                                {"service", Type::kString},
+                                                {"instance", Type::kString},
+                                                {"trace_id", Type::kTraceId},
+                                                {"span_id", Type::kSpanId},
+                                                {"stream", Type::kInt},
+                                                {"metric", Type::kString},
+                                                {"value", Type::kDouble}});
   return columns;
 }
 

@@ -68,18 +68,20 @@ bool FindWord(std::span<const Word> words, std::string_view text, int* value) {
 // The words of the enums come first, in order; then what other systems write for the same: syslog, log4j,
 // java.util.logging, Python, glog, zap, pino and the OpenTelemetry short names.
 constexpr Word kLevelWords[] = {
-    {"unset", 0},   {"trace", 1},    {"debug", 2},     {"info", 3},      {"warn", 4},        {"error", 5},
-    {"fatal", 6},   {"unspecified", 0}, {"trc", 1},    {"finest", 1},    {"finer", 1},       {"verbose", 1},
-    {"all", 1},     {"trace2", 1},   {"trace3", 1},    {"trace4", 1},    {"dbg", 2},         {"fine", 2},
-    {"config", 2},  {"debug2", 2},   {"debug3", 2},    {"debug4", 2},    {"inf", 3},         {"information", 3},
-    {"informational", 3}, {"notice", 3}, {"info2", 3}, {"info3", 3},     {"info4", 3},       {"log", 3},
-    {"warning", 4}, {"wrn", 4},      {"warn2", 4},     {"warn3", 4},     {"warn4", 4},       {"err", 5},
-    {"eror", 5},    {"severe", 5},   {"error2", 5},    {"error3", 5},    {"error4", 5},      {"critical", 6},
-    {"crit", 6},    {"alert", 6},    {"emerg", 6},     {"emergency", 6}, {"panic", 6},       {"dpanic", 6},
-    {"ftl", 6},     {"fatal2", 6},   {"fatal3", 6},    {"fatal4", 6},    {"t", 1},           {"d", 2},
-    {"i", 3},       {"n", 3},        {"w", 4},         {"e", 5},         {"f", 6},           {"c", 6}};
+    {"unset", 0},     {"trace", 1},    {"debug", 2},       {"info", 3},        {"warn", 4},
+    {"error", 5},     {"fatal", 6},    {"unspecified", 0}, {"trc", 1},         {"finest", 1},
+    {"finer", 1},     {"verbose", 1},  {"all", 1},         {"trace2", 1},      {"trace3", 1},
+    {"trace4", 1},    {"dbg", 2},      {"fine", 2},        {"config", 2},      {"debug2", 2},
+    {"debug3", 2},    {"debug4", 2},   {"inf", 3},         {"information", 3}, {"informational", 3},
+    {"notice", 3},    {"info2", 3},    {"info3", 3},       {"info4", 3},       {"log", 3},
+    {"warning", 4},   {"wrn", 4},      {"warn2", 4},       {"warn3", 4},       {"warn4", 4},
+    {"err", 5},       {"eror", 5},     {"severe", 5},      {"error2", 5},      {"error3", 5},
+    {"error4", 5},    {"critical", 6}, {"crit", 6},        {"alert", 6},       {"emerg", 6},
+    {"emergency", 6}, {"panic", 6},    {"dpanic", 6},      {"ftl", 6},         {"fatal2", 6},
+    {"fatal3", 6},    {"fatal4", 6},   {"t", 1},           {"d", 2},           {"i", 3},
+    {"n", 3},         {"w", 4},        {"e", 5},           {"f", 6},           {"c", 6}};
 
-constexpr Word kKindWords[] = {{"unset", 0},    {"internal", 1}, {"server", 2},      {"client", 3},
+constexpr Word kKindWords[] = {{"unset", 0},    {"internal", 1}, {"server", 2},     {"client", 3},
                                {"producer", 4}, {"consumer", 5}, {"unspecified", 0}};
 constexpr Word kStatusWords[] = {{"unset", 0}, {"ok", 1}, {"error", 2}, {"unspecified", 0}};
 

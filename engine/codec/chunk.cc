@@ -63,7 +63,8 @@ absl::Status DecodeChunk(std::string_view bytes, std::vector<Timestamp>* times, 
   Decoder decoder(bytes);
   uint8_t encoding;
   uint64_t count;
-  if (!decoder.ReadByte(&encoding) || !decoder.ReadVarintMax(kMaxChunkSamples, &count)) return Damaged("chunk: bad head");
+  if (!decoder.ReadByte(&encoding) || !decoder.ReadVarintMax(kMaxChunkSamples, &count))
+    return Damaged("chunk: bad head");
   if (count == 0) return decoder.done() ? absl::OkStatus() : Damaged("chunk: bytes without samples");
   const size_t before = times->size();
   const size_t values_before = values->size();

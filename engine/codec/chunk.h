@@ -50,8 +50,8 @@ class GorillaAppender {
   uint64_t last_delta_ = 0;  // in units
   uint64_t last_value_bits_ = 0;
   uint32_t count_ = 0;
-  uint8_t free_bits_ = 0;  // in the last byte of bits_
-  uint8_t unit_ = 0;       // index into the units of chunk.md: 1 ns, 1 us, 1 ms, 1 s
+  uint8_t free_bits_ = 0;   // in the last byte of bits_
+  uint8_t unit_ = 0;        // index into the units of chunk.md: 1 ns, 1 us, 1 ms, 1 s
   uint8_t leading_ = 0xff;  // window of the value bits written last; 0xff = none yet
   uint8_t trailing_ = 0;
 };

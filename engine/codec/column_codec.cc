@@ -243,9 +243,7 @@ bool ReadHistogramColumn(Decoder* decoder, size_t count, std::vector<HistogramPt
 bool ReadValues(Decoder* decoder, size_t count, Column* column) {
   switch (column->type) {
     case Type::kNull: return true;
-    case Type::kDouble:
-      column->doubles.resize(count);
-      return ReadDoubles(decoder, count, column->doubles.data());
+    case Type::kDouble: column->doubles.resize(count); return ReadDoubles(decoder, count, column->doubles.data());
     case Type::kString:
       if (count == 0) {
         column->dictionary = std::make_shared<StringDictionary>();
@@ -255,14 +253,10 @@ bool ReadValues(Decoder* decoder, size_t count, Column* column) {
     case Type::kTraceId:
       column->trace_ids.resize(count);
       return count == 0 || ReadTraceIds(decoder, count, column->trace_ids.data());
-    case Type::kSpanId:
-      column->ints.resize(count);
-      return count == 0 || ReadWords(decoder, count, column->ints.data());
+    case Type::kSpanId: column->ints.resize(count); return count == 0 || ReadWords(decoder, count, column->ints.data());
     case Type::kMixed: return ReadMixed(decoder, count, &column->mixed);
     case Type::kHistogram: return count == 0 || ReadHistogramColumn(decoder, count, &column->histograms);
-    default:
-      column->ints.resize(count);
-      return ReadInts(decoder, count, column->ints.data());
+    default: column->ints.resize(count); return ReadInts(decoder, count, column->ints.data());
   }
 }
 

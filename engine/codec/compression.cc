@@ -44,9 +44,8 @@ size_t CompressZstd(int level, std::string_view bytes, char* to, size_t room) {
 Compression Compress(Compression wanted, int zstd_level, std::string_view bytes, std::string* out) {
   const size_t before = out->size();
   if (wanted != Compression::kNone && !bytes.empty()) {
-    const size_t room = wanted == Compression::kZstd
-                            ? ZSTD_compressBound(bytes.size())
-                            : static_cast<size_t>(LZ4_COMPRESSBOUND(bytes.size()));
+    const size_t room = wanted == Compression::kZstd ? ZSTD_compressBound(bytes.size())
+                                                     : static_cast<size_t>(LZ4_COMPRESSBOUND(bytes.size()));
     out->resize(before + room);
     const size_t size = wanted == Compression::kZstd ? CompressZstd(zstd_level, bytes, out->data() + before, room)
                                                      : CompressLz4(bytes, out->data() + before, room);
@@ -76,8 +75,8 @@ absl::Status Decompress(Compression compression, std::string_view bytes, size_t 
       // No block of lz4 expands more than 255 times: a damaged size does not get its memory.
       if (plain_size / 256 > bytes.size()) return absl::DataLossError("lz4: impossible size");
       out->resize(plain_size);
-      const int size = LZ4_decompress_safe(bytes.data(), out->data(), static_cast<int>(bytes.size()),
-                                           static_cast<int>(plain_size));
+      const int size =
+          LZ4_decompress_safe(bytes.data(), out->data(), static_cast<int>(bytes.size()), static_cast<int>(plain_size));
       if (size >= 0 && static_cast<size_t>(size) == plain_size) return absl::OkStatus();
       out->clear();
       return absl::DataLossError("lz4: damaged block");
@@ -90,8 +89,7 @@ absl::Status Decompress(Compression compression, std::string_view bytes, size_t 
       ZSTD_DCtx* context = DecompressionContext();
       if (context == nullptr) return absl::ResourceExhaustedError("zstd: no memory");
       out->resize(plain_size);
-      const size_t size =
-          ZSTD_decompressDCtx(context, out->data(), plain_size, bytes.data(), bytes.size());
+      const size_t size = ZSTD_decompressDCtx(context, out->data(), plain_size, bytes.data(), bytes.size());
       if (!ZSTD_isError(size) && size == plain_size) return absl::OkStatus();
       out->clear();
       return absl::DataLossError(absl::StrCat("zstd: ", ZSTD_isError(size) ? ZSTD_getErrorName(size) : "short block"));

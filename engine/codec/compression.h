@@ -16,6 +16,7 @@ enum class Compression : uint8_t { kNone = 0, kLz4 = 1, kZstd = 2 };
 
 // Appends the compressed bytes and returns what was used: kNone if compression does not pay.
 Compression Compress(Compression wanted, int zstd_level, std::string_view bytes, std::string* out);
-absl::Status Decompress(Compression compression, std::string_view bytes, size_t plain_size, size_t size_max, std::string* out);
+absl::Status Decompress(Compression compression, std::string_view bytes, size_t plain_size, size_t size_max,
+                        std::string* out);
 
 }  // namespace braid

@@ -12,7 +12,7 @@ namespace braid {
 namespace {
 
 // 10^22 is the last power of ten that a double holds exactly; beyond 17 digits no double needs more.
-constexpr std::array<double, 18> kPowers = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
+constexpr std::array<double, 18> kPowers = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
                                             1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
 constexpr std::array<double, 18> kInverses = {1e-0, 1e-1,  1e-2,  1e-3,  1e-4,  1e-5,  1e-6,  1e-7,  1e-8,
                                               1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16, 1e-17};
@@ -42,8 +42,7 @@ bool ToMantissa(double value, uint32_t exponent, int64_t* mantissa) {
 }
 
 bool IsExact(double value, uint32_t exponent, bool multiply, int64_t* mantissa) {
-  return ToMantissa(value, exponent, mantissa) &&
-         BitsOf(FromMantissa(*mantissa, exponent, multiply)) == BitsOf(value);
+  return ToMantissa(value, exponent, mantissa) && BitsOf(FromMantissa(*mantissa, exponent, multiply)) == BitsOf(value);
 }
 
 // Least exponent from `from` on at which the value is exact; kExponents if there is none.
@@ -69,7 +68,7 @@ struct Decimals {
   DoubleForm form = DoubleForm::kDivide;
   uint32_t exponent = 0;
   std::vector<int64_t> mantissas;
-  std::vector<int64_t> ulps;        // kUlps only
+  std::vector<int64_t> ulps;  // kUlps only
   std::vector<uint32_t> exceptions;
 };
 
@@ -261,7 +260,8 @@ DoubleForm PutDoubles(std::span<const double> values, std::string* out) {
   if (!sample.empty() && !(decimals.exceptions.empty())) {
     const Decimals nearly = ConvertNearly(values, sample);
     std::string other;
-    if (HasFewExceptions(nearly, values.size()) && nearly.form == DoubleForm::kUlps) PutDecimals(values, nearly, &other);
+    if (HasFewExceptions(nearly, values.size()) && nearly.form == DoubleForm::kUlps)
+      PutDecimals(values, nearly, &other);
     if (!other.empty() && (best.empty() || other.size() < best.size())) {
       best = std::move(other);
       form = DoubleForm::kUlps;

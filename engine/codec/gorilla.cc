@@ -1,7 +1,8 @@
 // body  := byte(unit) zigzag(first time / unit) stream, bits high first, filled up with zeros
 // stream := value(64 bits) { time value }
 // time  := 0 | 10 delta2(7 bits) | 110 delta2(14) | 1110 delta2(20) | 1111 delta2(64)     two's complement
-// value := 0 | 10 bits of the last window | 11 leading(5) significant(6, 0 = 64) bits     of the XOR with the last value
+// value := 0 | 10 bits of the last window | 11 leading(5) significant(6, 0 = 64) bits     of the XOR with the last
+// value
 #include "engine/codec/gorilla.h"
 
 #include <algorithm>

@@ -114,14 +114,19 @@ void PutRun(std::span<const HistogramPtr> run, std::string* out) {
   PutIndices(shape.positive, out);
   PutIndices(shape.negative, out);
   PutBounds(shape.custom_bounds, out);
-  PutColumn(run, [](const Histogram& h) { return h.zero_count; }, out);
-  PutColumn(run, [](const Histogram& h) { return h.count; }, out);
-  PutColumn(run, [](const Histogram& h) { return h.sum; }, out);
+  PutColumn(
+      run, [](const Histogram& h) { return h.zero_count; }, out);
+  PutColumn(
+      run, [](const Histogram& h) { return h.count; }, out);
+  PutColumn(
+      run, [](const Histogram& h) { return h.sum; }, out);
   for (size_t i = 0; i < shape.positive.size(); ++i) {
-    PutColumn(run, [i](const Histogram& h) { return h.positive[i].count; }, out);
+    PutColumn(
+        run, [i](const Histogram& h) { return h.positive[i].count; }, out);
   }
   for (size_t i = 0; i < shape.negative.size(); ++i) {
-    PutColumn(run, [i](const Histogram& h) { return h.negative[i].count; }, out);
+    PutColumn(
+        run, [i](const Histogram& h) { return h.negative[i].count; }, out);
   }
 }
 
@@ -130,8 +135,8 @@ bool ReadRun(Decoder* decoder, size_t count_max, size_t* buckets_left, std::vect
   Histogram shape;
   if (!decoder->ReadVarintMax(count_max, &count)) return false;
   if (count == 0) return decoder->Fail();
-  if (!ReadHead(decoder, &shape) || !ReadIndices(decoder, &shape.positive) ||
-      !ReadIndices(decoder, &shape.negative) || !ReadBounds(decoder, &shape.custom_bounds)) {
+  if (!ReadHead(decoder, &shape) || !ReadIndices(decoder, &shape.positive) || !ReadIndices(decoder, &shape.negative) ||
+      !ReadBounds(decoder, &shape.custom_bounds)) {
     return false;
   }
   const size_t width = shape.positive.size() + shape.negative.size() + shape.custom_bounds.size();

@@ -247,7 +247,9 @@ bool ReadZstd(Decoder* decoder, size_t count, int64_t* values) {
   uint64_t plain_size;
   std::string_view packed;
   std::string plain;
-  if (!decoder->ReadZigzag(&base) || !decoder->ReadVarintMax(count * kMaxVarintBytes, &plain_size) || !decoder->ReadBytes(&packed)) return false;
+  if (!decoder->ReadZigzag(&base) || !decoder->ReadVarintMax(count * kMaxVarintBytes, &plain_size) ||
+      !decoder->ReadBytes(&packed))
+    return false;
   if (!Decompress(Compression::kZstd, packed, plain_size, plain_size, &plain).ok()) return decoder->Fail();
   Decoder residuals(plain);
   for (size_t i = 0; i < count; ++i) {

@@ -1,5 +1,7 @@
-// postings := byte(0) { varint(gap) }         few ordinals: the first, then each one's distance to the one before, less 1
-//           | byte(1) roaring                  the portable format of https://github.com/RoaringBitmap/RoaringFormatSpec
+// postings := byte(0) { varint(gap) }         few ordinals: the first, then each one's distance to the one before, less
+// 1
+//           | byte(1) roaring                  the portable format of
+//           https://github.com/RoaringBitmap/RoaringFormatSpec
 #include "engine/codec/postings.h"
 
 #include <roaring/roaring.h>

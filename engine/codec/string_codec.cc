@@ -205,8 +205,8 @@ void PutWords(std::span<const int64_t> words, std::string* out) {
   numbers.reserve(words.size());
   Numbering numbering(words.size());
   for (int64_t word : words) {
-    const uint32_t number = numbering.Number(Mix(static_cast<uint64_t>(word)),
-                                             [&](uint32_t known) { return distinct[known] == word; });
+    const uint32_t number =
+        numbering.Number(Mix(static_cast<uint64_t>(word)), [&](uint32_t known) { return distinct[known] == word; });
     if (number == distinct.size()) distinct.push_back(word);
     numbers.push_back(number);
   }

@@ -33,7 +33,8 @@ void ForEachToken(std::string_view text, Emit emit) {
       emit(std::string_view(piece, kMaxTokenBytes));
       piece += kMaxTokenBytes;
     }
-    if (static_cast<size_t>(at - piece) >= kMinTokenBytes) emit(std::string_view(piece, static_cast<size_t>(at - piece)));
+    if (static_cast<size_t>(at - piece) >= kMinTokenBytes)
+      emit(std::string_view(piece, static_cast<size_t>(at - piece)));
   }
 }
 

@@ -45,7 +45,8 @@ std::pair<size_t, size_t> PickMerge(const std::vector<PartEntry>& parts, const C
       if (limits.span_max > 0 && !span.empty() && Plus(span.start, limits.span_max) < span.end) break;
       const size_t count = end - begin + 1;
       if (count < limits.merge_parts) continue;
-      if (static_cast<double>(largest) > static_cast<double>(sum - largest) * limits.similar / (limits.merge_parts - 1)) {
+      if (static_cast<double>(largest) >
+          static_cast<double>(sum - largest) * limits.similar / (limits.merge_parts - 1)) {
         continue;
       }
       // Many small parts first: they cost readers most and a merge least.

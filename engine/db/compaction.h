@@ -13,11 +13,11 @@
 namespace braid {
 
 struct CompactionLimits {
-  size_t merge_parts = 4;              // neighbours of similar size that make a merge worth while
-  size_t merge_parts_max = 16;         // bounds memory and open files of one merge
-  double similar = 3.0;                // "similar": no part is larger than the sum of the others times this
+  size_t merge_parts = 4;                       // neighbours of similar size that make a merge worth while
+  size_t merge_parts_max = 16;                  // bounds memory and open files of one merge
+  double similar = 3.0;                         // "similar": no part is larger than the sum of the others times this
   uint64_t part_bytes_max = uint64_t{8} << 30;  // larger parts are left alone
-  Duration span_max = 0;               // a merged part covers no more time than this; 0 = any. Keeps retention sharp.
+  Duration span_max = 0;  // a merged part covers no more time than this; 0 = any. Keeps retention sharp.
 };
 
 // Limits that fit a retention time (0 = none).
@@ -29,6 +29,7 @@ std::pair<size_t, size_t> PickMerge(const std::vector<PartEntry>& parts, const C
 
 // Parts whose newest record is older than `newest` - retention. `clock` bounds `newest` by a day ahead of the machine's
 // clock, so that one record from a far future does not empty the store; the clock alone never removes anything.
-std::vector<size_t> PickExpired(const std::vector<PartEntry>& parts, Timestamp newest, Timestamp clock, Duration retention);
+std::vector<size_t> PickExpired(const std::vector<PartEntry>& parts, Timestamp newest, Timestamp clock,
+                                Duration retention);
 
 }  // namespace braid

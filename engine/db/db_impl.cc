@@ -111,8 +111,8 @@ absl::Status DBImpl::WaitForRoom() {
   while (HeadIsFull() && frozen_ != nullptr) {
     if (closed_ || !counters_.read_only_reason.empty()) break;  // CommitGroup says so
     if (!flush_error_.ok()) {
-      return absl::Status(flush_error_.code(), absl::StrCat("the head is full and cannot be flushed: ",
-                                                            flush_error_.message()));
+      return absl::Status(flush_error_.code(),
+                          absl::StrCat("the head is full and cannot be flushed: ", flush_error_.message()));
     }
     flush_wanted_.notify_one();
     room_.wait(lock);

@@ -80,7 +80,7 @@ class DBImpl : public DB {
   absl::Status SwitchHead();                                    // REQUIRES: commit_mutex_, no frozen head
   absl::Status SyncWal();                                       // REQUIRES: commit_mutex_
   absl::Status Poison(const absl::Status& cause);
-  bool HeadIsFull() const;  // REQUIRES: mutex_
+  bool HeadIsFull() const;     // REQUIRES: mutex_
   SourceList Sources() const;  // REQUIRES: mutex_
   std::string WalDir() const;
   std::string PartsDir() const;
@@ -92,13 +92,13 @@ class DBImpl : public DB {
   void MergeLoop();
   absl::Status FlushIfDue();
   bool HasFrozenHead() const;
-  absl::Status FlushFrozen();                  // REQUIRES: flush_mutex_
+  absl::Status FlushFrozen();  // REQUIRES: flush_mutex_
   absl::Status MergeIfDue(bool* merged);
   absl::Status MergeParts(std::vector<LivePart> parts);  // REQUIRES: merge_mutex_
-  absl::Status RemoveExpired();                // REQUIRES: merge_mutex_
+  absl::Status RemoveExpired();                          // REQUIRES: merge_mutex_
   absl::StatusOr<LivePart> WritePart(const std::vector<const Source*>& sources);
-  // Changes the list of parts, durably and then visibly: `added` takes the place of the first of `removed` (or the end).
-  // A flush passes its head, which disappears in the same instant.
+  // Changes the list of parts, durably and then visibly: `added` takes the place of the first of `removed` (or the
+  // end). A flush passes its head, which disappears in the same instant.
   absl::Status Install(const std::vector<uint64_t>& removed, const std::optional<LivePart>& added, const Head* flushed);
   void RemoveObsolete();
   absl::Status RemovePartDir(const std::string& dir);
@@ -115,8 +115,8 @@ class DBImpl : public DB {
   Manifest manifest_;  // guarded by manifest_mutex_
 
   std::mutex commit_mutex_;
-  std::unique_ptr<WalWriter> wal_;   // null until something is written
-  uint64_t manifest_store_ = 0;      // set by Open
+  std::unique_ptr<WalWriter> wal_;  // null until something is written
+  uint64_t manifest_store_ = 0;     // set by Open
   uint64_t next_segment_ = 1;
   uint64_t last_sequence_ = 0;
   Clock::time_point last_sync_ = Clock::now();
@@ -126,21 +126,21 @@ class DBImpl : public DB {
 
   mutable std::mutex mutex_;
   std::shared_ptr<Head> active_;
-  std::shared_ptr<Head> frozen_;         // being flushed
-  uint64_t frozen_sequence_ = 0;         // its last commit
-  uint64_t frozen_segment_end_ = 0;      // its WAL segments are below this
+  std::shared_ptr<Head> frozen_;                   // being flushed
+  uint64_t frozen_sequence_ = 0;                   // its last commit
+  uint64_t frozen_segment_end_ = 0;                // its WAL segments are below this
   std::optional<Clock::time_point> active_since_;  // its first write
   uint64_t active_wal_bytes_ = 0;
-  std::vector<LivePart> parts_;          // oldest first
-  std::vector<LivePart> obsolete_;       // out of the manifest, perhaps still read
+  std::vector<LivePart> parts_;                          // oldest first
+  std::vector<LivePart> obsolete_;                       // out of the manifest, perhaps still read
   std::vector<std::pair<uint64_t, uint64_t>> segments_;  // number and size of the WAL's files
-  absl::Status flush_error_;             // of the last attempt
+  absl::Status flush_error_;                             // of the last attempt
   bool closed_ = false;
-  DBStats counters_;                     // those that only grow, and what Open found
-  std::condition_variable room_;         // frozen_ is gone, or flush_error_ was set, or closed
+  DBStats counters_;              // those that only grow, and what Open found
+  std::condition_variable room_;  // frozen_ is gone, or flush_error_ was set, or closed
   std::condition_variable flush_wanted_;
   std::condition_variable merge_wanted_;
-  std::set<uint64_t> unmergeable_;       // parts with damaged blocks; guarded by merge_mutex_
+  std::set<uint64_t> unmergeable_;  // parts with damaged blocks; guarded by merge_mutex_
 
   mutable std::mutex series_mutex_;
   mutable uint64_t series_generation_ = 0;  // what series_count_ was counted of

@@ -112,8 +112,8 @@ absl::Status DBImpl::OpenDirectory(bool* create) {
   if (std::find(names.begin(), names.end(), kManifestName) != names.end()) return absl::OkStatus();
   for (const std::string& name : names) {
     if (name == "wal" || name == "parts") {
-      return absl::DataLossError(absl::StrCat(path_, " has a ", name, " directory of a store, but its ",
-                                              Absl(kManifestName), " is missing"));
+      return absl::DataLossError(
+          absl::StrCat(path_, " has a ", name, " directory of a store, but its ", Absl(kManifestName), " is missing"));
     }
     if (!IsOurs(name)) {
       return absl::InvalidArgumentError(path_ + " is not a store: it is not empty and has no " +
@@ -128,8 +128,8 @@ absl::Status DBImpl::OpenDirectory(bool* create) {
 }
 
 absl::Status DBImpl::CreateStore() {
-  // A manifest says that the directory itself is durable, whichever attempt made it. Who may not read the parent did not
-  // make it.
+  // A manifest says that the directory itself is durable, whichever attempt made it. Who may not read the parent did
+  // not make it.
   const absl::Status synced = fs_->SyncDir(DirName(path_));
   if (!synced.ok() && !absl::IsPermissionDenied(synced)) return synced;
   manifest_ = {};

@@ -60,8 +60,9 @@ std::string DescribeItem(const BatchItem& item) {
     case BatchItem::Kind::kLog: {
       LogView view;
       if (!DecodeLog(item.payload, &view)) break;
-      return absl::StrCat("log stream=", item.ref, " time=", view.record.time, " severity=",
-                          view.record.severity_number, " message=", Absl(view.record.message.substr(0, 80)));
+      return absl::StrCat("log stream=", item.ref, " time=", view.record.time,
+                          " severity=", view.record.severity_number,
+                          " message=", Absl(view.record.message.substr(0, 80)));
     }
     case BatchItem::Kind::kSpan: {
       SpanView view;
@@ -156,7 +157,8 @@ absl::Status ReadSegment(FileSystem* fs, const std::string& path, uint64_t store
                               " plain ", record.plain.size(), " synced ", record.header.synced));
     }
     Lines ignored(1);
-    if (!DescribeCommit(record.plain, lines != nullptr ? lines : &ignored)) return damaged(offset, "commit not readable");
+    if (!DescribeCommit(record.plain, lines != nullptr ? lines : &ignored))
+      return damaged(offset, "commit not readable");
   }
   return absl::OkStatus();
 }

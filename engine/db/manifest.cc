@@ -66,9 +66,9 @@ absl::Status DecodeCopy(std::string_view bytes, Manifest* manifest, uint64_t* si
     return absl::DataLossError("its header is damaged");
   }
   if (version > kManifestVersion || (features & ~kManifestFeatures) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the store was written by a newer version of Braid (format ", version, ", features ", features,
-                     "; this one reads format ", kManifestVersion, ")"));
+    return absl::FailedPreconditionError(absl::StrCat("the store was written by a newer version of Braid (format ",
+                                                      version, ", features ", features, "; this one reads format ",
+                                                      kManifestVersion, ")"));
   }
   if (body_size > in.remaining() || !in.ReadRaw(body_size, &body) || !in.ReadFixed32(&crc) || crc != Crc32c(body) ||
       !DecodeBody(body, manifest)) {

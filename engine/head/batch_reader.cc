@@ -314,7 +314,8 @@ absl::Status CheckLabels(std::string_view bytes) {
   if (bytes.empty()) return Bad("a series has no label with a value");
   std::string_view last, name, value;
   for (bool first = true; in.remaining() > 0; first = false) {
-    if (!in.ReadBytes(&name) || !in.ReadBytes(&value) || value.empty()) return Bad("labels of a series are not readable");
+    if (!in.ReadBytes(&name) || !in.ReadBytes(&value) || value.empty())
+      return Bad("labels of a series are not readable");
     if (name.empty()) return Bad("a series has a label without a name");
     if (!first && name == last) return Bad("a series has label \"" + std::string(name) + "\" twice");
     if (!first && name < last) return Bad("labels of a series are not in order");

@@ -85,7 +85,7 @@ class AttributeReader {
 
 // The three sections of a batch, or of what the WAL kept of one.
 struct BatchView {
-  std::vector<std::string_view> series;   // labels of each
+  std::vector<std::string_view> series;  // labels of each
   std::vector<std::string_view> streams;
   std::string_view body;
 };

@@ -18,8 +18,8 @@ void Widen(TimeRange* range, Timestamp start, Timestamp end) {
 
 HeadCut::HeadCut() {
   for (TimeRange& range : row_range) range = {kMaxTimestamp, kMinTimestamp};
-  static const auto& none = *new std::shared_ptr<const std::vector<MetricMetadata>>(
-      std::make_shared<const std::vector<MetricMetadata>>());
+  static const auto& none =
+      *new std::shared_ptr<const std::vector<MetricMetadata>>(std::make_shared<const std::vector<MetricMetadata>>());
   metadata = none;
 }
 

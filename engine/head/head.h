@@ -21,9 +21,9 @@
 #include "absl/status/status.h"
 #include "engine/head/arena.h"
 #include "engine/head/batch_reader.h"
+#include "engine/head/head_streams.h"
 #include "engine/head/row_table.h"
 #include "engine/head/series_table.h"
-#include "engine/head/head_streams.h"
 #include "engine/part/source.h"
 
 namespace braid {
@@ -61,8 +61,8 @@ class Head : public std::enable_shared_from_this<Head> {
   // Writer. Makes all that was applied since the last call visible, as one commit.
   void Publish();
 
-  SeriesTable& series() { return series_; }      // writer
-  HeadStreams& streams() { return streams_; }    // writer
+  SeriesTable& series() { return series_; }    // writer
+  HeadStreams& streams() { return streams_; }  // writer
   const SeriesTable& series() const { return series_; }
   const HeadStreams& streams() const { return streams_; }
   const RowTable& rows(Table table) const { return rows_[static_cast<int>(table)]; }
@@ -97,7 +97,7 @@ class Head : public std::enable_shared_from_this<Head> {
   RowTable rows_[kTableCount];
   std::map<std::string, MetricMetadata, std::less<>> metadata_;
   bool metadata_changed_ = false;
-  HeadCut next_;                 // writer: the cut that Publish will show
+  HeadCut next_;                  // writer: the cut that Publish will show
   uint64_t oldest_snapshot_ = 0;  // writer: of this commit
   std::atomic<uint64_t> byte_size_{0};
   SpanView span_;  // writer: reused

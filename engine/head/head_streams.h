@@ -46,8 +46,8 @@ class HeadStreams {
     return number;
   }
   WalPlace& wal_place(uint32_t stream) { return streams_[stream].wal_place; }
-  uint32_t size() const { return streams_.size(); }   // writer
-  uint64_t byte_size() const { return byte_size_; }   // writer
+  uint32_t size() const { return streams_.size(); }  // writer
+  uint64_t byte_size() const { return byte_size_; }  // writer
   const HeadStream& stream(uint32_t number) const { return streams_[number]; }
 
  private:

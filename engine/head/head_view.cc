@@ -23,7 +23,10 @@ bool Passes(const ScanSpec& spec, const Row& row) {
 class RowScan : public Scan {
  public:
   RowScan(std::shared_ptr<const HeadView> view, const Head* head, const ScanSpec& spec, uint32_t count)
-      : view_(std::move(view)), rows_(head->rows(spec.table)), projector_(head, spec.table, spec.columns), count_(count) {
+      : view_(std::move(view)),
+        rows_(head->rows(spec.table)),
+        projector_(head, spec.table, spec.columns),
+        count_(count) {
     spec_.table = spec.table;
     spec_.time = spec.time;
     spec_.overlap = spec.overlap;
@@ -83,8 +86,8 @@ class RowScan : public Scan {
 
 class HeadSeriesScan : public SeriesScan {
  public:
-  HeadSeriesScan(std::shared_ptr<const HeadView> view, const SeriesTable* table, uint64_t commit, const SeriesSpec& spec,
-                 const std::vector<uint32_t>& series)
+  HeadSeriesScan(std::shared_ptr<const HeadView> view, const SeriesTable* table, uint64_t commit,
+                 const SeriesSpec& spec, const std::vector<uint32_t>& series)
       : view_(std::move(view)), table_(table), commit_(commit), time_(spec.time), labels_only_(spec.labels_only) {
     ordered_.reserve(series.size());
     for (uint32_t number : series) {

@@ -12,20 +12,68 @@ namespace {
 
 // Every built-in column of every table, so that a row's value is found by a switch.
 enum Code : int {
-  kTime, kService, kInstance, kTraceId, kSpanId, kStream, kObservedTime, kLevel, kSeverity, kSeverityText, kMessage,
-  kEventName, kFlags, kDroppedAttributes, kScopeName, kScopeVersion, kEnd, kDuration, kParentId, kName, kKind, kStatus,
-  kStatusMessage, kTraceState, kDroppedEvents, kDroppedLinks, kLinkedTraceId, kLinkedSpanId, kMetric, kValue
+  kTime,
+  kService,
+  kInstance,
+  kTraceId,
+  kSpanId,
+  kStream,
+  kObservedTime,
+  kLevel,
+  kSeverity,
+  kSeverityText,
+  kMessage,
+  kEventName,
+  kFlags,
+  kDroppedAttributes,
+  kScopeName,
+  kScopeVersion,
+  kEnd,
+  kDuration,
+  kParentId,
+  kName,
+  kKind,
+  kStatus,
+  kStatusMessage,
+  kTraceState,
+  kDroppedEvents,
+  kDroppedLinks,
+  kLinkedTraceId,
+  kLinkedSpanId,
+  kMetric,
+  kValue
 };
 
-constexpr std::pair<std::string_view, Code> kCodes[] = {
-    {"time", kTime}, {"service", kService}, {"instance", kInstance}, {"trace_id", kTraceId}, {"span_id", kSpanId},
-    {"stream", kStream}, {"observed_time", kObservedTime}, {"level", kLevel}, {"severity", kSeverity},
-    {"severity_text", kSeverityText}, {"message", kMessage}, {"event_name", kEventName}, {"flags", kFlags},
-    {"dropped_attributes", kDroppedAttributes}, {"scope.name", kScopeName}, {"scope.version", kScopeVersion},
-    {"end", kEnd}, {"duration", kDuration}, {"parent_id", kParentId}, {"name", kName}, {"kind", kKind},
-    {"status", kStatus}, {"status_message", kStatusMessage}, {"trace_state", kTraceState},
-    {"dropped_events", kDroppedEvents}, {"dropped_links", kDroppedLinks}, {"linked_trace_id", kLinkedTraceId},
-    {"linked_span_id", kLinkedSpanId}, {"metric", kMetric}, {"value", kValue}};
+constexpr std::pair<std::string_view, Code> kCodes[] = {{"time", kTime},
+                                                        {"service", kService},
+                                                        {"instance", kInstance},
+                                                        {"trace_id", kTraceId},
+                                                        {"span_id", kSpanId},
+                                                        {"stream", kStream},
+                                                        {"observed_time", kObservedTime},
+                                                        {"level", kLevel},
+                                                        {"severity", kSeverity},
+                                                        {"severity_text", kSeverityText},
+                                                        {"message", kMessage},
+                                                        {"event_name", kEventName},
+                                                        {"flags", kFlags},
+                                                        {"dropped_attributes", kDroppedAttributes},
+                                                        {"scope.name", kScopeName},
+                                                        {"scope.version", kScopeVersion},
+                                                        {"end", kEnd},
+                                                        {"duration", kDuration},
+                                                        {"parent_id", kParentId},
+                                                        {"name", kName},
+                                                        {"kind", kKind},
+                                                        {"status", kStatus},
+                                                        {"status_message", kStatusMessage},
+                                                        {"trace_state", kTraceState},
+                                                        {"dropped_events", kDroppedEvents},
+                                                        {"dropped_links", kDroppedLinks},
+                                                        {"linked_trace_id", kLinkedTraceId},
+                                                        {"linked_span_id", kLinkedSpanId},
+                                                        {"metric", kMetric},
+                                                        {"value", kValue}};
 
 int CodeOf(std::string_view name) {
   for (const auto& [known, code] : kCodes) {
@@ -116,8 +164,7 @@ RowReader::Field RowReader::Get(size_t builtin) const {
       return integer(static_cast<int64_t>(of_series ? head_->series().fingerprint(row.owner)
                                                     : head_->streams().stream(row.owner).fingerprint));
     case kService: return text(of_series ? texts_->service : head_->streams().stream(row.owner).service);
-    case kInstance:
-      return text(of_series ? texts_->instance : head_->streams().stream(row.owner).instance);
+    case kInstance: return text(of_series ? texts_->instance : head_->streams().stream(row.owner).instance);
     case kScopeName: return text(head_->streams().stream(row.owner).stream.scope_name);
     case kScopeVersion: return text(head_->streams().stream(row.owner).stream.scope_version);
     case kObservedTime: return count(static_cast<uint64_t>(log_.record.observed_time));

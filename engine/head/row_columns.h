@@ -1,8 +1,8 @@
 // From the rows of a head to columns.
 //
-// Null values: ids of zero, empty texts, an observed time, severity, flags or dropped count of zero, and an unset level.
-// `kind` and `status` are never null: "unset" is one of their words.
-// Threads: one thread per object. REQUIRES: the head outlives it.
+// Null values: ids of zero, empty texts, an observed time, severity, flags or dropped count of zero, and an unset
+// level. `kind` and `status` are never null: "unset" is one of their words. Threads: one thread per object. REQUIRES:
+// the head outlives it.
 #pragma once
 
 #include <cstdint>

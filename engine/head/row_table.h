@@ -25,7 +25,7 @@ struct Row {
   SpanId span_id;
   const char* payload = nullptr;
   uint32_t payload_size = 0;
-  uint32_t owner = 0;               // number of the stream; of exemplars the series
+  uint32_t owner = 0;                // number of the stream; of exemplars the series
   uint32_t older_of_trace = kNoRow;  // the row of the same trace before this one
 
   std::string_view bytes() const { return {payload, payload_size}; }
@@ -49,11 +49,12 @@ class RowTable {
     block.start = std::min(block.start, row.time);
     block.end = std::max(block.end, std::max(row.time, row.end));
   }
-  uint32_t size() const { return rows_.size(); }  // writer
+  uint32_t size() const { return rows_.size(); }                                      // writer
   uint64_t byte_size() const { return uint64_t{rows_.size()} * (sizeof(Row) + 32); }  // writer; index included
 
   const Row& row(uint32_t number) const { return rows_[number]; }
-  // The newest row of the trace, published or not, from which older_of_trace leads to the others; kNoRow if there is none.
+  // The newest row of the trace, published or not, from which older_of_trace leads to the others; kNoRow if there is
+  // none.
   uint32_t NewestOfTrace(TraceId id) const {
     std::lock_guard lock(trace_mutex_);
     auto found = newest_of_trace_.find(id);

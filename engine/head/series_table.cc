@@ -124,8 +124,8 @@ void SeriesTable::Touch(Series* series, uint64_t commit, uint64_t oldest_snapsho
   if (mark.commit == commit) return;
   if (series->extra) {
     auto& older = series->extra->older_marks;
-    older.erase(older.begin(), std::find_if(older.begin(), older.end(),
-                                            [&](const Mark& m) { return m.commit > oldest_snapshot; }));
+    older.erase(older.begin(),
+                std::find_if(older.begin(), older.end(), [&](const Mark& m) { return m.commit > oldest_snapshot; }));
   }
   if (mark.commit > oldest_snapshot) ExtraOf(series)->older_marks.push_back(mark);
   mark = series->now;
@@ -168,8 +168,8 @@ void SeriesTable::Append(uint32_t number, uint64_t commit, uint64_t oldest_snaps
     auto bytes = std::make_shared<const std::string>(series.open->Finish());
     byte_size_ += bytes->size() + sizeof(SeriesCopy::Chunk) + 48;
     byte_size_ -= std::min<uint64_t>(byte_size_, series.open->byte_size());
-    series.closed.push_back({std::move(bytes), series.open->count(), series.open->first_time(),
-                             series.open->last_time()});
+    series.closed.push_back(
+        {std::move(bytes), series.open->count(), series.open->first_time(), series.open->last_time()});
     *series.open = GorillaAppender();
     byte_size_ += series.open->byte_size();
   }
@@ -223,8 +223,8 @@ bool SeriesTable::Read(uint32_t number, uint64_t snapshot, TimeRange range, Seri
     copy->chunks.back().samples = samples;
   }
   if (left > 0 && range.Overlaps({series.open->first_time(), series.open->last_time()})) {
-    copy->chunks.push_back({std::make_shared<const std::string>(series.open->Finish()), left,
-                            series.open->first_time(), series.open->last_time()});
+    copy->chunks.push_back({std::make_shared<const std::string>(series.open->Finish()), left, series.open->first_time(),
+                            series.open->last_time()});
   }
   if (series.extra) {
     const Extra& extra = *series.extra;

@@ -59,8 +59,8 @@ struct SeriesCopy {
     std::shared_ptr<const Histogram> histogram;
   };
   std::vector<Chunk> chunks;
-  std::vector<TimedHistogram> histograms;                                        // later than all before them
-  std::vector<Late> late;                                                        // in order of writing
+  std::vector<TimedHistogram> histograms;                                              // later than all before them
+  std::vector<Late> late;                                                              // in order of writing
   std::vector<std::pair<uint32_t, std::shared_ptr<const Histogram>>> late_histograms;  // index into `late`
 
   bool Touches(TimeRange range) const;
@@ -81,7 +81,7 @@ class SeriesTable {
   void Append(uint32_t series, uint64_t commit, uint64_t oldest_snapshot, Timestamp time, double value);
   void AppendHistogram(uint32_t series, uint64_t commit, uint64_t oldest_snapshot, Timestamp time,
                        std::shared_ptr<const Histogram> histogram);
-  uint32_t size() const { return series_.size(); }  // writer
+  uint32_t size() const { return series_.size(); }   // writer
   uint64_t byte_size() const { return byte_size_; }  // writer
 
   // Any thread, for series below a published count.

@@ -104,7 +104,8 @@ absl::Status WalWriter::AppendRecord(uint64_t sequence, WalRecordKind kind, std:
   if (status.ok()) return status;
   const absl::Status cut = file_->Truncate(offset);
   if (!cut.ok()) {
-    broken_ = absl::UnavailableError(absl::StrCat("WAL segment ", segment_, ": ", status.message(), "; then ", cut.message()));
+    broken_ = absl::UnavailableError(
+        absl::StrCat("WAL segment ", segment_, ": ", status.message(), "; then ", cut.message()));
   } else if (!absl::IsResourceExhausted(status)) {
     broken_ = absl::UnavailableError(absl::StrCat("WAL segment ", segment_, ": ", status.message()));
   } else {

@@ -15,7 +15,8 @@
 //             | 6 varint(stream) bytes(span)
 //   "last" is that of the sample or histogram before, at first 0; differences wrap around.
 //
-// log        := byte(has) fixed64(time) [1: fixed64(observed time)] [2: zigzag(severity)] [4: trace_id] [8: fixed64(span_id)]
+// log        := byte(has) fixed64(time) [1: fixed64(observed time)] [2: zigzag(severity)] [4: trace_id] [8:
+// fixed64(span_id)]
 //               [16: varint(flags)] [32: varint(dropped attributes)]
 //               bytes(severity text) bytes(message) bytes(event name) attributes
 // span       := byte(has) fixed64(start) zigzag(end - start) trace_id fixed64(span_id) [1: fixed64(parent_id)]
@@ -26,7 +27,8 @@
 // link       := trace_id fixed64(span_id) varint(flags) varint(dropped attributes) bytes(trace state) attributes
 // exemplar   := byte(has) fixed64(time) fixed64(value's bits) [1: trace_id] [2: fixed64(span_id)] attributes
 // metadata   := bytes(metric) bytes(type) bytes(unit) bytes(help)
-// histogram  := zigzag(schema) byte(1: gauge, 2: reset unknown, 4: reset) fixed64 zero threshold, zero count, count, sum
+// histogram  := zigzag(schema) byte(1: gauge, 2: reset unknown, 4: reset) fixed64 zero threshold, zero count, count,
+// sum
 //               buckets(positive) buckets(negative) varint(count) fixed64(custom bound)*
 //   buckets  := varint(count) { zigzag(index - last index) fixed64(count's bits) }*
 // attributes := varint(count) { bytes(name) value }*
@@ -60,9 +62,7 @@ void PutValue(std::string* out, const ValueView& value) {
       PutByte(out, 4);
       PutDouble(out, std::get<double>(value));
       break;
-    default:
-      PutByte(out, 5);
-      PutBytes(out, std::get<std::string_view>(value));
+    default: PutByte(out, 5); PutBytes(out, std::get<std::string_view>(value));
   }
 }
 
@@ -96,7 +96,7 @@ void PutBuckets(std::string* out, const std::vector<Histogram::Bucket>& buckets)
 void PutHistogram(std::string* out, const Histogram& histogram) {
   PutZigzag(out, histogram.schema);
   PutByte(out, static_cast<uint8_t>((histogram.is_gauge ? 1 : 0) | (histogram.reset_unknown ? 2 : 0) |
-                                     (histogram.reset ? 4 : 0)));
+                                    (histogram.reset ? 4 : 0)));
   PutDouble(out, histogram.zero_threshold);
   PutDouble(out, histogram.zero_count);
   PutDouble(out, histogram.count);

@@ -19,8 +19,8 @@ inline constexpr std::string_view kTempSuffix = ".tmp";
 // that renames files.
 absl::Status WriteFileAtomically(FileSystem* fs, const std::string& path, std::string_view bytes);
 
-// Writes the file's own bytes anew, as above. After a failed sync the kernel may show bytes that are not on the disk and
-// that no later sync will bring there; writing them once more does.
+// Writes the file's own bytes anew, as above. After a failed sync the kernel may show bytes that are not on the disk
+// and that no later sync will bring there; writing them once more does.
 absl::Status RewriteFile(FileSystem* fs, const std::string& path);
 
 // The whole file. ResourceExhausted if it is longer than `size_max`.

@@ -21,10 +21,10 @@ class AppendFile {
  public:
   virtual ~AppendFile() = default;  // closes without syncing
   virtual absl::Status Append(std::string_view bytes) = 0;
-  virtual absl::Status Sync() = 0;                         // fdatasync: bytes and size are on disk
-  virtual absl::Status Preallocate(uint64_t bytes) = 0;    // room beyond the end, without changing the size's meaning
+  virtual absl::Status Sync() = 0;                       // fdatasync: bytes and size are on disk
+  virtual absl::Status Preallocate(uint64_t bytes) = 0;  // room beyond the end, without changing the size's meaning
   virtual absl::Status Truncate(uint64_t size) = 0;
-  virtual uint64_t size() const = 0;                       // bytes appended, not what was preallocated
+  virtual uint64_t size() const = 0;  // bytes appended, not what was preallocated
 };
 
 class RandomReadFile {
@@ -48,11 +48,11 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<AppendFile>> OpenAppend(const std::string& path, bool keep) = 0;
   virtual absl::StatusOr<std::unique_ptr<RandomReadFile>> OpenRead(const std::string& path) = 0;
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted, no dots
-  virtual absl::Status CreateDir(const std::string& dir) = 0;       // also if it is there already
+  virtual absl::Status CreateDir(const std::string& dir) = 0;                         // also if it is there already
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
-  virtual absl::Status Remove(const std::string& path) = 0;         // a file
-  virtual absl::Status RemoveDir(const std::string& dir) = 0;       // an empty directory
-  virtual absl::Status SyncDir(const std::string& dir) = 0;         // entries of the directory are on disk
+  virtual absl::Status Remove(const std::string& path) = 0;    // a file
+  virtual absl::Status RemoveDir(const std::string& dir) = 0;  // an empty directory
+  virtual absl::Status SyncDir(const std::string& dir) = 0;    // entries of the directory are on disk
   virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& dir) = 0;
   virtual absl::StatusOr<bool> IsDirectory(const std::string& path) = 0;  // NotFound if there is nothing
   // An exclusive lock on the file, which is created; its content becomes `owner`. FailedPrecondition, naming the

@@ -80,8 +80,8 @@ absl::Status ReadAt(int fd, const std::string& path, uint64_t offset, size_t siz
   bytes->resize(size);
   size_t done = 0;
   while (done < size) {
-    const ssize_t read = ::pread(fd, bytes->data() + done, std::min(size - done, kCallBytesMax),
-                                 static_cast<off_t>(offset + done));
+    const ssize_t read =
+        ::pread(fd, bytes->data() + done, std::min(size - done, kCallBytesMax), static_cast<off_t>(offset + done));
     if (read < 0) {
       if (errno == EINTR) continue;
       const int error = errno;

@@ -43,16 +43,13 @@ absl::StatusOr<const Column*> ColumnResolver::Stored(ColumnLevel level, const st
 absl::StatusOr<Column> ColumnResolver::Make(const ColumnRef& ref) {
   Column column;
   switch (ref.level) {
-    case ColumnLevel::kAny:
-      return MakeAny(ref.name);
-    case ColumnLevel::kBuiltin:
-      return MakeBuiltin(ref.name);
+    case ColumnLevel::kAny: return MakeAny(ref.name);
+    case ColumnLevel::kBuiltin: return MakeBuiltin(ref.name);
     case ColumnLevel::kAttribute:
       RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn(ref), &column));
       return column;
     case ColumnLevel::kResource:
-    case ColumnLevel::kScope:
-      return FromStream(ref.level, ref.name);
+    case ColumnLevel::kScope: return FromStream(ref.level, ref.name);
   }
   return NullColumn(rows_);
 }

@@ -102,10 +102,8 @@ bool IsWellFormed(const Column& column, size_t rows) {
   if (column.type == Type::kNull) return true;
   if (!column.valid.empty() && column.valid.size() != rows) return false;
   switch (column.type) {
-    case Type::kNull:
-      return true;
-    case Type::kDouble:
-      return column.doubles.size() == rows;
+    case Type::kNull: return true;
+    case Type::kDouble: return column.doubles.size() == rows;
     case Type::kString: {
       if (column.codes.size() != rows || column.dictionary == nullptr) return false;
       for (size_t row = 0; row < rows; ++row) {
@@ -113,14 +111,10 @@ bool IsWellFormed(const Column& column, size_t rows) {
       }
       return true;
     }
-    case Type::kTraceId:
-      return column.trace_ids.size() == rows;
-    case Type::kMixed:
-      return column.mixed.size() == rows;
-    case Type::kHistogram:
-      return column.histograms.size() == rows;
-    default:
-      return column.type <= Type::kHistogram && column.ints.size() == rows;
+    case Type::kTraceId: return column.trace_ids.size() == rows;
+    case Type::kMixed: return column.mixed.size() == rows;
+    case Type::kHistogram: return column.histograms.size() == rows;
+    default: return column.type <= Type::kHistogram && column.ints.size() == rows;
   }
 }
 

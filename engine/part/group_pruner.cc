@@ -31,13 +31,10 @@ bool RangeMayMatch(const Predicate& predicate, const TimeRange& range) {
   using Op = Predicate::Op;
   switch (predicate.op) {
     case Op::kLess:
-    case Op::kLessEqual:
-      return MayMatch(predicate, range.start);
+    case Op::kLessEqual: return MayMatch(predicate, range.start);
     case Op::kGreater:
-    case Op::kGreaterEqual:
-      return MayMatch(predicate, range.end);
-    default:
-      return true;
+    case Op::kGreaterEqual: return MayMatch(predicate, range.end);
+    default: return true;
   }
 }
 
@@ -135,12 +132,9 @@ bool GroupPruner::IsOfStream(const ColumnRef& ref) const {
   if (context_->table == Table::kExemplars) return false;
   switch (ref.level) {
     case ColumnLevel::kResource:
-    case ColumnLevel::kScope:
-      return true;
-    case ColumnLevel::kBuiltin:
-      return StreamTable::IsDerived(ref.name);
-    case ColumnLevel::kAttribute:
-      return false;
+    case ColumnLevel::kScope: return true;
+    case ColumnLevel::kBuiltin: return StreamTable::IsDerived(ref.name);
+    case ColumnLevel::kAttribute: return false;
     case ColumnLevel::kAny:
       return (StreamTable::IsDerived(ref.name) || !IsBuiltin(context_->table, ref.name)) &&
              !HasStored(ColumnLevel::kAttribute, ref.name);

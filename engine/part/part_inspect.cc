@@ -25,16 +25,11 @@ constexpr size_t kValuesShown = 5;
 
 const char* NameOf(FileKind kind) {
   switch (kind) {
-    case FileKind::kMeta:
-      return "meta";
-    case FileKind::kSamples:
-      return "samples";
-    case FileKind::kLabelIndex:
-      return "label index";
-    case FileKind::kTable:
-      return "table";
-    case FileKind::kTermIndex:
-      return "term index";
+    case FileKind::kMeta: return "meta";
+    case FileKind::kSamples: return "samples";
+    case FileKind::kLabelIndex: return "label index";
+    case FileKind::kTable: return "table";
+    case FileKind::kTermIndex: return "term index";
   }
   return "unknown";
 }

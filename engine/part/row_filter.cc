@@ -42,18 +42,12 @@ int Order(const ValueView& a, const ValueView& b) {
 bool Holds(Op op, int order) {
   switch (op) {
     case Op::kEqual:
-    case Op::kIn:
-      return order == 0;
-    case Op::kNotEqual:
-      return order != 0;
-    case Op::kLess:
-      return order == -1;
-    case Op::kLessEqual:
-      return order == -1 || order == 0;
-    case Op::kGreater:
-      return order == 1;
-    case Op::kGreaterEqual:
-      return order == 1 || order == 0;
+    case Op::kIn: return order == 0;
+    case Op::kNotEqual: return order != 0;
+    case Op::kLess: return order == -1;
+    case Op::kLessEqual: return order == -1 || order == 0;
+    case Op::kGreater: return order == 1;
+    case Op::kGreaterEqual: return order == 1 || order == 0;
   }
   return true;
 }
@@ -84,14 +78,10 @@ void FilterIds(const Predicate& predicate, const Column& column, Parse parse, At
 ValueView PlainValueAt(const Column& column, size_t row) {
   if (column.IsNull(row)) return {};
   switch (column.type) {
-    case Type::kDouble:
-      return column.doubles[row];
-    case Type::kString:
-      return column.StringAt(row);
-    case Type::kMixed:
-      return View(column.mixed[row]);
-    default:
-      return column.ints[row];
+    case Type::kDouble: return column.doubles[row];
+    case Type::kString: return column.StringAt(row);
+    case Type::kMixed: return View(column.mixed[row]);
+    default: return column.ints[row];
   }
 }
 

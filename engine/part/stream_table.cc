@@ -18,20 +18,11 @@ void PutAttributes(std::string* out, const std::vector<Attribute>& attributes) {
     PutBytes(out, attribute.name);
     PutByte(out, static_cast<uint8_t>(attribute.value.index()));
     switch (attribute.value.index()) {
-      case 1:
-        PutByte(out, std::get<bool>(attribute.value) ? 1 : 0);
-        break;
-      case 2:
-        PutZigzag(out, std::get<int64_t>(attribute.value));
-        break;
-      case 3:
-        PutDouble(out, std::get<double>(attribute.value));
-        break;
-      case 4:
-        PutBytes(out, std::get<std::string>(attribute.value));
-        break;
-      default:
-        break;
+      case 1: PutByte(out, std::get<bool>(attribute.value) ? 1 : 0); break;
+      case 2: PutZigzag(out, std::get<int64_t>(attribute.value)); break;
+      case 3: PutDouble(out, std::get<double>(attribute.value)); break;
+      case 4: PutBytes(out, std::get<std::string>(attribute.value)); break;
+      default: break;
     }
   }
 }
@@ -47,8 +38,7 @@ bool ReadAttributes(Decoder* in, std::vector<Attribute>* attributes) {
     if (!in->ReadBytes(&name) || !in->ReadByte(&type)) return false;
     Attribute attribute{std::string(name), {}};
     switch (type) {
-      case 0:
-        break;
+      case 0: break;
       case 1:
         if (!in->ReadByte(&flag) || flag > 1) return in->Fail();
         attribute.value = flag == 1;
@@ -65,8 +55,7 @@ bool ReadAttributes(Decoder* in, std::vector<Attribute>* attributes) {
         if (!in->ReadBytes(&text)) return false;
         attribute.value = std::string(text);
         break;
-      default:
-        return in->Fail();
+      default: return in->Fail();
     }
     attributes->push_back(std::move(attribute));
   }
@@ -160,12 +149,9 @@ ValueView StreamTable::ValueOf(uint32_t ordinal, ColumnLevel level, std::string_
       if (name == "scope.name") return TextOrNull(entry.stream.scope_name);
       if (name == "scope.version") return TextOrNull(entry.stream.scope_version);
       return {};
-    case ColumnLevel::kResource:
-      return FindAttribute(entry.stream.resource, name);
-    case ColumnLevel::kScope:
-      return FindAttribute(entry.stream.scope_attributes, name);
-    default:
-      return {};
+    case ColumnLevel::kResource: return FindAttribute(entry.stream.resource, name);
+    case ColumnLevel::kScope: return FindAttribute(entry.stream.scope_attributes, name);
+    default: return {};
   }
 }
 

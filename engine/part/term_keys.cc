@@ -104,8 +104,7 @@ std::vector<uint64_t> ColumnTerms(Table table, const ColumnRef& ref, const Colum
   ColumnKeys keys(ref.level, ref.name);
   bool builtin = ref.level == ColumnLevel::kBuiltin;
   switch (column.type) {
-    case Type::kNull:
-      break;
+    case Type::kNull: break;
     case Type::kString:
       TextTerms(keys, column, builtin && table == Table::kLogs && ref.name == "message", &terms);
       break;
@@ -113,9 +112,7 @@ std::vector<uint64_t> ColumnTerms(Table table, const ColumnRef& ref, const Colum
     case Type::kInt:
     case Type::kLevel:
     case Type::kSpanKind:
-    case Type::kStatus:
-      IntTerms(keys, column, builtin && ref.name == "stream", &terms);
-      break;
+    case Type::kStatus: IntTerms(keys, column, builtin && ref.name == "stream", &terms); break;
     case Type::kTraceId:
       if (builtin && ref.name == "trace_id" && (table == Table::kLogs || table == Table::kExemplars)) {
         for (size_t row = 0; row < column.size; ++row) {
@@ -125,9 +122,7 @@ std::vector<uint64_t> ColumnTerms(Table table, const ColumnRef& ref, const Colum
       }
       terms.push_back(keys.Other());
       break;
-    default:
-      terms.push_back(keys.Other());
-      break;
+    default: terms.push_back(keys.Other()); break;
   }
   std::sort(terms.begin(), terms.end());
   terms.erase(std::unique(terms.begin(), terms.end()), terms.end());

@@ -11,7 +11,6 @@ namespace {
 
 void AddTimes(ColumnNeeds* needs) { needs->names.insert({"time", "start", "end"}); }
 
-
 // Calls `visit` for every expression below and including `expr`, sub-queries not entered.
 template <typename Visit>
 void Walk(const Expr& expr, const Visit& visit) {

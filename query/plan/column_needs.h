@@ -19,8 +19,8 @@ namespace braid {
 using LetLookup = std::map<std::string, PipelinePtr>;
 
 struct ColumnNeeds {
-  bool all = false;              // everything there is
-  std::set<std::string> names;   // and these
+  bool all = false;             // everything there is
+  std::set<std::string> names;  // and these
 
   bool Has(const std::string& name) const { return all || names.count(name) > 0; }
   void Add(const ColumnNeeds& other);

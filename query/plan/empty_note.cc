@@ -78,23 +78,25 @@ std::string WhyVector(const Expr& wrapped, const PlanNode& source, PlanBuilder* 
   if (!missing.empty()) return missing;
   if (binary == nullptr) return "no series has a value there";
   PlanNode scratch;
-  const auto grid =
-      StepGrid(context->start, context->start == context->end ? 0 : context->step, TimeRange{context->start, context->end});
+  const auto grid = StepGrid(context->start, context->start == context->end ? 0 : context->step,
+                             TimeRange{context->start, context->end});
   if (!grid.ok()) return "";
   const std::vector<Timestamp>& times = *grid;
   if (times.empty()) return "no series has a value there";
   const auto left = builder->EvaluateAt(*binary->left, times, &scratch, 300 * kSecond);
   const auto right = builder->EvaluateAt(*binary->right, times, &scratch, 300 * kSecond);
   if (!left.ok() || !right.ok()) return "";
-  if (left->type == VectorType::kVector && left->series.empty()) return "the left side `" + Print(*binary->left) + "` has no series";
-  if (right->type == VectorType::kVector && right->series.empty()) return "the right side `" + Print(*binary->right) + "` has no series";
+  if (left->type == VectorType::kVector && left->series.empty())
+    return "the left side `" + Print(*binary->left) + "` has no series";
+  if (right->type == VectorType::kVector && right->series.empty())
+    return "the right side `" + Print(*binary->right) + "` has no series";
   if (left->type != VectorType::kVector || right->type != VectorType::kVector) return "no value meets the condition";
   std::set<Labels> labels;
   for (const VectorSeries& series : left->series) labels.insert(series.labels);
   const bool compares = binary->op >= BinaryOp::kEqual && binary->op <= BinaryOp::kGreaterEqual;
-  if (compares && !binary->matching.given && std::any_of(right->series.begin(), right->series.end(), [&](const VectorSeries& s) {
-        return labels.count(s.labels) > 0;
-      })) {
+  if (compares && !binary->matching.given &&
+      std::any_of(right->series.begin(), right->series.end(),
+                  [&](const VectorSeries& s) { return labels.count(s.labels) > 0; })) {
     return "no value meets the condition";
   }
   return "label sets of the two sides never met: left for example " + ToString(left->series[0].labels) +

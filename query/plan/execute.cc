@@ -32,10 +32,10 @@ absl::StatusOr<std::unique_ptr<QueryContext>> MakeContext(const QueryAst& query,
   if (context->threads < 1) context->threads = 1;
   context->cancel = options.cancel;
   if (options.limits.time_max > 0) {
-    context->deadline_steady_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                      std::chrono::steady_clock::now().time_since_epoch())
-                                      .count() +
-                                  options.limits.time_max;
+    context->deadline_steady_ns =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count() +
+        options.limits.time_max;
   }
   return context;
 }
@@ -89,9 +89,7 @@ class PlanReader : public ResultReader {
     return absl::OkStatus();
   }
 
-  Kind kind() const override {
-    return ast_->body->kind == Kind::kRows ? Kind::kRows : op_->schema().kind;
-  }
+  Kind kind() const override { return ast_->body->kind == Kind::kRows ? Kind::kRows : op_->schema().kind; }
   const std::vector<ResultColumn>& columns() const override { return columns_; }
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
@@ -185,7 +183,8 @@ absl::StatusOr<std::unique_ptr<ResultReader>> Query::Execute(std::shared_ptr<con
   return std::unique_ptr<ResultReader>(std::move(reader));
 }
 
-absl::StatusOr<std::string> Query::Explain(std::shared_ptr<const Snapshot> snapshot, const QueryOptions& options) const {
+absl::StatusOr<std::string> Query::Explain(std::shared_ptr<const Snapshot> snapshot,
+                                           const QueryOptions& options) const {
   return PlanText(*ast_, std::move(snapshot), options);
 }
 

@@ -116,7 +116,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::Build(const Pipeline& pipeline, size_
   std::optional<std::vector<std::string>> keep;
   const ColumnNeeds& needs = needs_.At(pipeline, stages);
   if (!needs.all) keep.emplace(needs.names.begin(), needs.names.end());
-  built.op = MakeSourceOrder(std::move(built.op), TableOf(source->table), std::move(keep), first, last, std::move(slices), context_);
+  built.op = MakeSourceOrder(std::move(built.op), TableOf(source->table), std::move(keep), first, last,
+                             std::move(slices), context_);
   if (first || last) {
     built.node->details.push_back((first ? "first " : "last ") + std::to_string(first ? *first : *last));
   }
@@ -195,8 +196,9 @@ absl::StatusOr<RowExpressionPtr> PlanBuilder::Bind(const Expr& expr, const Schem
   BindScope scope;
   scope.schema = &schema;
   scope.context = context_;
-  scope.build_set = [this, node](const InExpr& in, const std::vector<std::string>& names)
-      -> absl::StatusOr<std::shared_ptr<const MemberSet>> {
+  scope.build_set = [this, node](
+                        const InExpr& in,
+                        const std::vector<std::string>& names) -> absl::StatusOr<std::shared_ptr<const MemberSet>> {
     ASSIGN_OR_RETURN(const EvaluatedSet* set, EvaluateSet(in, names, node));
     return set->set;
   };
@@ -206,8 +208,8 @@ absl::StatusOr<RowExpressionPtr> PlanBuilder::Bind(const Expr& expr, const Schem
   return BindExpression(expr, scope);
 }
 
-absl::StatusOr<std::vector<NamedExpression>> PlanBuilder::BindItems(const std::vector<Item>& items, const Schema& schema,
-                                                                    PlanNode* node) {
+absl::StatusOr<std::vector<NamedExpression>> PlanBuilder::BindItems(const std::vector<Item>& items,
+                                                                    const Schema& schema, PlanNode* node) {
   std::vector<NamedExpression> bound;
   for (const Item& item : items) {
     ASSIGN_OR_RETURN(RowExpressionPtr expression, Bind(*item.expr, schema, node));

@@ -81,7 +81,8 @@ double PlanBuilder::EstimateRows(const Pipeline& pipeline, const Pushdown& down)
         std::holds_alternative<CompareStage>(stage.node)) {
       rows = std::min(rows, 100.0);
     }
-    if (const auto* limit = std::get_if<LimitStage>(&stage.node)) rows = std::min(rows, static_cast<double>(limit->count));
+    if (const auto* limit = std::get_if<LimitStage>(&stage.node))
+      rows = std::min(rows, static_cast<double>(limit->count));
     if (const auto* top = std::get_if<TopStage>(&stage.node)) rows = std::min(rows, static_cast<double>(top->count));
   }
   return rows;
@@ -192,7 +193,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
   const bool reached = by_trace && ReachesTraces(*join.right);
   Pipeline left_part = pipeline;
   left_part.stages.resize(stage_index);
-  const bool left_first = reached || join.left_outer || EstimateRows(left_part, down) <= EstimateRows(*join.right, right_down);
+  const bool left_first =
+      reached || join.left_outer || EstimateRows(left_part, down) <= EstimateRows(*join.right, right_down);
   node->details.push_back(DescribeJoin(join) + (left_first ? ", left side first" : ", right side first"));
 
   BuiltPipeline left;

@@ -107,7 +107,8 @@ absl::StatusOr<RowSet> PlanBuilder::RowsOfSet(const InExpr& in, const std::vecto
       TraceId trace;
       SpanId span;
       const std::string text(cell.text);
-      if ((type == Type::kTraceId && !ParseTraceId(text, &trace)) || (type == Type::kSpanId && !ParseSpanId(text, &span))) {
+      if ((type == Type::kTraceId && !ParseTraceId(text, &trace)) ||
+          (type == Type::kSpanId && !ParseSpanId(text, &span))) {
         return ErrorAt(value.place, "E068", "\"" + text + "\" is not an id",
                        in.set_param.empty() ? "hex digits, dashes allowed"
                                             : "a parameter holds one value; write several as `in ($a, $b)`");
@@ -131,8 +132,9 @@ absl::StatusOr<RowSet> PlanBuilder::RowsOfSet(const InExpr& in, const std::vecto
     const auto* tuple = std::get_if<TupleExpr>(&value->node);
     const size_t width = tuple == nullptr ? 1 : tuple->parts.size();
     if (width != names.size()) {
-      return ErrorAt(value->place, "E063", "the set has " + std::to_string(width) + " values where " +
-                                               std::to_string(names.size()) + " are compared");
+      return ErrorAt(
+          value->place, "E063",
+          "the set has " + std::to_string(width) + " values where " + std::to_string(names.size()) + " are compared");
     }
     for (size_t key = 0; key < width; ++key) RETURN_IF_ERROR(add(tuple == nullptr ? *value : *tuple->parts[key], key));
     ++rows;
@@ -175,8 +177,8 @@ absl::StatusOr<const PlanBuilder::EvaluatedSet*> PlanBuilder::EvaluateSet(const 
     } else if (names.size() == 1 && rows.schema.columns.size() == 1) {
       index = 0;
     }
-    const bool missing = index < 0 && declared &&
-                         std::find(declared->begin(), declared->end(), name) == declared->end();
+    const bool missing =
+        index < 0 && declared && std::find(declared->begin(), declared->end(), name) == declared->end();
     if (name.empty() && index < 0) {
       return ErrorAt(in.set_place, "E063", "a computed key needs a set of one column", "| keep x");
     }
@@ -213,8 +215,9 @@ absl::StatusOr<const PlanBuilder::EvaluatedSet*> PlanBuilder::EvaluateSet(const 
     return built.status();
   }
   if (built->only_instants && built->size > 0) {
-    context_->AddNote("hint", "nothing overlaps an instant but another at the very same time; add `| windows pad 30s` to " +
-                                  (in.set_name.empty() ? std::string("the set") : in.set_name));
+    context_->AddNote("hint",
+                      "nothing overlaps an instant but another at the very same time; add `| windows pad 30s` to " +
+                          (in.set_name.empty() ? std::string("the set") : in.set_name));
   }
   evaluated.set = built->set;
   PushedSet& pushed = evaluated.pushed;
@@ -250,8 +253,8 @@ absl::StatusOr<Value> PlanBuilder::EvaluateScalar(const Pipeline& pipeline, cons
   if (dry_) return Value();
   ASSIGN_OR_RETURN(const RowSet rows, ReadAll(BuiltPipeline{std::move(built.op), nullptr}, "scalar"));
   if (rows.rows.num_rows != 1) {
-    return ErrorAt(place, "E062", "scalar() needs exactly one row, this pipeline gave " +
-                                      std::to_string(rows.rows.num_rows),
+    return ErrorAt(place, "E062",
+                   "scalar() needs exactly one row, this pipeline gave " + std::to_string(rows.rows.num_rows),
                    "end it with `| stats ...` without `by`, or `| limit 1`");
   }
   const Column& column = rows.rows.columns.back();

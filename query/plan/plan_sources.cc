@@ -46,7 +46,8 @@ absl::StatusOr<OperatorPtr> PlanBuilder::FilterMatchers(OperatorPtr op, const Sp
   return op;
 }
 
-absl::StatusOr<BuiltPipeline> PlanBuilder::BuildTable(const Pipeline& pipeline, const EventSource& source, Pushdown down) {
+absl::StatusOr<BuiltPipeline> PlanBuilder::BuildTable(const Pipeline& pipeline, const EventSource& source,
+                                                      Pushdown down) {
   BuiltPipeline built;
   built.node = SourceNode(pipeline, down.range);
   PlanNode* node = built.node.get();
@@ -122,7 +123,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildSamples(const Pipeline& pipeline
   range.start = Moved(range.start, -source.offset);
   range.end = Moved(range.end, -source.offset);
   const std::vector<Matcher> matchers = MatchersOf(down.conditions);
-  for (const Matcher& matcher : matchers) node->details.push_back("pushed " + matcher.name + " = \"" + matcher.value + "\"");
+  for (const Matcher& matcher : matchers)
+    node->details.push_back("pushed " + matcher.name + " = \"" + matcher.value + "\"");
   ASSIGN_OR_RETURN(built.op, OpenSamples(matchers, range, needs_.At(pipeline, 0), context_, node));
   if (source.offset != 0) {
     ASSIGN_OR_RETURN(RecordBatch rows, Drain(built.op.get(), context_, "samples"));
@@ -242,7 +244,8 @@ void PlanBuilder::HintAtGaps(const Expr& expr) {
   for (const Selector* selector : selectors) {
     if (!selector->range || *selector->range >= step) continue;
     context_->AddNote("hint", "step " + PrintDuration(step) + " is longer than the window [" +
-                                  PrintDuration(*selector->range) + "]: most samples are not seen; pass start, end and step");
+                                  PrintDuration(*selector->range) +
+                                  "]: most samples are not seen; pass start, end and step");
     return;
   }
 }
@@ -264,7 +267,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildVector(const Pipeline& pipeline,
     for (const std::string& name : needs.names) {
       if (rows.schema.Find(name) < 0) rows.schema.columns.push_back({name, Type::kString});
     }
-    for (const SchemaColumn& column : rows.schema.columns) rows.rows.columns.push_back(ColumnBuilder(column.type).Finish());
+    for (const SchemaColumn& column : rows.schema.columns)
+      rows.rows.columns.push_back(ColumnBuilder(column.type).Finish());
   } else {
     HintAtGaps(*source.expr);
     ASSIGN_OR_RETURN(const VectorResult vector, EvaluateAt(*source.expr, times, built.node.get(), 300 * kSecond));

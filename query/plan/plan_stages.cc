@@ -154,8 +154,9 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyStats(const StatsStage& stats, Ope
       return ErrorAt(call->name_place, known ? "E061" : "E060",
                      known ? call->function + "() does not take " + std::to_string(call->args.size()) + " arguments"
                            : "unknown aggregate " + call->function + "()",
-                     known ? "" : "there are: count count_if rate sum avg min max stddev quantile histogram distinct any "
-                                  "first last arg_min arg_max corr values");
+                     known ? ""
+                           : "there are: count count_if rate sum avg min max stddev quantile histogram distinct any "
+                             "first last arg_min arg_max corr values");
     }
     AggregateItem aggregate;
     aggregate.name = ItemName(item);
@@ -205,8 +206,9 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyWindows(const Pipeline& pipeline, 
     static constexpr std::string_view kOwn[] = {"time", "start", "end", "n", "peak", "value", "histogram"};
     for (size_t i = 0; i < schema.columns.size(); ++i) {
       const SchemaColumn& column = schema.columns[i];
-      const bool label = schema.kind == Kind::kWindows ? std::find(std::begin(kOwn), std::end(kOwn), column.name) == std::end(kOwn)
-                                                       : column.type == Type::kString;
+      const bool label = schema.kind == Kind::kWindows
+                             ? std::find(std::begin(kOwn), std::end(kOwn), column.name) == std::end(kOwn)
+                             : column.type == Type::kString;
       if (label) spec.by.push_back(NamedExpression{column.name, MakeColumnRead(i, column.type)});
     }
   }
@@ -219,8 +221,8 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyWindows(const Pipeline& pipeline, 
     }
     const Duration selected = vector == nullptr ? 0 : LongestRange(*vector);
     if (selected > 0 && spec.pad.first > -selected) {
-      context_->AddNote("hint", "windows are made of values over ranges of " + FormatDuration(selected) +
-                                    "; `pad -" + FormatDuration(selected) + "..0s` makes them include what was seen");
+      context_->AddNote("hint", "windows are made of values over ranges of " + FormatDuration(selected) + "; `pad -" +
+                                    FormatDuration(selected) + "..0s` makes them include what was seen");
     }
   }
   return MakeWindows(std::move(input), std::move(spec), context_);
@@ -250,8 +252,9 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyParse(const Pipeline& pipeline, si
   return MakeParse(std::move(input), std::move(spec), context_);
 }
 
-absl::StatusOr<OperatorPtr> PlanBuilder::ApplyContext(const Pipeline& pipeline, size_t stage, const ContextStage& around,
-                                                      OperatorPtr input, PlanNode* node, TimeRange range) {
+absl::StatusOr<OperatorPtr> PlanBuilder::ApplyContext(const Pipeline& pipeline, size_t stage,
+                                                      const ContextStage& around, OperatorPtr input, PlanNode* node,
+                                                      TimeRange range) {
   (void)node;
   ContextSpec spec;
   spec.window = around.window;
@@ -281,10 +284,10 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyContext(const Pipeline& pipeline, 
     ASSIGN_OR_RETURN(OperatorPtr scan, OpenTableScan(std::move(plan), context_, nullptr));
     const Schema schema = scan->schema();
     const auto column = static_cast<size_t>(schema.Find("stream"));
-    scan = MakeFilter(std::move(scan),
-                      MakeComparison(BinaryOp::kEqual, MakeColumnRead(column, Type::kInt),
-                                     MakeConstant(IntCell(Type::kInt, stream))),
-                      context_);
+    scan = MakeFilter(
+        std::move(scan),
+        MakeComparison(BinaryOp::kEqual, MakeColumnRead(column, Type::kInt), MakeConstant(IntCell(Type::kInt, stream))),
+        context_);
     scan = MakeSourceOrder(std::move(scan), Table::kLogs, names, std::nullopt, std::nullopt, nullptr, context_);
     return Drain(scan.get(), context_, "context");
   };

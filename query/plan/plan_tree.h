@@ -22,16 +22,16 @@ struct PlanNode {
   std::vector<std::unique_ptr<PlanNode>> children;  // input first, then sub-queries
   bool is_source = false;
   Table table = Table::kLogs;
-  bool is_table = false;             // reads `table`
-  TimeRange range;                   // of a source
-  double rows_estimated = -1;        // -1 = unknown
+  bool is_table = false;       // reads `table`
+  TimeRange range;             // of a source
+  double rows_estimated = -1;  // -1 = unknown
   double bytes_estimated = -1;
 
-  uint64_t rows = 0;                 // given out
+  uint64_t rows = 0;  // given out
   uint64_t batches = 0;
-  int64_t time_ns = 0;               // in this node and below
-  bool ran = false;                  // asked for rows at least once
-  ScanStats scan;                    // of a source
+  int64_t time_ns = 0;  // in this node and below
+  bool ran = false;     // asked for rows at least once
+  ScanStats scan;       // of a source
 
   PlanNode* Add(std::unique_ptr<PlanNode> child) {
     children.push_back(std::move(child));

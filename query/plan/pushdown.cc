@@ -190,9 +190,8 @@ void PushThrough(const Stage& stage, Table table, Pushdown* down) {
   } else if (const auto* extend = std::get_if<ExtendStage>(&stage.node)) {
     // One item at a time, from the last: each sees what those before it made.
     for (auto item = extend->items.rbegin(); item != extend->items.rend(); ++item) {
-      RenamePushed(down, [&](const std::string& name) {
-        return ItemName(*item) == name ? PlainField(*item->expr) : name;
-      });
+      RenamePushed(down,
+                   [&](const std::string& name) { return ItemName(*item) == name ? PlainField(*item->expr) : name; });
     }
   } else if (const auto* keep = std::get_if<KeepStage>(&stage.node)) {
     RenamePushed(down, [&](const std::string& name) { return items_source(keep->items, name, false); });
@@ -225,9 +224,9 @@ void PushThrough(const Stage& stage, Table table, Pushdown* down) {
   } else {
     down->DropConditions();
   }
-  const bool row_by_row = std::holds_alternative<ExtendStage>(stage.node) ||
-                          std::holds_alternative<KeepStage>(stage.node) || std::holds_alternative<DropStage>(stage.node) ||
-                          std::holds_alternative<ParseStage>(stage.node);
+  const bool row_by_row =
+      std::holds_alternative<ExtendStage>(stage.node) || std::holds_alternative<KeepStage>(stage.node) ||
+      std::holds_alternative<DropStage>(stage.node) || std::holds_alternative<ParseStage>(stage.node);
   if (!row_by_row) {
     down->first.reset();
     down->last.reset();

@@ -36,8 +36,8 @@ struct PushedSet {
   std::vector<std::string> texts;  // a set of one text column with few members
   TimeRange time;                  // hull of the intervals
   uint64_t size = 0;
-  std::string text;                // for explain: "trace_id in errs"
-  bool planned_only = false;       // explain without running: the set is not known
+  std::string text;           // for explain: "trace_id in errs"
+  bool planned_only = false;  // explain without running: the set is not known
 };
 
 // Between a scan and source order that takes only first or last rows: the scan reads its range in slices of time, one
@@ -49,7 +49,7 @@ struct Slices {
 };
 
 struct Pushdown {
-  TimeRange range;             // the times asked for
+  TimeRange range;  // the times asked for
   std::vector<PushedCondition> conditions;
   std::vector<PushedSet> sets;
   std::vector<std::string> terms;  // texts that `message` must contain

@@ -52,13 +52,19 @@ absl::StatusOr<Timestamp> TimeOf(const TimeExpr& time, const QueryOptions& optio
 
 Duration DefaultStep(Duration range) {
   static constexpr Duration kHour = 3600 * kSecond;
-  static constexpr Duration kSteps[] = {
-      1 * kMillisecond,   2 * kMillisecond,   5 * kMillisecond,   10 * kMillisecond, 20 * kMillisecond,
-      50 * kMillisecond,  100 * kMillisecond, 200 * kMillisecond, 500 * kMillisecond, 1 * kSecond,
-      2 * kSecond,        5 * kSecond,        10 * kSecond,       15 * kSecond,      30 * kSecond,
-      60 * kSecond,       120 * kSecond,      300 * kSecond,      600 * kSecond,     900 * kSecond,
-      1800 * kSecond,     kHour,              2 * kHour,          3 * kHour,         6 * kHour,
-      12 * kHour};
+  static constexpr Duration kSteps[] = {1 * kMillisecond,   2 * kMillisecond,
+                                        5 * kMillisecond,   10 * kMillisecond,
+                                        20 * kMillisecond,  50 * kMillisecond,
+                                        100 * kMillisecond, 200 * kMillisecond,
+                                        500 * kMillisecond, 1 * kSecond,
+                                        2 * kSecond,        5 * kSecond,
+                                        10 * kSecond,       15 * kSecond,
+                                        30 * kSecond,       60 * kSecond,
+                                        120 * kSecond,      300 * kSecond,
+                                        600 * kSecond,      900 * kSecond,
+                                        1800 * kSecond,     kHour,
+                                        2 * kHour,          3 * kHour,
+                                        6 * kHour,          12 * kHour};
   const Duration wanted = range / kStepsWanted;
   for (const Duration step : kSteps) {
     if (step >= wanted) return step;
@@ -84,7 +90,7 @@ absl::StatusOr<QueryRange> RangeOf(const QueryAst& query, const QueryOptions& op
   const __int128 length = static_cast<__int128>(range.end) - range.start;
   if (range.step == 0) {
     range.step = DefaultStep(length > std::numeric_limits<Duration>::max() ? std::numeric_limits<Duration>::max()
-                                                                            : static_cast<Duration>(length));
+                                                                           : static_cast<Duration>(length));
   }
   if (length / range.step > kStepsMax) {
     return MakeError(QueryError{"E067", "the range has more than " + std::to_string(kStepsMax) + " steps", 1, 1, 1,

@@ -102,8 +102,7 @@ std::string WhyNoSeries(const std::vector<Matcher>& matchers, TimeRange range, c
   if (!metric.empty() && !Any(metric, always, context)) {
     const std::string label(kMetricNameLabel);
     const std::set<std::string> names = ValuesOf(label, {}, always, context);
-    const std::string nearest =
-        DidYouMean(metric[0].value, std::vector<std::string_view>(names.begin(), names.end()));
+    const std::string nearest = DidYouMean(metric[0].value, std::vector<std::string_view>(names.begin(), names.end()));
     return "no metric is named '" + metric[0].value + "'" + (nearest.empty() ? "" : ", " + nearest);
   }
   const std::string of = metric.empty() ? "no series" : "no series of " + metric[0].value;

@@ -200,8 +200,8 @@ absl::StatusOr<RowSet> RowsOfVector(const VectorResult& vector, const std::vecto
       const SeriesData& series = vector.matrix[i];
       for (size_t j = 0; j < series.times.size(); ++j) {
         const bool histogram = !series.histograms.empty() && series.histograms[j] != nullptr;
-        points.push_back({series.times[j], static_cast<uint32_t>(i), series.values[j],
-                          histogram ? &series.histograms[j] : nullptr});
+        points.push_back(
+            {series.times[j], static_cast<uint32_t>(i), series.values[j], histogram ? &series.histograms[j] : nullptr});
       }
     }
     std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.time < b.time; });
@@ -215,7 +215,8 @@ absl::StatusOr<RowSet> RowsOfVector(const VectorResult& vector, const std::vecto
       const VectorSeries& series = vector.series[i];
       if (series.present[t] == 0) continue;
       const bool histogram = !series.histograms.empty() && series.histograms[t] != nullptr;
-      points.push_back({times[t], static_cast<uint32_t>(i), series.values[t], histogram ? &series.histograms[t] : nullptr});
+      points.push_back(
+          {times[t], static_cast<uint32_t>(i), series.values[t], histogram ? &series.histograms[t] : nullptr});
     }
   }
   RETURN_IF_ERROR(context->Reserve(points.size() * sizeof(Point), "vector"));
@@ -250,7 +251,8 @@ absl::StatusOr<VectorResult> VectorOfRows(const Schema& schema, const RecordBatc
     const auto index = static_cast<size_t>(at - times.begin());
     Labels labels;
     for (size_t i = 0; i < schema.columns.size(); ++i) {
-      if (static_cast<int>(i) == time_column || static_cast<int>(i) == value_column || rows.columns[i].IsNull(row)) continue;
+      if (static_cast<int>(i) == time_column || static_cast<int>(i) == value_column || rows.columns[i].IsNull(row))
+        continue;
       std::string storage;
       const std::string text(TextOf(CellAt(rows.columns[i], row), &storage));
       if (text.empty()) continue;
@@ -294,8 +296,8 @@ std::vector<Matcher> MatchersOf(const std::vector<PushedCondition>& conditions) 
     const CellView value = CellAt(condition.values[0], 0);
     // A number spelled otherwise in the label would match the condition, but not the matcher.
     if (value.type != Type::kString) continue;
-    matchers.push_back(Matcher{Matcher::Op::kEqual, name == "metric" ? std::string(kMetricNameLabel) : name,
-                               std::string(value.text)});
+    matchers.push_back(
+        Matcher{Matcher::Op::kEqual, name == "metric" ? std::string(kMetricNameLabel) : name, std::string(value.text)});
   }
   return matchers;
 }
@@ -320,17 +322,19 @@ absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, Ti
     all.push_back(std::move(series));
   }
   node->scan = scan->stats();
-  for (const std::string& damaged : scan->stats().damaged) context->AddNote("partial", "samples are missing: " + damaged);
+  for (const std::string& damaged : scan->stats().damaged)
+    context->AddNote("partial", "samples are missing: " + damaged);
   for (size_t i = 0; i < all.size(); ++i) {
     for (size_t j = 0; j < all[i].times.size(); ++j) {
       if (IsStaleNan(all[i].values[j])) continue;
       const bool histogram = !all[i].histograms.empty() && all[i].histograms[j] != nullptr;
-      points.push_back({all[i].times[j], static_cast<uint32_t>(i), all[i].values[j],
-                        histogram ? &all[i].histograms[j] : nullptr});
+      points.push_back(
+          {all[i].times[j], static_cast<uint32_t>(i), all[i].values[j], histogram ? &all[i].histograms[j] : nullptr});
     }
   }
   std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.time < b.time; });
-  const LabelColumns labels(all.size(), [&](size_t i) -> const Labels& { return all[i].labels; }, needs);
+  const LabelColumns labels(
+      all.size(), [&](size_t i) -> const Labels& { return all[i].labels; }, needs);
   RowSet set = RowsOfPoints(points, labels);
   set.schema.kind = Kind::kEvents;
   return MakeBatchSource(std::move(set.schema), std::move(set.rows));

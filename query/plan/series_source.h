@@ -44,8 +44,8 @@ std::vector<Matcher> MatchersOf(const std::vector<PushedCondition>& conditions);
 // The labels that stand in for a missing label `service` or `instance`.
 const std::vector<std::string>& FallbackLabels(const std::string& name);
 
-// start, start + step, ... within `range`, on the grid that goes through `origin`; one instant, range.end, without step.
-// E067 for more than kGridStepsMax of them: windows and joins may ask for a range far wider than the query's own.
+// start, start + step, ... within `range`, on the grid that goes through `origin`; one instant, range.end, without
+// step. E067 for more than kGridStepsMax of them: windows and joins may ask for a range far wider than the query's own.
 inline constexpr int64_t kGridStepsMax = 1'000'000;
 absl::StatusOr<std::vector<Timestamp>> StepGrid(Timestamp origin, Duration step, TimeRange range);
 

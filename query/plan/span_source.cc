@@ -241,7 +241,8 @@ class SpanSource : public Operator {
     return flags;
   }
 
-  static Column ColumnOf(const std::string& name, const Schema& schema, const RecordBatch& stored, const TraceTree& tree) {
+  static Column ColumnOf(const std::string& name, const Schema& schema, const RecordBatch& stored,
+                         const TraceTree& tree) {
     const size_t count = stored.num_rows;
     if (IsRelative(name)) {
       const Column base = ColumnOf(BaseOf(name), schema, stored, tree);

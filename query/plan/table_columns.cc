@@ -14,9 +14,9 @@ namespace {
 const std::vector<std::string>& PromisedColumns(Table table) {
   static const std::vector<std::string> kLogs = {"time",    "service",  "instance", "level",
                                                  "message", "trace_id", "span_id"};
-  static const std::vector<std::string> kSpans = {"time",   "end",            "duration", "service", "instance", "name",
-                                                  "kind",   "status",         "status_message",
-                                                  "trace_id", "span_id", "parent_id"};
+  static const std::vector<std::string> kSpans = {"time",           "end",      "duration", "service",
+                                                  "instance",       "name",     "kind",     "status",
+                                                  "status_message", "trace_id", "span_id",  "parent_id"};
   static const std::vector<std::string> kEvents = {"time", "name", "service", "trace_id", "span_id"};
   static const std::vector<std::string> kLinks = {"time", "trace_id", "span_id", "linked_trace_id", "linked_span_id"};
   static const std::vector<std::string> kExemplars = {"time", "metric", "value", "trace_id", "span_id"};
@@ -203,8 +203,8 @@ std::optional<Predicate> TableColumns::AsPredicate(const PushedCondition& condit
       const bool upper = condition.op == Predicate::Op::kLess || condition.op == Predicate::Op::kLessEqual;
       const double slack = 2 + std::fabs(nanoseconds) * 1e-15;
       predicate.op = upper ? Predicate::Op::kLessEqual : Predicate::Op::kGreaterEqual;
-      predicate.values.emplace_back(static_cast<int64_t>(upper ? std::ceil(nanoseconds + slack)
-                                                               : std::floor(nanoseconds - slack)));
+      predicate.values.emplace_back(
+          static_cast<int64_t>(upper ? std::ceil(nanoseconds + slack) : std::floor(nanoseconds - slack)));
       continue;
     }
     return std::nullopt;
@@ -216,8 +216,8 @@ std::optional<Predicate> TableColumns::AsPredicate(const PushedCondition& condit
 double TableColumns::EstimateRows(TimeRange time) const {
   if (extent_.empty() || !time.Overlaps(extent_)) return 0;
   const double whole = static_cast<double>(extent_.end) - static_cast<double>(extent_.start);
-  const double part = static_cast<double>(std::min(time.end, extent_.end)) -
-                      static_cast<double>(std::max(time.start, extent_.start));
+  const double part =
+      static_cast<double>(std::min(time.end, extent_.end)) - static_cast<double>(std::max(time.start, extent_.start));
   return std::ceil(whole <= 0 ? rows_ : rows_ * std::min(1.0, (part + 1) / (whole + 1)));
 }
 

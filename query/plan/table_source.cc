@@ -104,8 +104,8 @@ class TableScanOperator : public Operator {
       context_->scanned_bytes += bytes - counted_bytes_;
       counted_bytes_ = bytes;
       if (context_->scanned_bytes > limit) {
-        return MakeError({"E085", "the query reads more than its limit of " + std::to_string(limit) + " stored bytes", 1, 1, 1,
-                          "narrow its range or its conditions, or raise the limit"});
+        return MakeError({"E085", "the query reads more than its limit of " + std::to_string(limit) + " stored bytes",
+                          1, 1, 1, "narrow its range or its conditions, or raise the limit"});
       }
     }
     batch->num_rows = stored.num_rows;
@@ -163,8 +163,8 @@ class TableScanOperator : public Operator {
     if (parts.size() == 1) return std::move(stored->columns[parts[0]]);
     ColumnBuilder builder;
     for (size_t row = 0; row < stored->num_rows; ++row) {
-      const auto part = std::find_if(parts.begin(), parts.end(),
-                                     [&](size_t index) { return !stored->columns[index].IsNull(row); });
+      const auto part =
+          std::find_if(parts.begin(), parts.end(), [&](size_t index) { return !stored->columns[index].IsNull(row); });
       if (part == parts.end()) {
         builder.AppendNull();
       } else {
@@ -225,7 +225,8 @@ class SourceOrder : public Operator {
     }
     // Only the ends of the order are wanted: hold a few times as many rows and cut.
     const uint64_t wanted = first_ ? *first_ : *last_;
-    const size_t hold = static_cast<size_t>(std::max<uint64_t>(kPruneRowsMin, wanted < UINT32_MAX ? wanted * kPruneFactor : UINT32_MAX));
+    const size_t hold = static_cast<size_t>(
+        std::max<uint64_t>(kPruneRowsMin, wanted < UINT32_MAX ? wanted * kPruneFactor : UINT32_MAX));
     std::vector<ColumnConcat> held(input_->schema().columns.size());
     size_t num_held = 0;
     const auto finish = [&] {
@@ -319,7 +320,8 @@ std::vector<std::string> SourceOrderColumns(Table table) {
   std::vector<std::string> names;
   for (const char* name : {"time", "stream", "trace_id", "span_id"}) {
     // Lines of one process that bear the same time stay as they arrived, whatever their traces.
-    if (table == Table::kLogs && (std::string_view(name) == "trace_id" || std::string_view(name) == "span_id")) continue;
+    if (table == Table::kLogs && (std::string_view(name) == "trace_id" || std::string_view(name) == "span_id"))
+      continue;
     for (const auto& [builtin, type] : BuiltinColumns(table)) {
       if (builtin == name) names.push_back(builtin);
     }
@@ -442,7 +444,8 @@ TableScan PlanTableScan(const TableColumns& columns, const std::vector<std::stri
   return scan;
 }
 
-void CutIntoSlices(const TableColumns& columns, std::shared_ptr<Slices> slices, QueryContext* context, TableScan* scan) {
+void CutIntoSlices(const TableColumns& columns, std::shared_ptr<Slices> slices, QueryContext* context,
+                   TableScan* scan) {
   // Rows of traces are found by index, at any time.
   if (scan->empty || scan->spec.trace_ids != nullptr || !context->use_indexes) return;
   const TimeRange extent = context->snapshot->Range(scan->spec.table);
@@ -480,8 +483,8 @@ absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context,
 }
 
 OperatorPtr MakeSourceOrder(OperatorPtr input, Table table, std::optional<std::vector<std::string>> keep,
-                            std::optional<uint64_t> first, std::optional<uint64_t> last,
-                            std::shared_ptr<Slices> slices, QueryContext* context) {
+                            std::optional<uint64_t> first, std::optional<uint64_t> last, std::shared_ptr<Slices> slices,
+                            QueryContext* context) {
   return std::make_unique<SourceOrder>(std::move(input), SourceOrderColumns(table), std::move(keep), first, last,
                                        std::move(slices), context);
 }

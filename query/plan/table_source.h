@@ -69,13 +69,12 @@ void CutIntoSlices(const TableColumns& columns, std::shared_ptr<Slices> slices, 
 // Opens the scan at once; damaged blocks become notes "partial". `node` gets the scan's counters.
 absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context, PlanNode* node);
 
-// Rows in the table's source order, (time, stream, arrival) of logs and (time, stream, trace_id, span_id, arrival) of the
-// others, with the columns `keep` of the input (all but `stream` if
-// unset). `first` / `last`: only so many are wanted; `slices` (may be null) tells the scan below when they are there.
-// Blocking.
+// Rows in the table's source order, (time, stream, arrival) of logs and (time, stream, trace_id, span_id, arrival) of
+// the others, with the columns `keep` of the input (all but `stream` if unset). `first` / `last`: only so many are
+// wanted; `slices` (may be null) tells the scan below when they are there. Blocking.
 OperatorPtr MakeSourceOrder(OperatorPtr input, Table table, std::optional<std::vector<std::string>> keep,
-                            std::optional<uint64_t> first, std::optional<uint64_t> last,
-                            std::shared_ptr<Slices> slices, QueryContext* context);
+                            std::optional<uint64_t> first, std::optional<uint64_t> last, std::shared_ptr<Slices> slices,
+                            QueryContext* context);
 // The columns that source order needs and that the table has.
 std::vector<std::string> SourceOrderColumns(Table table);
 

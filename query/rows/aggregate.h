@@ -24,17 +24,17 @@ enum class AggregateFunction : uint8_t {
   kAvg,          // avg(x)             duration of durations, timestamp of timestamps, else double
   kMin,          // min(x), max(x)     type of x; by the order of CompareCells; NaN only if there is nothing else
   kMax,
-  kStddev,       // stddev(x)          of the population; duration of durations, else double
-  kQuantile,     // quantile(q, x)     linear between ranks; duration of durations, timestamp of timestamps, else double
-  kHistogram,    // histogram(x)       native histogram, schema 3; durations in seconds
-  kDistinct,     // distinct(x)        number of different values; int
-  kAny,          // any(x), first(x)   first not null in row order; type of x
+  kStddev,     // stddev(x)          of the population; duration of durations, else double
+  kQuantile,   // quantile(q, x)     linear between ranks; duration of durations, timestamp of timestamps, else double
+  kHistogram,  // histogram(x)       native histogram, schema 3; durations in seconds
+  kDistinct,   // distinct(x)        number of different values; int
+  kAny,        // any(x), first(x)   first not null in row order; type of x
   kFirst,
-  kLast,         // last(x)
-  kArgMin,       // arg_min(x, y)      x where y is least / greatest, the first of equals; type of x
+  kLast,    // last(x)
+  kArgMin,  // arg_min(x, y)      x where y is least / greatest, the first of equals; type of x
   kArgMax,
-  kCorr,         // corr(x, y)         Pearson; double; null for fewer than two pairs, NaN without variance
-  kValues,       // values(x, n)       first n different values in row order, as the text of a JSON array; string
+  kCorr,    // corr(x, y)         Pearson; double; null for fewer than two pairs, NaN without variance
+  kValues,  // values(x, n)       first n different values in row order, as the text of a JSON array; string
 };
 // By its name in the language and its number of arguments ("count", 1 is kCountValues). Unset if there is none.
 std::optional<AggregateFunction> FindAggregate(std::string_view name, size_t arguments);
@@ -48,9 +48,9 @@ bool IsZeroWhenEmpty(AggregateFunction function);
 struct AggregateItem {
   std::string name;  // of the output column
   AggregateFunction function = AggregateFunction::kCount;
-  RowExpressionPtr x;     // bound against the input; null for count() and rate()
-  RowExpressionPtr y;     // arg_min, arg_max, corr
-  double quantile = 0;    // of kQuantile, in [0, 1]
+  RowExpressionPtr x;       // bound against the input; null for count() and rate()
+  RowExpressionPtr y;       // arg_min, arg_max, corr
+  double quantile = 0;      // of kQuantile, in [0, 1]
   uint64_t values_max = 0;  // of kValues, 1..kAggregateValuesMax
 };
 inline constexpr uint64_t kAggregateValuesMax = 1000;

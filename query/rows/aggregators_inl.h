@@ -39,8 +39,7 @@ void ForEachNumber(const std::vector<uint32_t>& slots, const Column& column, con
         }
       }
       break;
-    default:
-      break;
+    default: break;
   }
 }
 

@@ -330,16 +330,11 @@ std::unique_ptr<Aggregator> MakeNumberAggregator(const AggregateItem& item, doub
   switch (item.function) {
     case AggregateFunction::kSum:
     case AggregateFunction::kAvg:
-    case AggregateFunction::kRateOf:
-      return std::make_unique<SumAggregator>(item.function, seconds);
-    case AggregateFunction::kStddev:
-      return std::make_unique<StddevAggregator>();
-    case AggregateFunction::kCorr:
-      return std::make_unique<CorrelationAggregator>();
-    case AggregateFunction::kHistogram:
-      return std::make_unique<HistogramAggregator>();
-    default:
-      return std::make_unique<CountAggregator>(item.function, seconds);
+    case AggregateFunction::kRateOf: return std::make_unique<SumAggregator>(item.function, seconds);
+    case AggregateFunction::kStddev: return std::make_unique<StddevAggregator>();
+    case AggregateFunction::kCorr: return std::make_unique<CorrelationAggregator>();
+    case AggregateFunction::kHistogram: return std::make_unique<HistogramAggregator>();
+    default: return std::make_unique<CountAggregator>(item.function, seconds);
   }
 }
 

@@ -40,18 +40,12 @@ class KeptValue {
   void Emit(ColumnBuilder* out) const {
     switch (type_) {
       case Type::kNull:
-      case Type::kMixed:
-        return out->AppendNull();
-      case Type::kDouble:
-        return out->AppendDouble(number_);
-      case Type::kString:
-        return out->AppendString(text_);
-      case Type::kTraceId:
-        return out->AppendTraceId(trace_id_);
-      case Type::kHistogram:
-        return out->AppendHistogram(histogram_);
-      default:
-        return out->AppendInt(type_, integer_);
+      case Type::kMixed: return out->AppendNull();
+      case Type::kDouble: return out->AppendDouble(number_);
+      case Type::kString: return out->AppendString(text_);
+      case Type::kTraceId: return out->AppendTraceId(trace_id_);
+      case Type::kHistogram: return out->AppendHistogram(histogram_);
+      default: return out->AppendInt(type_, integer_);
     }
   }
 
@@ -116,9 +110,7 @@ class PickAggregator : public Aggregator {
     if (other.empty()) return;
     bool take = kept.empty();
     switch (function_) {
-      case AggregateFunction::kLast:
-        take = true;
-        break;
+      case AggregateFunction::kLast: take = true; break;
       case AggregateFunction::kMin:
       case AggregateFunction::kMax:
         take = take || IsBetter(other.View(), kept.View(), function_ == AggregateFunction::kMax);
@@ -128,8 +120,7 @@ class PickAggregator : public Aggregator {
         take = take || IsBetter(keys_[from].View(), keys_[into].View(), function_ == AggregateFunction::kArgMax);
         if (take) keys_[into] = keys_[from];
         break;
-      default:
-        break;
+      default: break;
     }
     if (take) kept = other;
   }

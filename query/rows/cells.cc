@@ -179,9 +179,8 @@ constexpr std::string_view kLevelWords[] = {"trace", "debug", "info",  "warn",  
 
 bool IsLevelWord(std::string_view word) {
   for (const std::string_view known : kLevelWords) {
-    const bool same = std::equal(word.begin(), word.end(), known.begin(), known.end(), [](char a, char b) {
-      return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
-    });
+    const bool same = std::equal(word.begin(), word.end(), known.begin(), known.end(),
+                                 [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
     if (same) return true;
   }
   return false;
@@ -378,10 +377,10 @@ std::string FormatTimestamp(Timestamp time) {
   const int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
   const int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
   char buffer[96];
-  int length = std::snprintf(buffer, sizeof buffer, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld",
-                             static_cast<long long>(year), static_cast<long long>(month), static_cast<long long>(day),
-                             static_cast<long long>(in_day / 3600), static_cast<long long>(in_day / 60 % 60),
-                             static_cast<long long>(in_day % 60));
+  int length =
+      std::snprintf(buffer, sizeof buffer, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld", static_cast<long long>(year),
+                    static_cast<long long>(month), static_cast<long long>(day), static_cast<long long>(in_day / 3600),
+                    static_cast<long long>(in_day / 60 % 60), static_cast<long long>(in_day % 60));
   std::string text(buffer, static_cast<size_t>(length));
   if (nanoseconds != 0) {
     length = std::snprintf(buffer, sizeof buffer, ".%09lld", static_cast<long long>(nanoseconds));

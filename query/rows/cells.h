@@ -14,11 +14,11 @@
 namespace braid {
 
 struct CellView {
-  Type type = Type::kNull;   // never kMixed
-  int64_t integer = 0;       // kBool, kInt, kTimestamp, kDuration, kSpanId and the enums
-  double number = 0;         // kDouble
-  std::string_view text;     // kString
-  TraceId trace_id;          // kTraceId
+  Type type = Type::kNull;  // never kMixed
+  int64_t integer = 0;      // kBool, kInt, kTimestamp, kDuration, kSpanId and the enums
+  double number = 0;        // kDouble
+  std::string_view text;    // kString
+  TraceId trace_id;         // kTraceId
   const Histogram* histogram = nullptr;
 
   bool null() const { return type == Type::kNull; }

@@ -168,7 +168,8 @@ uint64_t ApproximateRowBytes(const Column& column) {
   }
   for (const auto& histogram : column.histograms) {
     bytes += sizeof histogram;
-    if (histogram != nullptr) bytes += sizeof(Histogram) + (histogram->positive.size() + histogram->negative.size()) * 16;
+    if (histogram != nullptr)
+      bytes += sizeof(Histogram) + (histogram->positive.size() + histogram->negative.size()) * 16;
   }
   return bytes;
 }

@@ -29,8 +29,8 @@ class ColumnConcat {
   void Widen(const Column& column);
 
   Column column_;
-  std::unique_ptr<Texts> texts_;             // of kString columns
-  std::unique_ptr<ColumnBuilder> builder_;   // set once types disagreed
+  std::unique_ptr<Texts> texts_;            // of kString columns
+  std::unique_ptr<ColumnBuilder> builder_;  // set once types disagreed
 };
 
 // Memory that the column holds, shared dictionaries counted in full.

@@ -20,10 +20,8 @@ bool IsComparable(Type type) {
     case Type::kDuration:
     case Type::kTraceId:
     case Type::kSpanId:
-    case Type::kHistogram:
-      return false;
-    default:
-      return true;
+    case Type::kHistogram: return false;
+    default: return true;
   }
 }
 

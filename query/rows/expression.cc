@@ -109,7 +109,8 @@ class Binder {
     const std::string name = FieldName(node);
     int index = scope_.schema == nullptr ? -1 : scope_.schema->Find(name);
     // After `keep` or `json` a forced level means the plain column if no other is there.
-    if (index < 0 && scope_.schema != nullptr && name.rfind("attr.", 0) == 0) index = scope_.schema->Find(name.substr(5));
+    if (index < 0 && scope_.schema != nullptr && name.rfind("attr.", 0) == 0)
+      index = scope_.schema->Find(name.substr(5));
     if (index < 0) return MakeConstant(NullCell());
     const auto column = static_cast<size_t>(index);
     return MakeColumnRead(column, scope_.schema->columns[column].type);
@@ -144,7 +145,8 @@ class Binder {
     ASSIGN_OR_RETURN(RowExpressionPtr right, Bind(*node.right));
     for (const auto& [side, operand] : {std::pair(&left, &node.left), std::pair(&right, &node.right)}) {
       const Type type = (*side)->type();
-      const bool text = ConstantOf(*side) != nullptr && type == Type::kString && !NumberOf(CellAt(*ConstantOf(*side), 0));
+      const bool text =
+          ConstantOf(*side) != nullptr && type == Type::kString && !NumberOf(CellAt(*ConstantOf(*side), 0));
       if (text || IsEnum(type) || type == Type::kBool || type == Type::kTraceId || type == Type::kSpanId ||
           type == Type::kHistogram) {
         return ErrorAt((*operand)->place, "E069", "cannot calculate with a " + std::string(ToString(type)));
@@ -152,8 +154,9 @@ class Binder {
     }
     RowExpressionPtr result = MakeArithmetic(node.op, left, right);
     if (result->type() == Type::kNull && left->type() != Type::kNull && right->type() != Type::kNull) {
-      return ErrorAt(expr.place, "E069", "a " + std::string(ToString(left->type())) + " and a " +
-                                             std::string(ToString(right->type())) + " do not go together here");
+      return ErrorAt(expr.place, "E069",
+                     "a " + std::string(ToString(left->type())) + " and a " + std::string(ToString(right->type())) +
+                         " do not go together here");
     }
     return Fold(std::move(result));
   }
@@ -245,8 +248,7 @@ class Binder {
                    "up to " + std::to_string(digits) + " hex digits, dashes allowed");
   }
   static absl::Status UnknownWord(const Expr& expr, Type type, const std::string& word) {
-    return ErrorAt(expr.place, "E068", "'" + word + "' is not a " + std::string(ToString(type)),
-                   EnumHint(type, word));
+    return ErrorAt(expr.place, "E068", "'" + word + "' is not a " + std::string(ToString(type)), EnumHint(type, word));
   }
 
   static absl::Status CheckComparable(const BinaryExpr& node, Type a, Type b) {
@@ -271,9 +273,11 @@ class Binder {
     if (x == 0 || y == 0 || x == y || (x <= 2 && y <= 2 && a != Type::kDuration && b != Type::kDuration)) {
       return absl::OkStatus();
     }
-    return ErrorAt(node.op_place, "E069", "a " + std::string(ToString(a)) + " cannot be compared with a " +
-                                              std::string(ToString(b)),
-                   IsEnum(a) ? "one of " + EnumWords(a) : IsEnum(b) ? "one of " + EnumWords(b) : "");
+    return ErrorAt(node.op_place, "E069",
+                   "a " + std::string(ToString(a)) + " cannot be compared with a " + std::string(ToString(b)),
+                   IsEnum(a)   ? "one of " + EnumWords(a)
+                   : IsEnum(b) ? "one of " + EnumWords(b)
+                               : "");
   }
 
   Result BindNode(const CallExpr& node, const Expr& expr) {
@@ -283,8 +287,8 @@ class Binder {
       }
       if (scope_.context == nullptr) return ErrorAt(node.name_place, "E061", node.function + "() has no meaning here");
       if (node.function == "step") return MakeConstant(IntCell(Type::kDuration, scope_.context->step));
-      return MakeConstant(IntCell(Type::kTimestamp,
-                                  node.function == "start" ? scope_.context->start : scope_.context->end));
+      return MakeConstant(
+          IntCell(Type::kTimestamp, node.function == "start" ? scope_.context->start : scope_.context->end));
     }
     if (node.function == "scalar") {
       const PipelineExpr* pipeline = nullptr;
@@ -314,9 +318,9 @@ class Binder {
   }
 
   static absl::Status UnknownFunction(const CallExpr& node) {
-    static constexpr std::array kAggregates = {"count",    "count_if",  "rate",     "sum",     "avg",  "min",
-                                               "max",      "stddev",    "quantile", "histogram", "distinct", "any",
-                                               "first",    "last",      "arg_min",  "arg_max", "corr", "values"};
+    static constexpr std::array kAggregates = {"count", "count_if", "rate",     "sum",       "avg",      "min",
+                                               "max",   "stddev",   "quantile", "histogram", "distinct", "any",
+                                               "first", "last",     "arg_min",  "arg_max",   "corr",     "values"};
     if (std::find(kAggregates.begin(), kAggregates.end(), node.function) != kAggregates.end()) {
       return ErrorAt(node.name_place, "E064", node.function + "() belongs into a stats stage",
                      "| stats " + node.function + "(...) by (...)");
@@ -340,7 +344,8 @@ class Binder {
         if (end >= 0 && scope_.schema->columns[static_cast<size_t>(end)].type == Type::kTimestamp) end_column = end;
       }
     }
-    if (keys.size() == 1 && keys[0]->type() == Type::kDuration && (!node.set_values.empty() || !node.set_param.empty())) {
+    if (keys.size() == 1 && keys[0]->type() == Type::kDuration &&
+        (!node.set_values.empty() || !node.set_param.empty())) {
       return BindDurationList(node, keys[0]);
     }
     ASSIGN_OR_RETURN(std::shared_ptr<const MemberSet> set, scope_.build_set(node, names));
@@ -363,8 +368,10 @@ class Binder {
         return ErrorAt(value->place, "E054", "a list holds values, not expressions on rows");
       }
       // Null never matches.
-      if (ConstantOf(bound)->IsNull(0)) bound = MakeConstant(BoolCell(false));
-      else bound = MakeComparison(BinaryOp::kEqual, key, std::move(bound));
+      if (ConstantOf(bound)->IsNull(0))
+        bound = MakeConstant(BoolCell(false));
+      else
+        bound = MakeComparison(BinaryOp::kEqual, key, std::move(bound));
       any = any == nullptr ? std::move(bound) : MakeLogic(BinaryOp::kOr, std::move(any), std::move(bound));
     }
     return node.negated ? MakeNot(std::move(any)) : any;

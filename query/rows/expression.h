@@ -29,7 +29,8 @@ struct BindScope {
   const Schema* schema = nullptr;
   QueryContext* context = nullptr;
   // Builds the set of an `in`; called once per InExpr at bind time. May be null where sets are not allowed.
-  std::function<absl::StatusOr<std::shared_ptr<const MemberSet>>(const InExpr&, const std::vector<std::string>& key_names)>
+  std::function<absl::StatusOr<std::shared_ptr<const MemberSet>>(const InExpr&,
+                                                                 const std::vector<std::string>& key_names)>
       build_set;
   // The single value of scalar(pipeline).
   std::function<absl::StatusOr<Value>(const Pipeline&)> scalar;

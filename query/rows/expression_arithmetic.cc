@@ -153,7 +153,8 @@ class Arithmetic : public RowExpression {
       return column;
     }
     ColumnBuilder builder;
-    for (size_t row = 0; row < batch.num_rows; ++row) AppendResult(op_, CellAt(left, row), CellAt(right, row), &builder);
+    for (size_t row = 0; row < batch.num_rows; ++row)
+      AppendResult(op_, CellAt(left, row), CellAt(right, row), &builder);
     return builder.Finish();
   }
 

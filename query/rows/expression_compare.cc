@@ -58,12 +58,24 @@ std::vector<uint8_t> TestIntegers(const Column& column, Test test, bool null_ans
 
 std::vector<uint8_t> CompareIntegers(BinaryOp op, const Column& column, int64_t value) {
   switch (op) {
-    case BinaryOp::kEqual: return TestIntegers(column, [value](int64_t x) { return x == value; }, false);
-    case BinaryOp::kNotEqual: return TestIntegers(column, [value](int64_t x) { return x != value; }, true);
-    case BinaryOp::kLess: return TestIntegers(column, [value](int64_t x) { return x < value; }, false);
-    case BinaryOp::kLessEqual: return TestIntegers(column, [value](int64_t x) { return x <= value; }, false);
-    case BinaryOp::kGreater: return TestIntegers(column, [value](int64_t x) { return x > value; }, false);
-    default: return TestIntegers(column, [value](int64_t x) { return x >= value; }, false);
+    case BinaryOp::kEqual:
+      return TestIntegers(
+          column, [value](int64_t x) { return x == value; }, false);
+    case BinaryOp::kNotEqual:
+      return TestIntegers(
+          column, [value](int64_t x) { return x != value; }, true);
+    case BinaryOp::kLess:
+      return TestIntegers(
+          column, [value](int64_t x) { return x < value; }, false);
+    case BinaryOp::kLessEqual:
+      return TestIntegers(
+          column, [value](int64_t x) { return x <= value; }, false);
+    case BinaryOp::kGreater:
+      return TestIntegers(
+          column, [value](int64_t x) { return x > value; }, false);
+    default:
+      return TestIntegers(
+          column, [value](int64_t x) { return x >= value; }, false);
   }
 }
 
@@ -161,7 +173,8 @@ class RegexMatch : public RowExpression {
     }
     std::vector<uint8_t> flags(batch.num_rows);
     std::string storage;
-    for (size_t row = 0; row < batch.num_rows; ++row) flags[row] = matches(TextOf(CellAt(column, row), &storage)) ? 1 : 0;
+    for (size_t row = 0; row < batch.num_rows; ++row)
+      flags[row] = matches(TextOf(CellAt(column, row), &storage)) ? 1 : 0;
     return BoolColumn(std::move(flags));
   }
 

@@ -96,14 +96,10 @@ class LineFilterOperator : public Operator {
 
   bool Test(std::string_view text) const {
     switch (filter_.op) {
-      case LineFilter::Op::kContains:
-        return text.find(filter_.text) != std::string_view::npos;
-      case LineFilter::Op::kNotContains:
-        return text.find(filter_.text) == std::string_view::npos;
-      case LineFilter::Op::kRegex:
-        return Search(text);
-      case LineFilter::Op::kNotRegex:
-        return !Search(text);
+      case LineFilter::Op::kContains: return text.find(filter_.text) != std::string_view::npos;
+      case LineFilter::Op::kNotContains: return text.find(filter_.text) == std::string_view::npos;
+      case LineFilter::Op::kRegex: return Search(text);
+      case LineFilter::Op::kNotRegex: return !Search(text);
     }
     return false;
   }

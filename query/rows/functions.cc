@@ -99,32 +99,34 @@ using MathFunction = double (*)(double);
 
 RowExpressionPtr MakeMath(RowExpressionPtr operand, MathFunction function, bool keeps) {
   const Type type = NumericResult(operand->type(), keeps);
-  return std::make_shared<PerCell>(std::move(operand), type, [function, keeps](const CellView& cell, ColumnBuilder* out) {
-    if (keeps && cell.type == Type::kInt) {
-      out->AppendInt(Type::kInt, function == static_cast<MathFunction>(std::fabs) && cell.integer < 0 &&
-                                         cell.integer != INT64_MIN
-                                     ? -cell.integer
-                                     : cell.integer);
-      return;
-    }
-    const auto number = NumberOf(cell);
-    if (!number || cell.type == Type::kTimestamp) {
-      out->AppendNull();
-      return;
-    }
-    const double value = function(*number);
-    if (keeps && cell.type == Type::kDuration) {
-      if (function == static_cast<MathFunction>(std::fabs)) {
-        out->AppendInt(Type::kDuration, cell.integer < 0 && cell.integer != INT64_MIN ? -cell.integer : cell.integer);
-      } else {
-        // Whole seconds of an int64 of nanoseconds fit, but for the very ends of the range.
-        const double clamped = std::clamp(value, -9.2e9, 9.2e9);
-        out->AppendInt(Type::kDuration, static_cast<int64_t>(clamped) * kSecond);
-      }
-      return;
-    }
-    out->AppendDouble(value);
-  });
+  return std::make_shared<PerCell>(
+      std::move(operand), type, [function, keeps](const CellView& cell, ColumnBuilder* out) {
+        if (keeps && cell.type == Type::kInt) {
+          out->AppendInt(Type::kInt, function == static_cast<MathFunction>(std::fabs) && cell.integer < 0 &&
+                                             cell.integer != INT64_MIN
+                                         ? -cell.integer
+                                         : cell.integer);
+          return;
+        }
+        const auto number = NumberOf(cell);
+        if (!number || cell.type == Type::kTimestamp) {
+          out->AppendNull();
+          return;
+        }
+        const double value = function(*number);
+        if (keeps && cell.type == Type::kDuration) {
+          if (function == static_cast<MathFunction>(std::fabs)) {
+            out->AppendInt(Type::kDuration,
+                           cell.integer < 0 && cell.integer != INT64_MIN ? -cell.integer : cell.integer);
+          } else {
+            // Whole seconds of an int64 of nanoseconds fit, but for the very ends of the range.
+            const double clamped = std::clamp(value, -9.2e9, 9.2e9);
+            out->AppendInt(Type::kDuration, static_cast<int64_t>(clamped) * kSecond);
+          }
+          return;
+        }
+        out->AppendDouble(value);
+      });
 }
 
 int64_t FloorTo(int64_t value, int64_t size) {
@@ -147,18 +149,17 @@ absl::StatusOr<RowExpressionPtr> MakeBucket(Arguments arguments) {
   const bool whole = size_cell.type == Type::kInt;
   const int64_t width_int = whole ? size_cell.integer : 1;
   const Type type = arguments[0]->type() == Type::kInt && !whole ? Type::kDouble : arguments[0]->type();
-  return std::make_shared<PerCell>(
-      std::move(arguments[0]), type, [=](const CellView& cell, ColumnBuilder* out) {
-        if (cell.type == Type::kTimestamp || cell.type == Type::kDuration) {
-          out->AppendInt(cell.type, FloorTo(cell.integer, width_ns));
-        } else if (cell.type == Type::kInt && whole) {
-          out->AppendInt(Type::kInt, FloorTo(cell.integer, width_int));
-        } else if (const auto value = NumberOf(cell)) {
-          out->AppendDouble(std::floor(*value / width) * width);
-        } else {
-          out->AppendNull();
-        }
-      });
+  return std::make_shared<PerCell>(std::move(arguments[0]), type, [=](const CellView& cell, ColumnBuilder* out) {
+    if (cell.type == Type::kTimestamp || cell.type == Type::kDuration) {
+      out->AppendInt(cell.type, FloorTo(cell.integer, width_ns));
+    } else if (cell.type == Type::kInt && whole) {
+      out->AppendInt(Type::kInt, FloorTo(cell.integer, width_int));
+    } else if (const auto value = NumberOf(cell)) {
+      out->AppendDouble(std::floor(*value / width) * width);
+    } else {
+      out->AppendNull();
+    }
+  });
 }
 
 RowExpressionPtr MakeHour(RowExpressionPtr operand) {
@@ -178,14 +179,15 @@ RowExpressionPtr MakeHour(RowExpressionPtr operand) {
 
 template <typename Change>
 RowExpressionPtr MakeTextChange(RowExpressionPtr operand, Change change) {
-  return std::make_shared<PerCell>(std::move(operand), Type::kString, [change](const CellView& cell, ColumnBuilder* out) {
-    if (cell.null()) {
-      out->AppendNull();
-      return;
-    }
-    std::string storage;
-    out->AppendString(change(TextOf(cell, &storage)));
-  });
+  return std::make_shared<PerCell>(std::move(operand), Type::kString,
+                                   [change](const CellView& cell, ColumnBuilder* out) {
+                                     if (cell.null()) {
+                                       out->AppendNull();
+                                       return;
+                                     }
+                                     std::string storage;
+                                     out->AppendString(change(TextOf(cell, &storage)));
+                                   });
 }
 
 std::string ChangeCase(std::string_view text, bool upper) {
@@ -235,22 +237,21 @@ absl::StatusOr<RowExpressionPtr> MakeContains(Arguments arguments) {
     return std::make_shared<PerCell>(std::move(arguments[0]), Type::kBool,
                                      [part = std::string(part->StringAt(0))](const CellView& cell, ColumnBuilder* out) {
                                        std::string storage;
-                                       const bool found = !cell.null() &&
-                                                          TextOf(cell, &storage).find(part) != std::string_view::npos;
+                                       const bool found =
+                                           !cell.null() && TextOf(cell, &storage).find(part) != std::string_view::npos;
                                        out->AppendInt(Type::kBool, found ? 1 : 0);
                                      });
   }
-  return std::make_shared<PerRow>(std::move(arguments), Type::kBool,
-                                  [](const std::vector<Column>& columns, size_t row, ColumnBuilder* out) {
-                                    const CellView text = CellAt(columns[0], row);
-                                    const CellView part = CellAt(columns[1], row);
-                                    std::string a;
-                                    std::string b;
-                                    const bool found =
-                                        !text.null() && !part.null() &&
-                                        TextOf(text, &a).find(TextOf(part, &b)) != std::string_view::npos;
-                                    out->AppendInt(Type::kBool, found ? 1 : 0);
-                                  });
+  return std::make_shared<PerRow>(
+      std::move(arguments), Type::kBool, [](const std::vector<Column>& columns, size_t row, ColumnBuilder* out) {
+        const CellView text = CellAt(columns[0], row);
+        const CellView part = CellAt(columns[1], row);
+        std::string a;
+        std::string b;
+        const bool found =
+            !text.null() && !part.null() && TextOf(text, &a).find(TextOf(part, &b)) != std::string_view::npos;
+        out->AppendInt(Type::kBool, found ? 1 : 0);
+      });
 }
 
 absl::StatusOr<RowExpressionPtr> MakeReplace(Arguments arguments) {
@@ -272,19 +273,20 @@ absl::StatusOr<RowExpressionPtr> MakeExtract(Arguments arguments) {
   ASSIGN_OR_RETURN(const std::string pattern, ConstantText(arguments[1], "extract", "regular expression"));
   ASSIGN_OR_RETURN(const std::shared_ptr<const RE2> regex, CompileRegex(pattern));
   const int group = regex->NumberOfCapturingGroups() > 0 ? 1 : 0;
-  return std::make_shared<PerCell>(
-      std::move(arguments[0]), Type::kString, [regex, group](const CellView& cell, ColumnBuilder* out) {
-        std::string storage;
-        const std::string_view text = TextOf(cell, &storage);
-        re2::StringPiece found[2];
-        if (cell.null() || !regex->Match(re2::StringPiece(text.data(), text.size()), 0, text.size(), RE2::UNANCHORED,
-                                         found, group + 1) ||
-            found[group].data() == nullptr) {
-          out->AppendNull();
-          return;
-        }
-        out->AppendString(std::string_view(found[group].data(), found[group].size()));
-      });
+  return std::make_shared<PerCell>(std::move(arguments[0]), Type::kString,
+                                   [regex, group](const CellView& cell, ColumnBuilder* out) {
+                                     std::string storage;
+                                     const std::string_view text = TextOf(cell, &storage);
+                                     re2::StringPiece found[2];
+                                     if (cell.null() ||
+                                         !regex->Match(re2::StringPiece(text.data(), text.size()), 0, text.size(),
+                                                       RE2::UNANCHORED, found, group + 1) ||
+                                         found[group].data() == nullptr) {
+                                       out->AppendNull();
+                                       return;
+                                     }
+                                     out->AppendString(std::string_view(found[group].data(), found[group].size()));
+                                   });
 }
 
 // ---- choices
@@ -364,8 +366,8 @@ struct Several {
   absl::StatusOr<RowExpressionPtr> (*make)(Arguments arguments);
 };
 constexpr Several kSeveral[] = {
-    {"bucket", MakeBucket},   {"coalesce", MakeCoalesce}, {"contains", MakeContains},
-    {"extract", MakeExtract}, {"if", MakeIf},             {"replace", MakeReplace},
+    {"bucket", MakeBucket}, {"coalesce", MakeCoalesce}, {"contains", MakeContains}, {"extract", MakeExtract},
+    {"if", MakeIf},         {"replace", MakeReplace},
 };
 
 }  // namespace

@@ -285,9 +285,10 @@ class JoinOperator : public Operator {
 
   absl::Status CheckPairs(uint64_t pairs) const {
     if (pairs <= context_->limits.pairs_per_row_max) return absl::OkStatus();
-    return MakeError({"E085", "a left row of the join with `" + spec_.name + "` matches more than " +
-                                  std::to_string(context_->limits.pairs_per_row_max) + " rows", 1, 1, 1,
-                      "add a key, narrow the window, or aggregate the right side first"});
+    return MakeError({"E085",
+                      "a left row of the join with `" + spec_.name + "` matches more than " +
+                          std::to_string(context_->limits.pairs_per_row_max) + " rows",
+                      1, 1, 1, "add a key, narrow the window, or aggregate the right side first"});
   }
 
   OperatorPtr left_;

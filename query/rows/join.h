@@ -21,11 +21,11 @@ struct JoinKeyPair {
 };
 struct JoinSpec {
   bool left_outer = false;
-  std::string name;                // columns of the right side become `name.column`
-  std::vector<JoinKeyPair> keys;   // equality; without `time`
-  bool overlap = false;            // `time` is among the keys: [time, end] of both sides meet
+  std::string name;                                     // columns of the right side become `name.column`
+  std::vector<JoinKeyPair> keys;                        // equality; without `time`
+  bool overlap = false;                                 // `time` is among the keys: [time, end] of both sides meet
   std::optional<std::pair<Duration, Duration>> within;  // right time in left time + [first, second]
-  std::optional<Duration> asof;    // latest right row at or before the left time, at most so much older
+  std::optional<Duration> asof;  // latest right row at or before the left time, at most so much older
 };
 // Output: the left columns, then the right ones under their new names; the left kind; left order, then right time,
 // then right order. Of `overlap`, `within` and `asof` at most one is set; the sides it needs must have `time`. Null

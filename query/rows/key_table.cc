@@ -52,36 +52,27 @@ uint32_t ValueNumbers::Visit(const Column& column, size_t row, const OnText& on_
                              const OnId& on_id) {
   const CellView cell = CellAt(column, row);
   switch (cell.type) {
-    case Type::kBool:
-      return on_word(kBoolean, static_cast<uint64_t>(cell.integer));
-    case Type::kInt:
-      return on_word(kWholeNumber, static_cast<uint64_t>(cell.integer));
+    case Type::kBool: return on_word(kBoolean, static_cast<uint64_t>(cell.integer));
+    case Type::kInt: return on_word(kWholeNumber, static_cast<uint64_t>(cell.integer));
     case Type::kDouble: {
       const auto [bits, kind] = WordOf(cell.number);
       return on_word(kind, bits);
     }
-    case Type::kTimestamp:
-      return on_word(kTime, static_cast<uint64_t>(cell.integer));
-    case Type::kDuration:
-      return on_word(kLength, static_cast<uint64_t>(cell.integer));
-    case Type::kSpanId:
-      return on_word(kSpan, static_cast<uint64_t>(cell.integer));
-    case Type::kTraceId:
-      return on_id(cell.trace_id);
-    case Type::kString:
-      return on_text(cell.text);
+    case Type::kTimestamp: return on_word(kTime, static_cast<uint64_t>(cell.integer));
+    case Type::kDuration: return on_word(kLength, static_cast<uint64_t>(cell.integer));
+    case Type::kSpanId: return on_word(kSpan, static_cast<uint64_t>(cell.integer));
+    case Type::kTraceId: return on_id(cell.trace_id);
+    case Type::kString: return on_text(cell.text);
     case Type::kLevel:
     case Type::kSpanKind:
-    case Type::kStatus:
-      return on_text(EnumWord(cell.type, cell.integer));
+    case Type::kStatus: return on_text(EnumWord(cell.type, cell.integer));
     case Type::kHistogram: {
       const Value text = column.ValueAt(row);
       // No other text of a query starts like this by accident and is then equal to the rest.
       return on_text("\x01histogram" + std::get<std::string>(text));
     }
     case Type::kNull:
-    case Type::kMixed:
-      break;
+    case Type::kMixed: break;
   }
   return kNoKey;
 }
@@ -163,9 +154,7 @@ void ValueNumbers::Assign(const Column& column, size_t rows, NullKeys nulls, std
         number = slot->second;
         break;
       }
-      case Type::kInt:
-        number = AssignWord(kWholeNumber, static_cast<uint64_t>(column.ints[row]), column, row);
-        break;
+      case Type::kInt: number = AssignWord(kWholeNumber, static_cast<uint64_t>(column.ints[row]), column, row); break;
       default:
         number = Visit(
             column, row, [&](std::string_view text) { return AssignText(text, column, row); },
@@ -208,9 +197,7 @@ void ValueNumbers::Find(const Column& column, size_t rows, NullKeys nulls, Dicti
         number = found == ids_.end() ? kNoKey : found->second;
         break;
       }
-      case Type::kInt:
-        number = FindWord(kWholeNumber, static_cast<uint64_t>(column.ints[row]));
-        break;
+      case Type::kInt: number = FindWord(kWholeNumber, static_cast<uint64_t>(column.ints[row])); break;
       default:
         if (column.type == Type::kMixed && std::holds_alternative<std::monostate>(column.mixed[row])) {
           number = null_number;

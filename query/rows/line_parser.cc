@@ -86,8 +86,7 @@ class JsonParser : public LineParser {
         case simdjson::dom::element_type::BOOL:
           fields->push_back({name, member.value.get_bool().value_unsafe()});
           break;
-        case simdjson::dom::element_type::NULL_VALUE:
-          break;
+        case simdjson::dom::element_type::NULL_VALUE: break;
       }
     }
     return true;
@@ -376,14 +375,10 @@ ValueView TypedText(std::string_view text) {
 
 absl::StatusOr<std::unique_ptr<LineParser>> MakeLineParser(ParseStage::Format format, const std::string& pattern) {
   switch (format) {
-    case ParseStage::Format::kJson:
-      return std::unique_ptr<LineParser>(std::make_unique<JsonParser>());
-    case ParseStage::Format::kLogfmt:
-      return std::unique_ptr<LineParser>(std::make_unique<LogfmtParser>());
-    case ParseStage::Format::kRegexp:
-      return MakeRegexpParser(pattern);
-    case ParseStage::Format::kPattern:
-      return MakePatternParser(pattern);
+    case ParseStage::Format::kJson: return std::unique_ptr<LineParser>(std::make_unique<JsonParser>());
+    case ParseStage::Format::kLogfmt: return std::unique_ptr<LineParser>(std::make_unique<LogfmtParser>());
+    case ParseStage::Format::kRegexp: return MakeRegexpParser(pattern);
+    case ParseStage::Format::kPattern: return MakePatternParser(pattern);
   }
   return absl::InternalError("unknown format of a parse stage");
 }

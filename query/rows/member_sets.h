@@ -27,16 +27,16 @@ struct SetInput {
 
 struct BuiltSet {
   std::shared_ptr<const MemberSet> set;
-  uint64_t size = 0;          // distinct members: tuples, or intervals after merging
-  bool only_instants = false; // a time set in which nothing lasts: worth the note on overlap against instants
+  uint64_t size = 0;           // distinct members: tuples, or intervals after merging
+  bool only_instants = false;  // a time set in which nothing lasts: worth the note on overlap against instants
   // For ScanSpec::trace_ids: the sorted distinct trace ids of the members, if a key is a trace id; else null. With
   // more than one key this lets more rows pass than the set does.
   std::shared_ptr<const std::vector<TraceId>> trace_ids;
-  int trace_key = -1;         // which key they are of
+  int trace_key = -1;  // which key they are of
   // For ScanSpec::intervals, if a key is `time`: per key, or without keys where a key is not a text. Null otherwise.
   // The ColumnRefs are the names at level kAny.
   std::shared_ptr<const IntervalSet> intervals;
-  TimeRange time;             // hull of the intervals; everything if `time` is no key, empty if there are none
+  TimeRange time;  // hull of the intervals; everything if `time` is no key, empty if there are none
 };
 // Rows with a null in a key are left out. Reserves the set's memory in `context` for good (owner "in").
 absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* context);

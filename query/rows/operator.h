@@ -20,7 +20,7 @@ namespace braid {
 
 // The columns of an operator's output, in order. A name met twice is never produced: the later one replaces.
 struct SchemaColumn {
-  std::string name;       // as a query would write it: "service", "http.route", "l.message"
+  std::string name;         // as a query would write it: "service", "http.route", "l.message"
   Type type = Type::kNull;  // static type if known, else kMixed: batches tell the real type
 };
 struct Schema {

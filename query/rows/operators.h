@@ -124,7 +124,7 @@ struct ContextSpec {
   Window window;         // from <= 0 <= to, each a count or a duration
   Schema reader_schema;  // of what `reader` gives; must have `time`; a match is found again by the columns in common
   StreamReader reader;
-  TimeRange bounds;      // counts do not look beyond
+  TimeRange bounds;  // counts do not look beyond
 };
 // context: each input row (a match) with the rows around it in its stream, each once, by time, then stream. The input
 // must have `time` and `stream`. Columns that only the input has are null in rows that are not matches.

@@ -22,11 +22,12 @@ int Schema::Find(std::string_view name) const {
 }
 
 absl::Status QueryContext::CheckAlive() const {
-  if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) return absl::CancelledError("the query was cancelled");
+  if (cancel != nullptr && cancel->load(std::memory_order_relaxed))
+    return absl::CancelledError("the query was cancelled");
   if (deadline_steady_ns != 0) {
-    const auto now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                            std::chrono::steady_clock::now().time_since_epoch())
-                            .count();
+    const auto now_ns =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count();
     if (now_ns > deadline_steady_ns) {
       return absl::DeadlineExceededError("the query ran longer than its time limit of " +
                                          std::to_string(limits.time_max / kMillisecond) +
@@ -38,8 +39,9 @@ absl::Status QueryContext::CheckAlive() const {
 
 absl::Status QueryContext::Reserve(uint64_t bytes, const char* owner) {
   if (bytes > limits.memory_bytes_max || reserved_ > limits.memory_bytes_max - bytes) {
-    return MakeError({"E081", std::string(owner) + " needs " + InMiB(bytes) + " more, but " + InMiB(reserved_) +
-                                  " of the query's memory limit of " + InMiB(limits.memory_bytes_max) + " are in use",
+    return MakeError({"E081",
+                      std::string(owner) + " needs " + InMiB(bytes) + " more, but " + InMiB(reserved_) +
+                          " of the query's memory limit of " + InMiB(limits.memory_bytes_max) + " are in use",
                       1, 1, 1, "narrow the range, keep fewer columns or raise the limit"});
   }
   reserved_ += bytes;

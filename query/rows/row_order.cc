@@ -86,14 +86,10 @@ std::vector<uint64_t> OrderNumbers(const Column& column, size_t rows, bool desce
     case Type::kDouble:
       for (uint32_t row : plain) numbers[row] = OrderOfDouble(column.doubles[row]);
       break;
-    case Type::kString:
-      RankTexts(column, plain, &numbers);
-      break;
+    case Type::kString: RankTexts(column, plain, &numbers); break;
     case Type::kMixed:
     case Type::kTraceId:
-    case Type::kHistogram:
-      RankRows(column, plain, &numbers);
-      break;
+    case Type::kHistogram: RankRows(column, plain, &numbers); break;
     case Type::kSpanId:
     case Type::kInt:
     case Type::kDuration:

@@ -61,16 +61,11 @@ class Evaluator {
 
   static SpanOp Reverse(SpanOp op) {
     switch (op) {
-      case SpanOp::kChild:
-        return SpanOp::kParent;
-      case SpanOp::kParent:
-        return SpanOp::kChild;
-      case SpanOp::kDescendant:
-        return SpanOp::kAncestor;
-      case SpanOp::kAncestor:
-        return SpanOp::kDescendant;
-      default:
-        return op;
+      case SpanOp::kChild: return SpanOp::kParent;
+      case SpanOp::kParent: return SpanOp::kChild;
+      case SpanOp::kDescendant: return SpanOp::kAncestor;
+      case SpanOp::kAncestor: return SpanOp::kDescendant;
+      default: return op;
     }
   }
 
@@ -118,8 +113,7 @@ class Evaluator {
         break;
       }
       case SpanOp::kAnd:
-      case SpanOp::kOr:
-        break;
+      case SpanOp::kOr: break;
     }
     return partners;
   }

@@ -49,8 +49,8 @@ class Groups {
     }
     table_.Assign(keys, batch.num_rows, numbers);
     if (table_.size() > context_->limits.groups_max) {
-      return MakeError({"E085", "stats has more than " + std::to_string(context_->limits.groups_max) + " groups", 1, 1, 1,
-                        "group by fewer or coarser columns, filter first, or raise the limit"});
+      return MakeError({"E085", "stats has more than " + std::to_string(context_->limits.groups_max) + " groups", 1, 1,
+                        1, "group by fewer or coarser columns, filter first, or raise the limit"});
     }
     return absl::OkStatus();
   }
@@ -394,12 +394,10 @@ Type AggregateType(AggregateFunction function, Type x) {
     case AggregateFunction::kCount:
     case AggregateFunction::kCountValues:
     case AggregateFunction::kCountIf:
-    case AggregateFunction::kDistinct:
-      return Type::kInt;
+    case AggregateFunction::kDistinct: return Type::kInt;
     case AggregateFunction::kRate:
     case AggregateFunction::kRateOf:
-    case AggregateFunction::kCorr:
-      return Type::kDouble;
+    case AggregateFunction::kCorr: return Type::kDouble;
     case AggregateFunction::kSum:
       // Sums of ints may leave their range; of what is not known, anything may come.
       return x == Type::kDuration || x == Type::kDouble ? x : Type::kMixed;
@@ -407,14 +405,10 @@ Type AggregateType(AggregateFunction function, Type x) {
     case AggregateFunction::kQuantile:
       if (x == Type::kMixed) return x;
       return x == Type::kDuration || x == Type::kTimestamp ? x : Type::kDouble;
-    case AggregateFunction::kStddev:
-      return x == Type::kDuration || x == Type::kMixed ? x : Type::kDouble;
-    case AggregateFunction::kHistogram:
-      return Type::kHistogram;
-    case AggregateFunction::kValues:
-      return Type::kString;
-    default:
-      return x;
+    case AggregateFunction::kStddev: return x == Type::kDuration || x == Type::kMixed ? x : Type::kDouble;
+    case AggregateFunction::kHistogram: return Type::kHistogram;
+    case AggregateFunction::kValues: return Type::kString;
+    default: return x;
   }
 }
 
@@ -425,10 +419,8 @@ bool IsOrderSensitive(AggregateFunction function) {
     case AggregateFunction::kLast:
     case AggregateFunction::kArgMin:
     case AggregateFunction::kArgMax:
-    case AggregateFunction::kValues:
-      return true;
-    default:
-      return false;
+    case AggregateFunction::kValues: return true;
+    default: return false;
   }
 }
 
@@ -446,14 +438,11 @@ std::unique_ptr<Aggregator> MakeAggregator(const AggregateItem& item, double sec
     case AggregateFunction::kFirst:
     case AggregateFunction::kLast:
     case AggregateFunction::kArgMin:
-    case AggregateFunction::kArgMax:
-      return MakePickAggregator(item);
+    case AggregateFunction::kArgMax: return MakePickAggregator(item);
     case AggregateFunction::kQuantile:
     case AggregateFunction::kDistinct:
-    case AggregateFunction::kValues:
-      return MakeCollectingAggregator(item);
-    default:
-      return MakeNumberAggregator(item, seconds);
+    case AggregateFunction::kValues: return MakeCollectingAggregator(item);
+    default: return MakeNumberAggregator(item, seconds);
   }
 }
 

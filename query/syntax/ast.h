@@ -31,20 +31,40 @@ using ExprPtr = std::shared_ptr<const Expr>;
 using PipelinePtr = std::shared_ptr<const Pipeline>;
 
 // ---- leaves
-struct NumberLiteral { double value; std::optional<int64_t> integer; };  // integer: written without fraction, exact
-struct DurationLiteral { Duration value; };
-struct TimestampLiteral { Timestamp value; };
-struct StringLiteral { std::string value; };
-struct BoolLiteral { bool value; };
+struct NumberLiteral {
+  double value;
+  std::optional<int64_t> integer;
+};  // integer: written without fraction, exact
+struct DurationLiteral {
+  Duration value;
+};
+struct TimestampLiteral {
+  Timestamp value;
+};
+struct StringLiteral {
+  std::string value;
+};
+struct BoolLiteral {
+  bool value;
+};
 struct NullLiteral {};
-struct ParamRef { std::string name; };              // $name
+struct ParamRef {
+  std::string name;
+};  // $name
 // A column in row position: `service`, `attr.tenant_id`, `http.route`, `.x`, `l.message`, `attr."weird key"`. The
 // path keeps the parts as written; quoted parts may hold dots. The binder decides what they mean.
-struct FieldRef { std::vector<std::string> path; bool leading_dot = false; };
+struct FieldRef {
+  std::vector<std::string> path;
+  bool leading_dot = false;
+};
 
 // ---- vector position
 // `param` set: the value is the caller's $param (a string), and `matcher.value` is empty.
-struct LabelMatcher { Matcher matcher; Place place; std::string param; };
+struct LabelMatcher {
+  Matcher matcher;
+  Place place;
+  std::string param;
+};
 struct VectorSelector {
   std::string metric;                  // may be empty
   std::vector<LabelMatcher> matchers;  // including the one for __name__ when `metric` is set
@@ -56,8 +76,17 @@ struct TimeModifiers {
   bool at_start = false;
   bool at_end = false;
 };
-struct Selector { VectorSelector selector; TimeModifiers time; std::optional<Duration> range; };  // x, x[5m]
-struct SubqueryExpr { ExprPtr inner; Duration range; std::optional<Duration> step; TimeModifiers time; };
+struct Selector {
+  VectorSelector selector;
+  TimeModifiers time;
+  std::optional<Duration> range;
+};  // x, x[5m]
+struct SubqueryExpr {
+  ExprPtr inner;
+  Duration range;
+  std::optional<Duration> step;
+  TimeModifiers time;
+};
 struct AggregationExpr {  // sum by (a) (x), topk(3, x)
   std::string op;
   bool without = false;
@@ -67,7 +96,7 @@ struct AggregationExpr {  // sum by (a) (x), topk(3, x)
   ExprPtr inner;
 };
 struct VectorMatching {
-  bool on = false;           // on (...) or ignoring (...)
+  bool on = false;  // on (...) or ignoring (...)
   bool given = false;
   std::vector<std::string> labels;
   enum class Group : uint8_t { kOneToOne, kLeft, kRight } group = Group::kOneToOne;
@@ -77,11 +106,29 @@ struct VectorMatching {
 // ---- both
 enum class UnaryOp : uint8_t { kMinus, kPlus, kNot };
 enum class BinaryOp : uint8_t {
-  kAdd, kSub, kMul, kDiv, kMod, kPow, kAtan2,
-  kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kMatch, kNotMatch,  // the last two: =~ !~
-  kAnd, kOr, kUnless,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMod,
+  kPow,
+  kAtan2,
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kMatch,
+  kNotMatch,  // the last two: =~ !~
+  kAnd,
+  kOr,
+  kUnless,
 };
-struct UnaryExpr { UnaryOp op; ExprPtr operand; };
+struct UnaryExpr {
+  UnaryOp op;
+  ExprPtr operand;
+};
 struct BinaryExpr {
   BinaryOp op;
   ExprPtr left, right;
@@ -90,13 +137,28 @@ struct BinaryExpr {
   Place op_place;
 };
 // A named argument or item: `n = count()`. `name` may be empty; `text` is the expression as written.
-struct Item { std::string name; ExprPtr expr; std::string text; Place place; };
-struct CallExpr { std::string function; std::vector<Item> args; Place name_place; };
-struct ParenExpr { ExprPtr inner; };                    // kept so that printing gives the text back
-struct TupleExpr { std::vector<ExprPtr> parts; };       // (service, time)
-// ( pipeline ) as operand, or as argument of scalar(). A `let` used as operand by its name is a pipeline that is nothing
-// but its LetRef: kind set, no stages.
-struct PipelineExpr { PipelinePtr pipeline; };
+struct Item {
+  std::string name;
+  ExprPtr expr;
+  std::string text;
+  Place place;
+};
+struct CallExpr {
+  std::string function;
+  std::vector<Item> args;
+  Place name_place;
+};
+struct ParenExpr {
+  ExprPtr inner;
+};  // kept so that printing gives the text back
+struct TupleExpr {
+  std::vector<ExprPtr> parts;
+};  // (service, time)
+// ( pipeline ) as operand, or as argument of scalar(). A `let` used as operand by its name is a pipeline that is
+// nothing but its LetRef: kind set, no stages.
+struct PipelineExpr {
+  PipelinePtr pipeline;
+};
 // x in S, (x, y) not in S. S: a name (let), a parameter, one pipeline, or a list of values.
 struct InExpr {
   std::vector<ExprPtr> keys;
@@ -137,26 +199,74 @@ struct EventSource {
   SpansetPtr spanset;  // null = no braces. Only for spans may it be more than a leaf.
   Duration offset = 0;
 };
-struct LetRef { std::string name; };     // a pipeline that starts from a `let`
-struct VectorSource { ExprPtr expr; };   // a vector expression
+struct LetRef {
+  std::string name;
+};  // a pipeline that starts from a `let`
+struct VectorSource {
+  ExprPtr expr;
+};  // a vector expression
 
 // ---- stages
-struct Bound { Duration value = 0; bool is_count = false; };  // `context` takes counts too
-struct Window { Bound from, to; };                            // -10m..0s
-struct SortKey { ExprPtr expr; bool descending = false; };
-struct JoinKey { ExprPtr left; std::string right; bool is_time = false; Place place; };  // k, or left = right
+struct Bound {
+  Duration value = 0;
+  bool is_count = false;
+};  // `context` takes counts too
+struct Window {
+  Bound from, to;
+};  // -10m..0s
+struct SortKey {
+  ExprPtr expr;
+  bool descending = false;
+};
+struct JoinKey {
+  ExprPtr left;
+  std::string right;
+  bool is_time = false;
+  Place place;
+};  // k, or left = right
 
-struct LineFilter { enum class Op : uint8_t { kContains, kNotContains, kRegex, kNotRegex } op; std::string text; };
-struct WhereStage { ExprPtr condition; };
-struct ExtendStage { std::vector<Item> items; };
-struct KeepStage { std::vector<Item> items; };
-struct DropStage { std::vector<Item> items; };
-struct ParseStage { enum class Format : uint8_t { kJson, kLogfmt, kRegexp, kPattern } format; std::string pattern; ExprPtr from; };
-struct StatsStage { std::vector<Item> aggregates; bool has_by = false; std::vector<Item> by; std::optional<Duration> window; };
-struct TopStage { uint64_t count; ExprPtr expr; std::vector<Item> per; };
-struct SortStage { std::vector<SortKey> keys; };
-struct LimitStage { uint64_t count; bool tail = false; };
-struct DedupStage { std::vector<Item> keys; };
+struct LineFilter {
+  enum class Op : uint8_t { kContains, kNotContains, kRegex, kNotRegex } op;
+  std::string text;
+};
+struct WhereStage {
+  ExprPtr condition;
+};
+struct ExtendStage {
+  std::vector<Item> items;
+};
+struct KeepStage {
+  std::vector<Item> items;
+};
+struct DropStage {
+  std::vector<Item> items;
+};
+struct ParseStage {
+  enum class Format : uint8_t { kJson, kLogfmt, kRegexp, kPattern } format;
+  std::string pattern;
+  ExprPtr from;
+};
+struct StatsStage {
+  std::vector<Item> aggregates;
+  bool has_by = false;
+  std::vector<Item> by;
+  std::optional<Duration> window;
+};
+struct TopStage {
+  uint64_t count;
+  ExprPtr expr;
+  std::vector<Item> per;
+};
+struct SortStage {
+  std::vector<SortKey> keys;
+};
+struct LimitStage {
+  uint64_t count;
+  bool tail = false;
+};
+struct DedupStage {
+  std::vector<Item> keys;
+};
 struct JoinStage {
   bool left_outer = false;
   PipelinePtr right;
@@ -165,10 +275,22 @@ struct JoinStage {
   std::optional<Window> within;
   std::optional<Duration> asof;
 };
-struct UnionStage { PipelinePtr right; };
-struct WindowsStage { bool has_by = false; std::vector<Item> by; std::optional<Duration> gap; std::optional<Window> pad; };
-struct ContextStage { Window window; };
-struct CompareStage { ExprPtr condition; uint64_t top = 0; };  // 0 = all
+struct UnionStage {
+  PipelinePtr right;
+};
+struct WindowsStage {
+  bool has_by = false;
+  std::vector<Item> by;
+  std::optional<Duration> gap;
+  std::optional<Window> pad;
+};
+struct ContextStage {
+  Window window;
+};
+struct CompareStage {
+  ExprPtr condition;
+  uint64_t top = 0;
+};  // 0 = all
 
 struct Stage {
   std::variant<LineFilter, WhereStage, ExtendStage, KeepStage, DropStage, ParseStage, StatsStage, TopStage, SortStage,
@@ -191,9 +313,16 @@ struct TimeExpr {  // of `over`
   int64_t value = 0;  // kRelative: nanoseconds before now (positive); kAbsolute: the timestamp
   std::string param;
 };
-struct OverClause { TimeExpr start, end; std::optional<Duration> step; };
+struct OverClause {
+  TimeExpr start, end;
+  std::optional<Duration> step;
+};
 
-struct LetClause { std::string name; PipelinePtr pipeline; Place place; };
+struct LetClause {
+  std::string name;
+  PipelinePtr pipeline;
+  Place place;
+};
 
 struct QueryAst {
   enum class ExplainMode : uint8_t { kNone, kPlan, kAnalyze } explain = ExplainMode::kNone;

@@ -119,8 +119,8 @@ absl::Status MakeError(QueryError error) {
 }
 
 absl::Status ErrorAt(const Place& place, std::string code, std::string message, std::string hint) {
-  return MakeError({std::move(code), std::move(message), place.line, place.column, std::max(1u, place.length),
-                    std::move(hint)});
+  return MakeError(
+      {std::move(code), std::move(message), place.line, place.column, std::max(1u, place.length), std::move(hint)});
 }
 
 std::string Format(const QueryError& error, std::string_view text) {

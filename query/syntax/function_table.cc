@@ -108,10 +108,9 @@ constexpr VectorFunction kVectorFunctions[] = {
 };
 
 constexpr VectorAggregation kVectorAggregations[] = {
-    {"avg"},    {"bottomk", true},     {"count"},      {"count_values", true, T},
-    {"group"},  {"limit_ratio", true}, {"limitk", true}, {"max"},
-    {"min"},    {"quantile", true},    {"stddev"},     {"stdvar"},
-    {"sum"},    {"topk", true},
+    {"avg"},          {"bottomk", true}, {"count"}, {"count_values", true, T}, {"group"},  {"limit_ratio", true},
+    {"limitk", true}, {"max"},           {"min"},   {"quantile", true},        {"stddev"}, {"stdvar"},
+    {"sum"},          {"topk", true},
 };
 
 constexpr RowFunction kRowFunctions[] = {

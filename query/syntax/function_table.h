@@ -39,7 +39,7 @@ const VectorAggregation* FindVectorAggregation(std::string_view name);  // null 
 struct RowFunction {
   std::string_view name;
   uint8_t args_min = 0;
-  uint8_t args_max = 0;  // 255: any number
+  uint8_t args_max = 0;    // 255: any number
   bool aggregate = false;  // stands in `stats` only
 };
 // Null if unknown; case matters.

@@ -33,14 +33,14 @@ Kind Without(Kind kind, bool time, bool value, bool start, bool end) {
 
 KindProblem Illegal(std::string_view verb, std::string_view needs, const Flow& flow, std::string hint) {
   return {"E032",
-          "`" + std::string(verb) + "` needs " + std::string(needs) + ", but here stand " + std::string(ToString(flow.kind)),
+          "`" + std::string(verb) + "` needs " + std::string(needs) + ", but here stand " +
+              std::string(ToString(flow.kind)),
           std::move(hint)};
 }
 
 std::optional<KindProblem> CheckJoin(const JoinStage& join, const Flow& flow) {
   const bool right_time = join.right->kind != Kind::kRows && join.right->kind != Kind::kScalar;
-  const bool time_key =
-      std::any_of(join.keys.begin(), join.keys.end(), [](const JoinKey& key) { return key.is_time; });
+  const bool time_key = std::any_of(join.keys.begin(), join.keys.end(), [](const JoinKey& key) { return key.is_time; });
   const std::string_view wish = time_key ? "the key `time`" : join.within.has_value() ? "`within`" : "`asof`";
   if (!time_key && !join.within.has_value() && !join.asof.has_value()) {
     if (join.keys.empty()) {
@@ -193,14 +193,16 @@ std::optional<KindProblem> ApplyStage(const Stage& stage, Flow* flow) {
     flow->kind = before.has_time() && right != Kind::kRows ? Kind::kEvents : Kind::kRows;
   } else if (std::holds_alternative<WindowsStage>(stage.node)) {
     if (!before.has_time()) {
-      return Illegal(verb, "series, events or windows", before, "keep `time`, or give `stats` a window: stats ... [5m]");
+      return Illegal(verb, "series, events or windows", before,
+                     "keep `time`, or give `stats` a window: stats ... [5m]");
     }
     *flow = Flow{};
     flow->kind = Kind::kWindows;
   } else if (std::holds_alternative<ContextStage>(stage.node)) {
     if (!before.logs) {
-      return KindProblem{"E032", "`context` needs whole log records, but here stand " +
-                                     std::string(before.kind == Kind::kEvents ? "other rows" : ToString(before.kind)),
+      return KindProblem{"E032",
+                         "`context` needs whole log records, but here stand " +
+                             std::string(before.kind == Kind::kEvents ? "other rows" : ToString(before.kind)),
                          "put it behind `logs{...}`, before `keep`, `drop`, `join` or `union`"};
     }
   } else if (std::holds_alternative<CompareStage>(stage.node)) {

@@ -13,10 +13,10 @@ namespace braid {
 // What is known of a pipeline's rows after its source and some of its stages.
 struct Flow {
   Kind kind = Kind::kRows;
-  bool logs = false;       // still whole log records, each with its place in its stream
-  bool only_lines = false; // nothing but line filters stand behind the source
-  bool matrix = false;     // a bare range selector
-  bool text = false;       // a bare string
+  bool logs = false;        // still whole log records, each with its place in its stream
+  bool only_lines = false;  // nothing but line filters stand behind the source
+  bool matrix = false;      // a bare range selector
+  bool text = false;        // a bare string
   bool has_time() const { return kind == Kind::kSeries || kind == Kind::kEvents || kind == Kind::kWindows; }
 };
 

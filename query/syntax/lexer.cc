@@ -164,7 +164,8 @@ class Lexer {
     size_t length = 1;
     while (length < rest.size() && IsContinuation(rest[length])) ++length;
     const unsigned char byte = static_cast<unsigned char>(c);
-    std::string shown = byte >= 0x20 && byte != 0x7f ? std::string(rest.substr(0, length)) : "\\" + std::to_string(byte);
+    std::string shown =
+        byte >= 0x20 && byte != 0x7f ? std::string(rest.substr(0, length)) : "\\" + std::to_string(byte);
     std::string hint;
     if (c == '&') hint = "write `and`";
     if (byte >= 0x80) hint = "names with such letters are written in quotes";

@@ -20,17 +20,62 @@ namespace braid {
 inline constexpr size_t kQueryBytesMax = size_t{1} << 20;
 
 enum class TokenType : uint8_t {
-  kEnd, kName, kNumber, kDuration, kTimestamp, kString, kParam,
-  kLeftParen, kRightParen, kLeftBrace, kRightBrace, kLeftBracket, kRightBracket,
-  kComma, kSemicolon, kColon, kDot, kDotDot, kAt,
-  kPlus, kMinus, kStar, kSlash, kPercent, kCaret,
-  kAssign, kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kMatch, kNotMatch,
-  kPipe, kPipeEqual, kPipeMatch, kOrOr, kAndAnd, kNot,
-  kDescendant, kAncestor, kSibling,                                                    // >> << ~
-  kNotChild, kNotDescendant, kNotParent, kNotAncestor,                                 // !> !>> !< !<<   (!~: kNotMatch)
-  kUnionChild, kUnionDescendant, kUnionParent, kUnionAncestor, kUnionSibling,          // &> &>> &< &<< &~
-  kTrimLower, kTrimUpper,                                                              // >/ </ of Prometheus
-  kDefine, kPipeArrow,                                                                 // := |> of other languages
+  kEnd,
+  kName,
+  kNumber,
+  kDuration,
+  kTimestamp,
+  kString,
+  kParam,
+  kLeftParen,
+  kRightParen,
+  kLeftBrace,
+  kRightBrace,
+  kLeftBracket,
+  kRightBracket,
+  kComma,
+  kSemicolon,
+  kColon,
+  kDot,
+  kDotDot,
+  kAt,
+  kPlus,
+  kMinus,
+  kStar,
+  kSlash,
+  kPercent,
+  kCaret,
+  kAssign,
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kMatch,
+  kNotMatch,
+  kPipe,
+  kPipeEqual,
+  kPipeMatch,
+  kOrOr,
+  kAndAnd,
+  kNot,
+  kDescendant,
+  kAncestor,
+  kSibling,  // >> << ~
+  kNotChild,
+  kNotDescendant,
+  kNotParent,
+  kNotAncestor,  // !> !>> !< !<<   (!~: kNotMatch)
+  kUnionChild,
+  kUnionDescendant,
+  kUnionParent,
+  kUnionAncestor,
+  kUnionSibling,  // &> &>> &< &<< &~
+  kTrimLower,
+  kTrimUpper,  // >/ </ of Prometheus
+  kDefine,
+  kPipeArrow,  // := |> of other languages
 };
 
 struct Token {

@@ -150,8 +150,7 @@ ScannedNumber ScanTimestamp(std::string_view text) {
   if (month < 1 || month > 12 || day < 1 || day > DaysInMonth(year, month) || hour > 23 || minute > 59 || second > 59) {
     return fail("no such time", "");
   }
-  const int64_t seconds =
-      DaysFromCivil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone_seconds;
+  const int64_t seconds = DaysFromCivil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone_seconds;
   int64_t nanoseconds = 0;
   if (__builtin_mul_overflow(seconds, kSecond, &nanoseconds) ||
       __builtin_add_overflow(nanoseconds, fraction, &nanoseconds)) {
@@ -218,7 +217,8 @@ ScannedNumber ScanNumber(std::string_view text) {
   const auto bad_syntax = [&](std::string hint = "") {
     while (at < text.size() && (IsWord(text[at]) || (text[at] == '.' && at + 1 < text.size() && IsDigit(text[at + 1]))))
       ++at;
-    return fail("E003", "bad number or duration syntax: \"" + std::string(text.substr(0, std::min<size_t>(at, 60))) + "\"",
+    return fail("E003",
+                "bad number or duration syntax: \"" + std::string(text.substr(0, std::min<size_t>(at, 60))) + "\"",
                 std::move(hint));
   };
 

@@ -61,8 +61,8 @@ Parser::Failed Parser::Fail(const Place& place, std::string code, std::string me
     // A picture shows one line, so the carets end with it.
     const std::string_view body = text_.substr(place.offset, place.length);
     const uint32_t length = CountCharacters(body, 0, std::min(body.size(), body.find('\n')));
-    error_ = QueryError{std::move(code), std::move(message), place.line, place.column, std::max(1u, length),
-                        std::move(hint)};
+    error_ = QueryError{std::move(code), std::move(message),   place.line,
+                        place.column,    std::max(1u, length), std::move(hint)};
   }
   return {};
 }
@@ -72,7 +72,8 @@ std::string Parser::Describe(const Token& token) const {
   switch (token.type) {
     case TokenType::kEnd: return "end of input";
     case TokenType::kName: {
-      for (const std::string_view keyword : {"by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}) {
+      for (const std::string_view keyword :
+           {"by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}) {
         if (absl::EqualsIgnoreCase(text, {keyword.data(), keyword.size()})) return "<" + std::string(keyword) + ">";
       }
       return "identifier \"" + text + "\"";
@@ -82,11 +83,20 @@ std::string Parser::Describe(const Token& token) const {
     case TokenType::kTimestamp: return "time \"" + text + "\"";
     case TokenType::kString: return "string " + PrintString(text.size() >= 2 ? StringOf(token).substr(0, 60) : text);
     case TokenType::kParam: return "parameter \"" + text + "\"";
-    case TokenType::kPlus: case TokenType::kMinus: case TokenType::kStar: case TokenType::kSlash:
-    case TokenType::kPercent: case TokenType::kCaret: case TokenType::kEqual: case TokenType::kNotEqual:
-    case TokenType::kLess: case TokenType::kLessEqual: case TokenType::kGreater: case TokenType::kGreaterEqual:
-    case TokenType::kMatch: case TokenType::kNotMatch:
-      return "<op:" + text + ">";
+    case TokenType::kPlus:
+    case TokenType::kMinus:
+    case TokenType::kStar:
+    case TokenType::kSlash:
+    case TokenType::kPercent:
+    case TokenType::kCaret:
+    case TokenType::kEqual:
+    case TokenType::kNotEqual:
+    case TokenType::kLess:
+    case TokenType::kLessEqual:
+    case TokenType::kGreater:
+    case TokenType::kGreaterEqual:
+    case TokenType::kMatch:
+    case TokenType::kNotMatch: return "<op:" + text + ">";
     default: return "\"" + text + "\"";
   }
 }
@@ -104,7 +114,8 @@ Parser::Failed Parser::Unexpected(std::string_view context, std::string_view exp
   if (hint.empty()) hint = ForeignStartHint();
   if (!promql_ && token.type == TokenType::kAssign) {
     const bool named = at_ == 1 && list_.tokens[0].type == TokenType::kName;
-    const std::string name = named ? "to name a pipeline write `let " + std::string(TextOf(list_.tokens[0])) + " = ...;`, " : "";
+    const std::string name =
+        named ? "to name a pipeline write `let " + std::string(TextOf(list_.tokens[0])) + " = ...;`, " : "";
     return Fail(token.place, "E046", "'=' is not an operator here", name + "to compare values write ==");
   }
   if (token.type == TokenType::kDefine) {
@@ -139,7 +150,8 @@ bool Parser::Close(TokenType type, const Place& opening, std::string_view contex
 
 bool Parser::CountOperator(const Place& place) {
   if (++operators_ <= kOperatorsMax) return true;
-  return Fail(place, "E083", "more than 500 operators in one expression", "write long lists as `x in (...)`, or use a pattern");
+  return Fail(place, "E083", "more than 500 operators in one expression",
+              "write long lists as `x in (...)`, or use a pattern");
 }
 
 std::vector<std::string_view> Parser::LetNames() const {
@@ -157,11 +169,12 @@ bool Parser::AtExplain() const {
         if (IsAnyCaseWord(word, 1)) return false;
       }
       return true;
-    case TokenType::kLeftParen: case TokenType::kNumber: case TokenType::kString: case TokenType::kParam:
-    case TokenType::kDuration:
-      return true;
-    default:
-      return false;
+    case TokenType::kLeftParen:
+    case TokenType::kNumber:
+    case TokenType::kString:
+    case TokenType::kParam:
+    case TokenType::kDuration: return true;
+    default: return false;
   }
 }
 
@@ -169,10 +182,11 @@ bool Parser::AtOver() const {
   if (!IsWord("over")) return false;
   switch (Peek(1).type) {
     case TokenType::kMinus: return Is(TokenType::kDuration, 2) && Is(TokenType::kDotDot, 3);
-    case TokenType::kDuration: case TokenType::kTimestamp: case TokenType::kParam: case TokenType::kNumber:
-      return true;
-    default:
-      return IsWord("now", 1);
+    case TokenType::kDuration:
+    case TokenType::kTimestamp:
+    case TokenType::kParam:
+    case TokenType::kNumber: return true;
+    default: return IsWord("now", 1);
   }
 }
 
@@ -209,7 +223,9 @@ bool Parser::ParseOver(OverClause* over) {
   const TimeExpr& a = over->start;
   const TimeExpr& b = over->end;
   const auto before_now = [](const TimeExpr& t) { return t.base == TimeExpr::Base::kNow ? 0 : t.value; };
-  const auto relative = [](const TimeExpr& t) { return t.base == TimeExpr::Base::kNow || t.base == TimeExpr::Base::kRelative; };
+  const auto relative = [](const TimeExpr& t) {
+    return t.base == TimeExpr::Base::kNow || t.base == TimeExpr::Base::kRelative;
+  };
   const bool reversed =
       (relative(a) && relative(b) && before_now(a) < before_now(b)) ||
       (a.base == TimeExpr::Base::kAbsolute && b.base == TimeExpr::Base::kAbsolute && a.value > b.value);
@@ -262,7 +278,8 @@ bool Parser::ParseLet(QueryAst* query) {
 std::shared_ptr<const QueryAst> Parser::ParseQuery() {
   auto query = std::make_shared<QueryAst>();
   if (Is(TokenType::kEnd)) {
-    return Fail(Peek().place, "E009", "no expression found in input", "a query starts with a source: logs{...}, spans{...} or a metric");
+    return Fail(Peek().place, "E009", "no expression found in input",
+                "a query starts with a source: logs{...}, spans{...} or a metric");
   }
   if (AtExplain()) {
     Advance();

@@ -17,7 +17,8 @@ bool FindOperator(TokenType type, Operator* out) {
   switch (type) {
     case TokenType::kOrOr: *out = {BinaryOp::kOr, kOr}; return true;
     case TokenType::kAndAnd: *out = {BinaryOp::kAnd, kAnd}; return true;
-    case TokenType::kAssign: case TokenType::kEqual: *out = {BinaryOp::kEqual, kCompare}; return true;
+    case TokenType::kAssign:
+    case TokenType::kEqual: *out = {BinaryOp::kEqual, kCompare}; return true;
     case TokenType::kNotEqual: *out = {BinaryOp::kNotEqual, kCompare}; return true;
     case TokenType::kLess: *out = {BinaryOp::kLess, kCompare}; return true;
     case TokenType::kLessEqual: *out = {BinaryOp::kLessEqual, kCompare}; return true;
@@ -144,7 +145,8 @@ bool Parser::ParseModifiers(BinaryExpr* binary) {
     if (left || IsAnyCaseWord("group_right")) {
       Advance();
       matching.group = left ? VectorMatching::Group::kLeft : VectorMatching::Group::kRight;
-      // Labels are optional, and so `group_left (x)` always names one: a parenthesised operand needs `group_left () (x)`.
+      // Labels are optional, and so `group_left (x)` always names one: a parenthesised operand needs `group_left ()
+      // (x)`.
       if (Is(TokenType::kLeftParen) && !ParseLabels(&matching.include)) return false;
     }
   } else if (IsAnyCaseWord("group_left") || IsAnyCaseWord("group_right")) {
@@ -161,7 +163,8 @@ bool Parser::ParseModifiers(BinaryExpr* binary) {
 
 bool Parser::ParseLabels(std::vector<std::string>* labels) {
   if (!Is(TokenType::kLeftParen)) {
-    return Unexpected("grouping opts", "\"(\"", Is(TokenType::kName) ? "write (" + std::string(TextOf(Peek())) + ")" : "");
+    return Unexpected("grouping opts", "\"(\"",
+                      Is(TokenType::kName) ? "write (" + std::string(TextOf(Peek())) + ")" : "");
   }
   const Place opening = Advance().place;
   while (!Is(TokenType::kRightParen)) {
@@ -184,11 +187,12 @@ bool Parser::ParseLabels(std::vector<std::string>* labels) {
 
 bool Parser::AtLiteral() const {
   switch (Peek().type) {
-    case TokenType::kNumber: case TokenType::kDuration: case TokenType::kTimestamp: case TokenType::kString:
-    case TokenType::kParam:
-      return true;
-    default:
-      return (IsAnyCaseWord("inf") || IsAnyCaseWord("nan")) && !Is(TokenType::kLeftBrace, 1);
+    case TokenType::kNumber:
+    case TokenType::kDuration:
+    case TokenType::kTimestamp:
+    case TokenType::kString:
+    case TokenType::kParam: return true;
+    default: return (IsAnyCaseWord("inf") || IsAnyCaseWord("nan")) && !Is(TokenType::kLeftBrace, 1);
   }
 }
 

@@ -110,7 +110,8 @@ ExprPtr Parser::ParseRowCall(size_t first) {
   const RowFunction* function = FindRowFunction(call.function);
   if (function == nullptr) {
     std::string hint = DidYouMean(call.function, RowFunctionNames());
-    if (const std::string quantile = AsQuantile(call.function, Is(TokenType::kName, 1) ? TextOf(Peek(1)) : "x"); !quantile.empty()) {
+    if (const std::string quantile = AsQuantile(call.function, Is(TokenType::kName, 1) ? TextOf(Peek(1)) : "x");
+        !quantile.empty()) {
       hint = "write " + quantile;
     }
     if (FindVectorFunction(call.function) != nullptr) hint = "PromQL's functions stand before the first `|`";
@@ -119,7 +120,8 @@ ExprPtr Parser::ParseRowCall(size_t first) {
   }
   if (function->aggregate && !aggregates_allowed_) {
     return Fail(name.place, "E051", call.function + "() is an aggregate and stands in `stats`",
-                aggregate_seen_ ? "aggregates do not nest; use two `stats`" : "write `... | stats " + call.function + "(...) by (...)`");
+                aggregate_seen_ ? "aggregates do not nest; use two `stats`"
+                                : "write `... | stats " + call.function + "(...) by (...)`");
   }
   const Place opening = Advance().place;
   open_parens_.push_back(opening);
@@ -158,8 +160,9 @@ ExprPtr Parser::ParseRowCall(size_t first) {
     } else if (function->args_max != function->args_min) {
       expected += " to " + std::to_string(function->args_max);
     }
-    return Fail(PlaceFrom(first), "E061",
-                "expected " + expected + " argument(s) in call to \"" + call.function + "\", got " + std::to_string(count));
+    return Fail(
+        PlaceFrom(first), "E061",
+        "expected " + expected + " argument(s) in call to \"" + call.function + "\", got " + std::to_string(count));
   }
   return Make(std::move(call), first);
 }
@@ -241,9 +244,11 @@ bool Parser::AtValueList(const InExpr& in) const {
   size_t ahead = Is(TokenType::kMinus) || Is(TokenType::kPlus) ? 1 : 0;
   const auto ends = [&] { return Is(TokenType::kComma, ahead + 1) || Is(TokenType::kRightParen, ahead + 1); };
   switch (Peek(ahead).type) {
-    case TokenType::kNumber: case TokenType::kDuration: case TokenType::kTimestamp: case TokenType::kString:
-    case TokenType::kParam:
-      return ends();
+    case TokenType::kNumber:
+    case TokenType::kDuration:
+    case TokenType::kTimestamp:
+    case TokenType::kString:
+    case TokenType::kParam: return ends();
     case TokenType::kName: break;
     case TokenType::kRightParen: return true;
     default: return false;

@@ -80,23 +80,32 @@ bool Parser::EventsUsedAsVector(SourceTable table) {
     case TokenType::kLeftBracket:
       if (Is(TokenType::kDuration, 1)) range = std::string(TextOf(Peek(1)));
       break;
-    case TokenType::kNotEqual: case TokenType::kNotMatch:
+    case TokenType::kNotEqual:
+    case TokenType::kNotMatch:
       if (Is(TokenType::kString, 1)) return true;  // a line filter
       break;
-    case TokenType::kPlus: case TokenType::kMinus: case TokenType::kStar: case TokenType::kSlash:
-    case TokenType::kPercent: case TokenType::kCaret: case TokenType::kEqual: case TokenType::kLess:
-    case TokenType::kLessEqual: case TokenType::kGreater: case TokenType::kGreaterEqual:
-      break;
+    case TokenType::kPlus:
+    case TokenType::kMinus:
+    case TokenType::kStar:
+    case TokenType::kSlash:
+    case TokenType::kPercent:
+    case TokenType::kCaret:
+    case TokenType::kEqual:
+    case TokenType::kLess:
+    case TokenType::kLessEqual:
+    case TokenType::kGreater:
+    case TokenType::kGreaterEqual: break;
     case TokenType::kAt:
-      return Fail(token.place, "E070", "'@' is not supported on events", "give the range with `over ... ;`, or move it with `offset 1h`");
-    default:
-      return true;
+      return Fail(token.place, "E070", "'@' is not supported on events",
+                  "give the range with `over ... ;`, or move it with `offset 1h`");
+    default: return true;
   }
   std::string_view function;
   std::vector<std::string> grouping;
   if (token.type == TokenType::kLeftBracket && !calls_.empty()) function = calls_.back().function;
   for (auto call = calls_.rbegin(); call != calls_.rend() && grouping.empty(); ++call) grouping = call->grouping;
-  const VectorProblem problem = EventsAsVector(token.place, std::string(ToString(table)) + "{...}", function, grouping, range);
+  const VectorProblem problem =
+      EventsAsVector(token.place, std::string(ToString(table)) + "{...}", function, grouping, range);
   return Fail(problem.place, problem.code, problem.message, problem.hint);
 }
 

@@ -12,14 +12,12 @@ namespace {
 
 const std::vector<std::string_view>& Verbs() {
   static const auto* const kVerbs = new std::vector<std::string_view>{
-      "where", "extend", "keep",  "drop",  "json", "logfmt", "regexp",  "pattern", "stats",  "top",
-      "sort",  "limit",  "tail",  "dedup", "join", "union",  "windows", "context", "compare"};
+      "where", "extend", "keep", "drop",  "json", "logfmt", "regexp",  "pattern", "stats",  "top",
+      "sort",  "limit",  "tail", "dedup", "join", "union",  "windows", "context", "compare"};
   return *kVerbs;
 }
 
-bool IsPlainField(const Item& item) {
-  return item.name.empty() && std::holds_alternative<FieldRef>(item.expr->node);
-}
+bool IsPlainField(const Item& item) { return item.name.empty() && std::holds_alternative<FieldRef>(item.expr->node); }
 
 std::string JoinedPath(const FieldRef& field) {
   std::string out = field.leading_dot ? "." : "";
@@ -31,9 +29,8 @@ std::string JoinedPath(const FieldRef& field) {
 
 bool Parser::ParseStages(Pipeline* pipeline, Flow* flow) {
   while (true) {
-    const bool line_operator =
-        Is(TokenType::kPipeEqual) || Is(TokenType::kPipeMatch) ||
-        ((Is(TokenType::kNotEqual) || Is(TokenType::kNotMatch)) && flow->kind == Kind::kEvents);
+    const bool line_operator = Is(TokenType::kPipeEqual) || Is(TokenType::kPipeMatch) ||
+                               ((Is(TokenType::kNotEqual) || Is(TokenType::kNotMatch)) && flow->kind == Kind::kEvents);
     if (!Is(TokenType::kPipe) && !line_operator) return true;
     const Place first = Peek().place;
     if (++stages_ > kStagesMax) return Fail(first, "E084", "the query has more than 1000 stages");
@@ -71,7 +68,8 @@ bool Parser::ParseOneStage(Stage* stage) {
       options.set_max_mem(8 << 20);
       const RE2 pattern(filter.text, options);
       if (!pattern.ok()) {
-        return Fail(list_.tokens[at_ - 1].place, "E058", "error parsing regexp: " + pattern.error(), "patterns are RE2");
+        return Fail(list_.tokens[at_ - 1].place, "E058", "error parsing regexp: " + pattern.error(),
+                    "patterns are RE2");
       }
     }
     if (IsAnyCaseWord("or")) {
@@ -96,7 +94,8 @@ bool Parser::ParseVerb(Stage* stage) {
     ExtendStage extend;
     if (!ParseItems(&extend.items)) return false;
     for (const Item& item : extend.items) {
-      if (item.name.empty()) return Fail(item.place, "E018", "`extend` needs a name for its column", "write `extend x = " + item.text + "`");
+      if (item.name.empty())
+        return Fail(item.place, "E018", "`extend` needs a name for its column", "write `extend x = " + item.text + "`");
     }
     stage->node = std::move(extend);
     return true;
@@ -138,7 +137,8 @@ bool Parser::ParseVerb(Stage* stage) {
       options.set_log_errors(false);
       options.set_max_mem(8 << 20);
       const RE2 pattern(parse.pattern, options);
-      if (!pattern.ok()) return Fail(token.place, "E058", "error parsing regexp: " + pattern.error(), "patterns are RE2");
+      if (!pattern.ok())
+        return Fail(token.place, "E058", "error parsing regexp: " + pattern.error(), "patterns are RE2");
       if (pattern.NamedCapturingGroups().empty()) {
         return Fail(token.place, "E054", "the pattern names no group", "write `(?P<name>...)` for each new column");
       }
@@ -176,7 +176,8 @@ bool Parser::ParseVerb(Stage* stage) {
   if (AcceptWord("dedup")) {
     DedupStage dedup;
     if (!ParseGroupItems(&dedup.keys, "dedup")) return false;
-    if (dedup.keys.empty()) return Fail(list_.tokens[at_ - 1].place, "E012", "`dedup` needs a column", "write `dedup (trace_id)`");
+    if (dedup.keys.empty())
+      return Fail(list_.tokens[at_ - 1].place, "E012", "`dedup` needs a column", "write `dedup (trace_id)`");
     stage->node = std::move(dedup);
     return true;
   }
@@ -243,7 +244,8 @@ bool Parser::AtForeignOperator() {
 }
 
 bool Parser::UnknownVerb() {
-  if (!Is(TokenType::kName)) return Unexpected("", "a stage", "stages: where, extend, keep, stats, join, sort, limit, ...");
+  if (!Is(TokenType::kName))
+    return Unexpected("", "a stage", "stages: where, extend, keep, stats, join, sort, limit, ...");
   const size_t first = at_;
   std::string word(TextOf(Advance()));
   // `mv-expand` and `project-away` are three tokens.
@@ -257,8 +259,14 @@ bool Parser::UnknownVerb() {
   const Place place = PlaceFrom(first);
   std::string hint;
   switch (Peek().type) {
-    case TokenType::kAssign: case TokenType::kEqual: case TokenType::kNotEqual: case TokenType::kLess:
-    case TokenType::kLessEqual: case TokenType::kGreater: case TokenType::kGreaterEqual: case TokenType::kMatch:
+    case TokenType::kAssign:
+    case TokenType::kEqual:
+    case TokenType::kNotEqual:
+    case TokenType::kLess:
+    case TokenType::kLessEqual:
+    case TokenType::kGreater:
+    case TokenType::kGreaterEqual:
+    case TokenType::kMatch:
     case TokenType::kNotMatch:
       hint = "to filter rows write `| where " + word + " " + std::string(TextOf(Peek())) + " ...`";
       break;
@@ -269,7 +277,10 @@ bool Parser::UnknownVerb() {
       }
       hint = std::string(ForeignStageHint(word));
       if (hint.empty()) hint = DidYouMean(word, Verbs());
-      if (hint.empty()) hint = "the stages are where, extend, keep, drop, json, logfmt, regexp, pattern, stats, top, sort, limit, tail, dedup, join, union, windows, context, compare";
+      if (hint.empty())
+        hint =
+            "the stages are where, extend, keep, drop, json, logfmt, regexp, pattern, stats, top, sort, limit, tail, "
+            "dedup, join, union, windows, context, compare";
   }
   return Fail(place, "E019", "'" + word + "' is not a stage", std::move(hint));
 }
@@ -336,7 +347,8 @@ bool Parser::ParseFrom(ExprPtr* from) {
 
 bool Parser::ParseStats(StatsStage* stats) {
   if (IsWord("by") && Is(TokenType::kLeftParen, 1)) {
-    return Unexpected("`stats`", "an aggregate", "for the distinct keys alone write `dedup (...)` or `stats n = count() by (...)`");
+    return Unexpected("`stats`", "an aggregate",
+                      "for the distinct keys alone write `dedup (...)` or `stats n = count() by (...)`");
   }
   do {
     Item item;
@@ -374,7 +386,8 @@ bool Parser::ParseCount(uint64_t* count, std::string_view stage) {
   const Token& token = Peek();
   if (token.type != TokenType::kNumber) return Unexpected(stage, "a whole number");
   const NumberPayload& number = NumberOf(token);
-  if (!number.is_integer || number.integer < 0) return Fail(token.place, "E013", std::string(stage) + " needs a whole number");
+  if (!number.is_integer || number.integer < 0)
+    return Fail(token.place, "E013", std::string(stage) + " needs a whole number");
   Advance();
   *count = static_cast<uint64_t>(number.integer);
   return true;
@@ -435,7 +448,8 @@ PipelinePtr Parser::ParseOperand(std::string_view stage) {
     if (let == lets_.end()) {
       const bool more = Is(TokenType::kLeftParen, 1) || Is(TokenType::kLeftBrace, 1) || Is(TokenType::kLeftBracket, 1);
       if (more) {
-        return Fail(Peek().place, "E041", "a vector has parentheses here", "write `" + std::string(stage) + " (" + name + "...)`");
+        return Fail(Peek().place, "E041", "a vector has parentheses here",
+                    "write `" + std::string(stage) + " (" + name + "...)`");
       }
       std::string hint = DidYouMean(name, LetNames());
       if (hint.empty()) hint = "for the metric write (" + name + ")";
@@ -494,7 +508,8 @@ bool Parser::ParseJoin(JoinStage* join) {
     return Fail(name.place, "E022", "'" + join->name + "' cannot name a side of a join", "use letters, digits and _");
   }
   if (!AcceptWord("on")) {
-    return Fail(Peek().place, "E042", "join needs its keys", "write `on (trace_id)`, or `on ()` with `within` or `asof`");
+    return Fail(Peek().place, "E042", "join needs its keys",
+                "write `on (trace_id)`, or `on ()` with `within` or `asof`");
   }
   if (!ParseJoinKeys(&join->keys)) return false;
   if (AcceptWord("within")) {
@@ -582,7 +597,8 @@ bool Parser::ParseDurationToken(Duration* duration, std::string_view context) {
       *duration = 0;
       return true;
     }
-    return Fail(token.place, "E013", "a duration needs its unit", "write " + std::string(TextOf(token)) + "s or " + std::string(TextOf(token)) + "m");
+    return Fail(token.place, "E013", "a duration needs its unit",
+                "write " + std::string(TextOf(token)) + "s or " + std::string(TextOf(token)) + "m");
   }
   return Unexpected(context, "a duration");
 }

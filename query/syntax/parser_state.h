@@ -41,8 +41,7 @@ enum class Position : uint8_t { kVector, kRow };
 class Parser {
  public:
   // `promql`: one PromQL expression and nothing of the rest, so no word is reserved.
-  Parser(std::string_view text, TokenList list, bool promql)
-      : text_(text), list_(std::move(list)), promql_(promql) {}
+  Parser(std::string_view text, TokenList list, bool promql) : text_(text), list_(std::move(list)), promql_(promql) {}
 
   std::shared_ptr<const QueryAst> ParseQuery();
   ExprPtr ParseVectorOnly();
@@ -53,7 +52,9 @@ class Parser {
   struct Failed {
     operator bool() const { return false; }
     template <typename T>
-    operator std::shared_ptr<T>() const { return nullptr; }
+    operator std::shared_ptr<T>() const {
+      return nullptr;
+    }
   };
   class Nesting {
    public:
@@ -86,9 +87,7 @@ class Parser {
   };
 
   // ---- tokens
-  const Token& Peek(size_t ahead = 0) const {
-    return list_.tokens[std::min(at_ + ahead, list_.tokens.size() - 1)];
-  }
+  const Token& Peek(size_t ahead = 0) const { return list_.tokens[std::min(at_ + ahead, list_.tokens.size() - 1)]; }
   const Token& Advance() { return list_.tokens[at_ + 1 < list_.tokens.size() ? at_++ : at_]; }
   bool Is(TokenType type, size_t ahead = 0) const { return Peek(ahead).type == type; }
   std::string_view TextOf(const Token& token) const { return text_.substr(token.place.offset, token.place.length); }
@@ -141,7 +140,7 @@ class Parser {
   bool ParseVerb(Stage* stage);
   bool AtForeignOperator();  // the error is made
   bool UnknownVerb();
-  bool ParseItems(std::vector<Item>* items);           // a, b = c
+  bool ParseItems(std::vector<Item>* items);                                // a, b = c
   bool ParseGroupItems(std::vector<Item>* items, std::string_view clause);  // (a, b = c)
   bool ParseItem(Item* item);
   bool ParseStats(StatsStage* stats);

@@ -136,8 +136,9 @@ bool Parser::ParseLabelMatchers(VectorSelector* selector) {
         default: {
           const bool range = Is(TokenType::kGreater) || Is(TokenType::kGreaterEqual) || Is(TokenType::kLess) ||
                              Is(TokenType::kLessEqual);
-          return Unexpected("label matching", "label matching operator",
-                            range && !promql_ ? "labels of metrics are only matched; for events write logs{...} or spans{...}" : "");
+          return Unexpected(
+              "label matching", "label matching operator",
+              range && !promql_ ? "labels of metrics are only matched; for events write logs{...} or spans{...}" : "");
         }
       }
       Advance();
@@ -272,7 +273,8 @@ bool Parser::ParseDurationPrimary(double* seconds, std::string_view context) {
     return ParseDurationExpr(seconds, context, 1) && Close(TokenType::kRightParen, opening, context);
   }
   if (Is(TokenType::kParam) || (Is(TokenType::kName) && Is(TokenType::kLeftParen, 1))) {
-    return Fail(Peek().place, "E071", "a range is a constant: '" + std::string(TextOf(Peek())) + "' is not supported here",
+    return Fail(Peek().place, "E071",
+                "a range is a constant: '" + std::string(TextOf(Peek())) + "' is not supported here",
                 "write a duration such as 5m");
   }
   return Unexpected(context, "duration");
@@ -282,7 +284,7 @@ bool Parser::ParseDurationExpr(double* seconds, std::string_view context, int mi
   if (!ParseDurationPrimary(seconds, context)) return false;
   while (true) {
     const TokenType type = Peek().type;
-    const int precedence = type == TokenType::kPlus || type == TokenType::kMinus ? 1
+    const int precedence = type == TokenType::kPlus || type == TokenType::kMinus                                  ? 1
                            : type == TokenType::kStar || type == TokenType::kSlash || type == TokenType::kPercent ? 2
                            : type == TokenType::kCaret                                                            ? 3
                                                                                                                   : 0;
@@ -291,7 +293,8 @@ bool Parser::ParseDurationExpr(double* seconds, std::string_view context, int mi
     const Place place = Advance().place;
     const Nesting nesting(this);
     double right = 0;
-    if (!nesting.ok() || !ParseDurationExpr(&right, context, type == TokenType::kCaret ? 3 : precedence + 1)) return false;
+    if (!nesting.ok() || !ParseDurationExpr(&right, context, type == TokenType::kCaret ? 3 : precedence + 1))
+      return false;
     if ((type == TokenType::kSlash || type == TokenType::kPercent) && right == 0) {
       return Fail(place, "E055", type == TokenType::kSlash ? "division by zero" : "modulo by zero");
     }
@@ -345,8 +348,10 @@ ExprPtr Parser::ParseBrackets(ExprPtr inner, size_t first) {
   }
   if (!Close(TokenType::kRightBracket, opening, "subquery or range")) return nullptr;
 
-  if (const auto* nested = std::get_if<PipelineExpr>(&inner->node); nested != nullptr && nested->pipeline->kind == Kind::kEvents) {
-    const VectorProblem problem = EventsAsVector(opening, SourceOf(*nested->pipeline), calls_.empty() ? "" : calls_.back().function, {}, "");
+  if (const auto* nested = std::get_if<PipelineExpr>(&inner->node);
+      nested != nullptr && nested->pipeline->kind == Kind::kEvents) {
+    const VectorProblem problem =
+        EventsAsVector(opening, SourceOf(*nested->pipeline), calls_.empty() ? "" : calls_.back().function, {}, "");
     return Fail(problem.place, problem.code, problem.message, problem.hint);
   }
   const auto* selector = std::get_if<Selector>(&inner->node);
@@ -400,8 +405,9 @@ ExprPtr Parser::ParseOffset(ExprPtr inner, size_t first) {
   Expr copy = *inner;
   TimeModifiers* modifiers = ModifiersOf(&copy);
   if (modifiers == nullptr) {
-    return Fail(inner->place, "E057",
-                "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+    return Fail(
+        inner->place, "E057",
+        "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
   }
   if (modifiers->offset != 0) return Fail(place, "E057", "offset may not be set multiple times");
   modifiers->offset = negative ? -offset : offset;

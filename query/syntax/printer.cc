@@ -10,8 +10,8 @@
 namespace braid {
 namespace {
 
-constexpr std::string_view kBinarySpellings[] = {"+", "-",  "*", "/",  "%", "^",  "atan2", "==",    "!=",
-                                                 "<", "<=", ">", ">=", "=~", "!~", "and",   "or",    "unless"};
+constexpr std::string_view kBinarySpellings[] = {
+    "+", "-", "*", "/", "%", "^", "atan2", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "and", "or", "unless"};
 
 bool IsPlainName(std::string_view name, bool dots) {
   bool start = true;
@@ -45,14 +45,30 @@ std::string Labels(const std::vector<std::string>& labels) {
   return out + ")";
 }
 
-enum Precedence : int { kLowest = 0, kOr = 1, kAnd = 2, kNot = 3, kCompare = 4, kSum = 5, kProduct = 6, kUnary = 7, kPow = 8, kPostfix = 9 };
+enum Precedence : int {
+  kLowest = 0,
+  kOr = 1,
+  kAnd = 2,
+  kNot = 3,
+  kCompare = 4,
+  kSum = 5,
+  kProduct = 6,
+  kUnary = 7,
+  kPow = 8,
+  kPostfix = 9
+};
 
 int PrecedenceOf(BinaryOp op) {
   switch (op) {
     case BinaryOp::kOr: return kOr;
-    case BinaryOp::kAnd: case BinaryOp::kUnless: return kAnd;
-    case BinaryOp::kAdd: case BinaryOp::kSub: return kSum;
-    case BinaryOp::kMul: case BinaryOp::kDiv: case BinaryOp::kMod: case BinaryOp::kAtan2: return kProduct;
+    case BinaryOp::kAnd:
+    case BinaryOp::kUnless: return kAnd;
+    case BinaryOp::kAdd:
+    case BinaryOp::kSub: return kSum;
+    case BinaryOp::kMul:
+    case BinaryOp::kDiv:
+    case BinaryOp::kMod:
+    case BinaryOp::kAtan2: return kProduct;
     case BinaryOp::kPow: return kPow;
     default: return kCompare;
   }
@@ -210,8 +226,8 @@ class Printer {
   }
 
   std::string Node(const SubqueryExpr& s) {
-    return Text(*s.inner, kPostfix) + "[" + PrintDuration(s.range) + ":" + (s.step.has_value() ? PrintDuration(*s.step) : "") +
-           "]" + Modifiers(s.time);
+    return Text(*s.inner, kPostfix) + "[" + PrintDuration(s.range) + ":" +
+           (s.step.has_value() ? PrintDuration(*s.step) : "") + "]" + Modifiers(s.time);
   }
 
   std::string Node(const AggregationExpr& a) {
@@ -314,7 +330,8 @@ class Printer {
   std::string Arguments(const DropStage& s) { return " " + Items(s.items); }
   std::string Arguments(const ParseStage& s) {
     std::string out;
-    if (s.format == ParseStage::Format::kRegexp || s.format == ParseStage::Format::kPattern) out += " " + PrintString(s.pattern);
+    if (s.format == ParseStage::Format::kRegexp || s.format == ParseStage::Format::kPattern)
+      out += " " + PrintString(s.pattern);
     if (s.from != nullptr) out += " from " + Text(*s.from);
     return out;
   }
@@ -329,7 +346,8 @@ class Printer {
   }
   std::string Arguments(const SortStage& s) {
     std::string out;
-    for (const SortKey& key : s.keys) out += (out.empty() ? " " : ", ") + Text(*key.expr) + (key.descending ? " desc" : "");
+    for (const SortKey& key : s.keys)
+      out += (out.empty() ? " " : ", ") + Text(*key.expr) + (key.descending ? " desc" : "");
     return out;
   }
   std::string Arguments(const LimitStage& s) { return " " + std::to_string(s.count); }

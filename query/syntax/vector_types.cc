@@ -15,9 +15,7 @@ using Problem = std::optional<VectorProblem>;
 
 bool IsComparison(BinaryOp op) { return op >= BinaryOp::kEqual && op <= BinaryOp::kGreaterEqual; }
 bool IsSet(BinaryOp op) { return op >= BinaryOp::kAnd; }
-std::string_view SetName(BinaryOp op) {
-  return op == BinaryOp::kAnd ? "and" : op == BinaryOp::kOr ? "or" : "unless";
-}
+std::string_view SetName(BinaryOp op) { return op == BinaryOp::kAnd ? "and" : op == BinaryOp::kOr ? "or" : "unless"; }
 
 VectorProblem TypeProblem(const Place& place, std::string message, std::string hint = "") {
   return {"E055", std::move(message), std::move(hint), place};
@@ -46,17 +44,16 @@ class Checker {
       const Matcher& matcher = m.matcher;
       if (matcher.name == kMetricNameLabel && matcher.op == Matcher::Op::kEqual) {
         if (!name.empty()) {
-          return VectorProblem{"E057",
-                               "metric name must not be set twice: " + PrintString(name) + " or " +
-                                   PrintString(matcher.value),
-                               "", place};
+          return VectorProblem{
+              "E057", "metric name must not be set twice: " + PrintString(name) + " or " + PrintString(matcher.value),
+              "", place};
         }
         if (!selector.metric.empty()) name = selector.metric;
       } else if (matcher.name == kMetricNameLabel && !selector.metric.empty()) {
-        return VectorProblem{"E057",
-                             "metric name must not be set twice: " + PrintString(selector.metric) + " or " +
-                                 PrintString(matcher.value),
-                             "", place};
+        return VectorProblem{
+            "E057",
+            "metric name must not be set twice: " + PrintString(selector.metric) + " or " + PrintString(matcher.value),
+            "", place};
       }
       if (!m.param.empty()) {
         not_empty |= matcher.op == Matcher::Op::kEqual || matcher.op == Matcher::Op::kRegex;
@@ -115,8 +112,9 @@ class Checker {
     if (Problem p = CheckOperand(*unary.operand)) return p;
     const ExprType type = TypeOf(*unary.operand);
     if (type != ExprType::kScalar && type != ExprType::kVector) {
-      return TypeProblem(expr.place, "unary expression only allowed on expressions of type scalar or instant vector, got \"" +
-                                         std::string(ToString(type)) + "\"");
+      return TypeProblem(expr.place,
+                         "unary expression only allowed on expressions of type scalar or instant vector, got \"" +
+                             std::string(ToString(type)) + "\"");
     }
     return std::nullopt;
   }
@@ -262,8 +260,7 @@ ExprType TypeOf(const Expr& expr) {
         } else if constexpr (std::is_same_v<T, ParenExpr>) {
           return TypeOf(*node.inner);
         } else if constexpr (std::is_same_v<T, BinaryExpr>) {
-          const bool scalar =
-              TypeOf(*node.left) == ExprType::kScalar && TypeOf(*node.right) == ExprType::kScalar;
+          const bool scalar = TypeOf(*node.left) == ExprType::kScalar && TypeOf(*node.right) == ExprType::kScalar;
           return scalar ? ExprType::kScalar : ExprType::kVector;
         } else if constexpr (std::is_same_v<T, CallExpr>) {
           const VectorFunction* f = FindVectorFunction(node.function);
@@ -278,7 +275,8 @@ ExprType TypeOf(const Expr& expr) {
 }
 
 std::string SourceOf(const Pipeline& pipeline) {
-  if (const auto* events = std::get_if<EventSource>(&pipeline.source)) return std::string(ToString(events->table)) + "{...}";
+  if (const auto* events = std::get_if<EventSource>(&pipeline.source))
+    return std::string(ToString(events->table)) + "{...}";
   if (const auto* let = std::get_if<LetRef>(&pipeline.source)) return let->name;
   return "...";
 }
@@ -294,10 +292,11 @@ VectorProblem EventsAsVector(const Place& place, std::string_view source, std::s
     aggregate = "count()";
   } else if (const size_t suffix = lower.find("_over_time"); suffix != std::string::npos) {
     const std::string name = lower.substr(0, suffix);
-    aggregate = name == "quantile" ? "quantile(0.9, x)" : name == "sum" || name == "avg" || name == "min" || name == "max" ||
-                                                                  name == "first" || name == "last" || name == "stddev"
-                                                              ? name + "(x)"
-                                                              : "count()";
+    aggregate = name == "quantile" ? "quantile(0.9, x)"
+                : name == "sum" || name == "avg" || name == "min" || name == "max" || name == "first" ||
+                        name == "last" || name == "stddev"
+                    ? name + "(x)"
+                    : "count()";
   } else if (lower == "avg" || lower == "min" || lower == "max" || lower == "stddev") {
     aggregate = lower + "(x)";
   } else if (lower == "quantile") {

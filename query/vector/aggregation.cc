@@ -14,22 +14,14 @@ using Operation = Annotations::HistogramOperation;
 
 std::string_view NameOf(FoldOp op) {
   switch (op) {
-    case FoldOp::kSum:
-      return "sum";
-    case FoldOp::kAvg:
-      return "avg";
-    case FoldOp::kMin:
-      return "min";
-    case FoldOp::kMax:
-      return "max";
-    case FoldOp::kCount:
-      return "count";
-    case FoldOp::kGroup:
-      return "group";
-    case FoldOp::kStddev:
-      return "stddev";
-    case FoldOp::kStdvar:
-      return "stdvar";
+    case FoldOp::kSum: return "sum";
+    case FoldOp::kAvg: return "avg";
+    case FoldOp::kMin: return "min";
+    case FoldOp::kMax: return "max";
+    case FoldOp::kCount: return "count";
+    case FoldOp::kGroup: return "group";
+    case FoldOp::kStddev: return "stddev";
+    case FoldOp::kStdvar: return "stdvar";
   }
   return "";
 }
@@ -71,11 +63,9 @@ void GroupFold::Add(const EvalSeries& series, Annotations* annotations, const Pl
       for (size_t i = 0; i < count_.size(); ++i) count_[i] += series.present[i];
       return;
     case FoldOp::kMin:
-    case FoldOp::kMax:
-      return AddExtremes(series, annotations, place);
+    case FoldOp::kMax: return AddExtremes(series, annotations, place);
     case FoldOp::kStddev:
-    case FoldOp::kStdvar:
-      return AddVariances(series, annotations, place);
+    case FoldOp::kStdvar: return AddVariances(series, annotations, place);
   }
 }
 
@@ -219,9 +209,7 @@ EvalSeries GroupFold::Finish(Annotations* annotations, const Place& place) {
     if (count == 0) continue;
     series.present[i] = 1;
     switch (op_) {
-      case FoldOp::kSum:
-        value_[i] += error_[i];
-        break;
+      case FoldOp::kSum: value_[i] += error_[i]; break;
       case FoldOp::kAvg:
         if (!incremental_.empty() && incremental_[i] != 0) {
           value_[i] += error_[i];
@@ -229,21 +217,12 @@ EvalSeries GroupFold::Finish(Annotations* annotations, const Place& place) {
           value_[i] = value_[i] / count + error_[i] / count;
         }
         break;
-      case FoldOp::kCount:
-        value_[i] = count;
-        break;
-      case FoldOp::kGroup:
-        value_[i] = 1;
-        break;
-      case FoldOp::kStdvar:
-        value_[i] /= count;
-        break;
-      case FoldOp::kStddev:
-        value_[i] = std::sqrt(value_[i] / count);
-        break;
+      case FoldOp::kCount: value_[i] = count; break;
+      case FoldOp::kGroup: value_[i] = 1; break;
+      case FoldOp::kStdvar: value_[i] /= count; break;
+      case FoldOp::kStddev: value_[i] = std::sqrt(value_[i] / count); break;
       case FoldOp::kMin:
-      case FoldOp::kMax:
-        break;
+      case FoldOp::kMax: break;
     }
   }
   series.values = std::move(value_);

@@ -17,12 +17,9 @@ std::string WithMetric(std::string text, std::string_view metric) {
 
 std::string_view OperationName(Annotations::HistogramOperation operation) {
   switch (operation) {
-    case Annotations::HistogramOperation::kAddition:
-      return "addition";
-    case Annotations::HistogramOperation::kSubtraction:
-      return "subtraction";
-    case Annotations::HistogramOperation::kAggregation:
-      return "aggregation";
+    case Annotations::HistogramOperation::kAddition: return "addition";
+    case Annotations::HistogramOperation::kSubtraction: return "subtraction";
+    case Annotations::HistogramOperation::kAggregation: return "aggregation";
   }
   return "";
 }

@@ -29,41 +29,20 @@ struct OperationResult {
 // Arithmetic and comparison of floats; `*kept` becomes false if a comparison does not hold.
 inline double ApplyToFloats(BinaryOp op, double left, double right, bool* kept) {
   switch (op) {
-    case BinaryOp::kAdd:
-      return left + right;
-    case BinaryOp::kSub:
-      return left - right;
-    case BinaryOp::kMul:
-      return left * right;
-    case BinaryOp::kDiv:
-      return left / right;
-    case BinaryOp::kMod:
-      return std::fmod(left, right);
-    case BinaryOp::kPow:
-      return std::pow(left, right);
-    case BinaryOp::kAtan2:
-      return std::atan2(left, right);
-    case BinaryOp::kEqual:
-      *kept = left == right;
-      return left;
-    case BinaryOp::kNotEqual:
-      *kept = left != right;
-      return left;
-    case BinaryOp::kLess:
-      *kept = left < right;
-      return left;
-    case BinaryOp::kLessEqual:
-      *kept = left <= right;
-      return left;
-    case BinaryOp::kGreater:
-      *kept = left > right;
-      return left;
-    case BinaryOp::kGreaterEqual:
-      *kept = left >= right;
-      return left;
-    default:
-      *kept = false;
-      return left;
+    case BinaryOp::kAdd: return left + right;
+    case BinaryOp::kSub: return left - right;
+    case BinaryOp::kMul: return left * right;
+    case BinaryOp::kDiv: return left / right;
+    case BinaryOp::kMod: return std::fmod(left, right);
+    case BinaryOp::kPow: return std::pow(left, right);
+    case BinaryOp::kAtan2: return std::atan2(left, right);
+    case BinaryOp::kEqual: *kept = left == right; return left;
+    case BinaryOp::kNotEqual: *kept = left != right; return left;
+    case BinaryOp::kLess: *kept = left < right; return left;
+    case BinaryOp::kLessEqual: *kept = left <= right; return left;
+    case BinaryOp::kGreater: *kept = left > right; return left;
+    case BinaryOp::kGreaterEqual: *kept = left >= right; return left;
+    default: *kept = false; return left;
   }
 }
 

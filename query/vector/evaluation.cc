@@ -41,9 +41,10 @@ absl::Status Evaluation::MemoryHold::Add(uint64_t bytes) {
   bytes_ += bytes;
   owner_->memory_bytes_ += bytes;
   if (owner_->memory_bytes_ <= owner_->context_.limits.memory_bytes_max) return absl::OkStatus();
-  return MakeError({"E081", "the series of this expression need more than memory_bytes_max = " +
-                                std::to_string(owner_->context_.limits.memory_bytes_max) + " bytes", 1, 1, 1,
-                    "select fewer series, a shorter range or a longer step, or raise the limit"});
+  return MakeError({"E081",
+                    "the series of this expression need more than memory_bytes_max = " +
+                        std::to_string(owner_->context_.limits.memory_bytes_max) + " bytes",
+                    1, 1, 1, "select fewer series, a shorter range or a longer step, or raise the limit"});
 }
 
 absl::Status SeriesMerger::Add(EvalSeries&& series) {
@@ -169,47 +170,20 @@ absl::StatusOr<std::vector<double>> Evaluation::Scalar(const Expr& argument, con
     for (size_t i = 0; i < left.size(); ++i) {
       const double a = left[i], b = right[i];
       switch (binary->op) {
-        case BinaryOp::kAdd:
-          left[i] = a + b;
-          break;
-        case BinaryOp::kSub:
-          left[i] = a - b;
-          break;
-        case BinaryOp::kMul:
-          left[i] = a * b;
-          break;
-        case BinaryOp::kDiv:
-          left[i] = a / b;
-          break;
-        case BinaryOp::kMod:
-          left[i] = std::fmod(a, b);
-          break;
-        case BinaryOp::kPow:
-          left[i] = std::pow(a, b);
-          break;
-        case BinaryOp::kAtan2:
-          left[i] = std::atan2(a, b);
-          break;
-        case BinaryOp::kEqual:
-          left[i] = a == b;
-          break;
-        case BinaryOp::kNotEqual:
-          left[i] = a != b;
-          break;
-        case BinaryOp::kLess:
-          left[i] = a < b;
-          break;
-        case BinaryOp::kLessEqual:
-          left[i] = a <= b;
-          break;
-        case BinaryOp::kGreater:
-          left[i] = a > b;
-          break;
-        case BinaryOp::kGreaterEqual:
-          left[i] = a >= b;
-          break;
-        default:
-          return ErrorOn(expr, "this operator is not allowed between scalars");
+        case BinaryOp::kAdd: left[i] = a + b; break;
+        case BinaryOp::kSub: left[i] = a - b; break;
+        case BinaryOp::kMul: left[i] = a * b; break;
+        case BinaryOp::kDiv: left[i] = a / b; break;
+        case BinaryOp::kMod: left[i] = std::fmod(a, b); break;
+        case BinaryOp::kPow: left[i] = std::pow(a, b); break;
+        case BinaryOp::kAtan2: left[i] = std::atan2(a, b); break;
+        case BinaryOp::kEqual: left[i] = a == b; break;
+        case BinaryOp::kNotEqual: left[i] = a != b; break;
+        case BinaryOp::kLess: left[i] = a < b; break;
+        case BinaryOp::kLessEqual: left[i] = a <= b; break;
+        case BinaryOp::kGreater: left[i] = a > b; break;
+        case BinaryOp::kGreaterEqual: left[i] = a >= b; break;
+        default: return ErrorOn(expr, "this operator is not allowed between scalars");
       }
     }
     return left;
@@ -310,8 +284,8 @@ absl::StatusOr<VectorResult> Evaluation::Finish(const Expr& expr, std::vector<Ev
   collected = merger.Take();
   if (collected.size() > context_.limits.series_max) {
     return ErrorAt(expr.place, "E085",
-                   "the result has " + std::to_string(collected.size()) + " series, more than series_max = " +
-                       std::to_string(context_.limits.series_max),
+                   "the result has " + std::to_string(collected.size()) +
+                       " series, more than series_max = " + std::to_string(context_.limits.series_max),
                    "aggregate or select fewer, or raise the limit");
   }
   VectorResult result;
@@ -339,10 +313,8 @@ absl::StatusOr<VectorResult> Evaluation::Run(const Expr& expr, const Instants& t
         scalar.series.push_back({{}, std::vector<uint8_t>(times.size(), 1), std::move(values), {}});
         return scalar;
       }
-      case ExprType::kMatrix:
-        return RunMatrix(expr, times);
-      case ExprType::kVector:
-        break;
+      case ExprType::kMatrix: return RunMatrix(expr, times);
+      case ExprType::kVector: break;
     }
     ASSIGN_OR_RETURN(Collected collected, Collect(expr, times));
     ASSIGN_OR_RETURN(VectorResult vector, Finish(expr, std::move(collected.series)));

@@ -44,13 +44,10 @@ absl::Status Evaluation::EachBinary(const Expr& expr, const BinaryExpr& binary, 
   switch (binary.op) {
     case BinaryOp::kAnd:
     case BinaryOp::kOr:
-    case BinaryOp::kUnless:
-      return EachOfSets(expr, binary, times, sink);
+    case BinaryOp::kUnless: return EachOfSets(expr, binary, times, sink);
     case BinaryOp::kMatch:
-    case BinaryOp::kNotMatch:
-      return ErrorOn(expr, "=~ and !~ are no operators between vectors");
-    default:
-      return EachMatched(expr, binary, times, sink);
+    case BinaryOp::kNotMatch: return ErrorOn(expr, "=~ and !~ are no operators between vectors");
+    default: return EachMatched(expr, binary, times, sink);
   }
 }
 

@@ -16,13 +16,10 @@ constexpr size_t kNone = std::numeric_limits<size_t>::max();
 
 bool Matches(const Matcher& matcher, std::string_view value) {
   switch (matcher.op) {
-    case Matcher::Op::kEqual:
-      return value == matcher.value;
-    case Matcher::Op::kNotEqual:
-      return value != matcher.value;
+    case Matcher::Op::kEqual: return value == matcher.value;
+    case Matcher::Op::kNotEqual: return value != matcher.value;
     case Matcher::Op::kRegex:
-    case Matcher::Op::kNotRegex:
-      break;
+    case Matcher::Op::kNotRegex: break;
   }
   RE2::Options options;
   options.set_log_errors(false);

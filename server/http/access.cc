@@ -53,8 +53,8 @@ std::optional<Refusal> CheckAccess(const RequestHead& head, const AccessRules& r
   if (!rules.token.empty()) {
     constexpr std::string_view kBearer = "Bearer ";
     const std::string_view authorization = head.request.HeaderValue("Authorization");
-    const bool bearer = authorization.size() >= kBearer.size() &&
-                        EqualsIgnoreCase(authorization.substr(0, kBearer.size()), kBearer);
+    const bool bearer =
+        authorization.size() >= kBearer.size() && EqualsIgnoreCase(authorization.substr(0, kBearer.size()), kBearer);
     // A browser asks for permission without the token; the answer to that gives nothing away.
     const bool preflight = head.request.method == "OPTIONS";
     if (!preflight && (!bearer || !EqualsConstantTime(authorization.substr(kBearer.size()), rules.token))) {

@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
 #include <charconv>
 #include <chrono>
 #include <deque>
@@ -91,8 +90,7 @@ class ServerImpl : public Server {
   const std::vector<std::string>& notes() const override { return notes_; }
 
   ServerStats stats() const override {
-    return {shared_.connections_open, shared_.connections_total, shared_.requests, shared_.refused,
-            shared_.body_bytes};
+    return {shared_.connections_open, shared_.connections_total, shared_.requests, shared_.refused, shared_.body_bytes};
   }
 
   void Stop(Duration grace) override {

@@ -36,11 +36,11 @@ struct ServerOptions {
   size_t body_bytes_max = size_t{32} << 20;
   // Bodies being received or handled, over all connections. Beyond it: 503 with Retry-After.
   size_t bodies_bytes_max = size_t{256} << 20;
-  Duration header_timeout = 10 * kSecond;  // from the first byte of a request to the end of its head
-  Duration idle_timeout = 75 * kSecond;    // between requests; longer than the 60 s that clients keep connections
-  Duration read_timeout = 10 * kSecond;    // without any byte of a body
-  size_t body_bytes_per_second_min = 1024; // after the first read_timeout
-  Duration write_timeout = 30 * kSecond;   // without any byte of an answer taken by the client
+  Duration header_timeout = 10 * kSecond;   // from the first byte of a request to the end of its head
+  Duration idle_timeout = 75 * kSecond;     // between requests; longer than the 60 s that clients keep connections
+  Duration read_timeout = 10 * kSecond;     // without any byte of a body
+  size_t body_bytes_per_second_min = 1024;  // after the first read_timeout
+  Duration write_timeout = 30 * kSecond;    // without any byte of an answer taken by the client
 
   int fast_threads = 8;  // many, because durable writes wait for the disk together
   int slow_threads = 4;
@@ -69,7 +69,8 @@ class Server {
   // What was left out and why: "[::1]:4318: this host has no IPv6".
   virtual const std::vector<std::string>& notes() const = 0;
   virtual ServerStats stats() const = 0;
-  // Takes no new connections, finishes requests in flight, closes idle connections; cuts off what is left after `grace`.
+  // Takes no new connections, finishes requests in flight, closes idle connections; cuts off what is left after
+  // `grace`.
   virtual void Stop(Duration grace) = 0;
 };
 

@@ -20,12 +20,12 @@ struct Header {
 };
 
 struct Request {
-  std::string method;  // "GET"
-  std::string path;    // percent-decoded once: "/v1/traces"
+  std::string method;                                      // "GET"
+  std::string path;                                        // percent-decoded once: "/v1/traces"
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in the order sent
   std::vector<Header> headers;
-  std::string body;    // de-chunked; Content-Encoding is not undone
-  std::string peer;    // address of the client
+  std::string body;  // de-chunked; Content-Encoding is not undone
+  std::string peer;  // address of the client
   // Becomes true when the client has gone away.
   std::shared_ptr<const std::atomic<bool>> cancelled;
 

@@ -35,9 +35,10 @@ std::optional<Refusal> ParseRequestLine(std::string_view line, RequestHead* head
   std::string_view target = line.substr(first + 1, last - first - 1);
   if (!IsToken(method)) return Bad("bad method");
   if (version == "HTTP/2.0") {
-    return Refusal{505,
-                   "HTTP/2 is not served here, so OTLP/gRPC is not either. Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
-                   "and send to this port."};
+    return Refusal{
+        505,
+        "HTTP/2 is not served here, so OTLP/gRPC is not either. Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
+        "and send to this port."};
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Refusal{505, "only HTTP/1.1 and HTTP/1.0 are served"};
   head->http_1_0 = version == "HTTP/1.0";
@@ -52,8 +53,10 @@ std::optional<Refusal> ParseRequestLine(std::string_view line, RequestHead* head
     head->request.path = "*";
     return std::nullopt;
   }
-  if (target.empty() || (target.front() != '/' && target.front() != '?')) return Bad("the target does not start with /");
-  if (const size_t fragment = target.find('#'); fragment != std::string_view::npos) return Bad("the target has a fragment");
+  if (target.empty() || (target.front() != '/' && target.front() != '?'))
+    return Bad("the target does not start with /");
+  if (const size_t fragment = target.find('#'); fragment != std::string_view::npos)
+    return Bad("the target has a fragment");
   const size_t question = target.find('?');
   if (!PercentDecode(target.substr(0, question), false, &head->request.path)) return Bad("bad % escape in the path");
   if (head->request.path.empty()) head->request.path = "/";

@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
@@ -13,9 +15,6 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -108,9 +107,7 @@ class Session : public std::enable_shared_from_this<Session> {
     co_return !error && size > 0;
   }
 
-  std::string_view Buffered() const {
-    return {static_cast<const char*>(buffer_.data().data()), buffer_.size()};
-  }
+  std::string_view Buffered() const { return {static_cast<const char*>(buffer_.data().data()), buffer_.size()}; }
 
   asio::awaitable<bool> Write(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -185,8 +182,8 @@ class Session : public std::enable_shared_from_this<Session> {
       if (*refusal) co_return true;
       if (*size != std::string_view::npos && *size <= options.header_bytes_max) break;
       if (buffer_.size() > options.header_bytes_max) {
-        *refusal = Refusal{431, "the head of the request has more than " + std::to_string(options.header_bytes_max) +
-                                    " bytes"};
+        *refusal = Refusal{
+            431, "the head of the request has more than " + std::to_string(options.header_bytes_max) + " bytes"};
         co_return true;
       }
       if (!co_await ReadSome()) {
@@ -319,8 +316,8 @@ class Session : public std::enable_shared_from_this<Session> {
       } catch (const std::bad_alloc&) {
         response = Response{503, "text/plain; charset=utf-8", {}, "out of memory\n", nullptr};
       } catch (const std::exception& error) {
-        response = Response{500, "text/plain; charset=utf-8", {}, std::string("internal error: ") + error.what() + "\n",
-                            nullptr};
+        response = Response{
+            500, "text/plain; charset=utf-8", {}, std::string("internal error: ") + error.what() + "\n", nullptr};
       }
     });
     if (!ran) {

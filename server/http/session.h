@@ -1,10 +1,9 @@
 // What the server's connections share, and how one begins. Internal to server/http; the only header with Asio in it.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <unordered_set>

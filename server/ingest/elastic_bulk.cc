@@ -107,7 +107,8 @@ class BulkDecoder {
       return absl::OkStatus();
     }
     std::string_view document;
-    if (!NextLine(&document)) return absl::InvalidArgumentError("the request ends before the document of its last action");
+    if (!NextLine(&document))
+      return absl::InvalidArgumentError("the request ends before the document of its last action");
     if (item->action == "update") {
       item->error = "records cannot be changed: what is written is only ever appended to";
     }

@@ -7,8 +7,8 @@
 // `elasticsearch.index` of its stream, the id the attribute `elasticsearch.id`. A second document of one id is a second
 // record: this is a log, not a table. `update` and `delete` are refused, each in its own item.
 //
-// Threads: pure functions. Errors: InvalidArgument for a body that ends without a document or has something else where an
-// action should be (the batch is then to be thrown away), ResourceExhausted for one too large.
+// Threads: pure functions. Errors: InvalidArgument for a body that ends without a document or has something else where
+// an action should be (the batch is then to be thrown away), ResourceExhausted for one too large.
 #pragma once
 
 #include <string>
@@ -25,7 +25,7 @@ namespace braid::ingest {
 struct BulkItem {
   std::string_view action;  // "create", "index", "update", "delete"
   std::string index, id;
-  std::string error;        // "" if the record is in the batch
+  std::string error;  // "" if the record is in the batch
 };
 
 struct BulkOptions {

@@ -119,8 +119,8 @@ class Ingest {
     switch (result_.format) {
       case FileFormat::kPrometheusText:
       case FileFormat::kOpenMetrics:
-        prometheus_.emplace(PrometheusTextOptions{result_.format == FileFormat::kOpenMetrics, options_.now,
-                                                  options_.labels});
+        prometheus_.emplace(
+            PrometheusTextOptions{result_.format == FileFormat::kOpenMetrics, options_.now, options_.labels});
         break;
       case FileFormat::kOtlpJson: {
         otlp_ = std::make_unique<OtlpJsonDecoder>();
@@ -146,8 +146,10 @@ class Ingest {
     bool quoted = false;
     for (size_t i = 0; i < line.size(); ++i) {
       if (quoted) {
-        if (line[i] == '\\') ++i;
-        else if (line[i] == '"') quoted = false;
+        if (line[i] == '\\')
+          ++i;
+        else if (line[i] == '"')
+          quoted = false;
       } else if (line[i] == '"') {
         quoted = true;
       } else if (line[i] == '{' || line[i] == '[') {

@@ -38,8 +38,8 @@ inline constexpr size_t kBulkItemsMax = 100'000;
 inline constexpr size_t kLineBytesMax = size_t{4} << 20;
 // Labels of one series: Prometheus' senders have some 5 to 40.
 inline constexpr size_t kLabelsMax = 256;
-// Distinct streams that the identity keys of one body of JSON lines, or the resource tags of Jaeger and Zipkin spans, may
-// make; from there on such keys are attributes, because a key with unique values is no identity.
+// Distinct streams that the identity keys of one body of JSON lines, or the resource tags of Jaeger and Zipkin spans,
+// may make; from there on such keys are attributes, because a key with unique values is no identity.
 inline constexpr size_t kJsonStreamsMax = 10'000;
 // Buckets of one exponential histogram point or native histogram; SDKs keep 160.
 inline constexpr size_t kHistogramBucketsMax = 16'384;

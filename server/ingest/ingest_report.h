@@ -13,15 +13,15 @@
 namespace braid::ingest {
 
 struct IngestError {
-  uint64_t line = 0;    // from 1; 0 = the format has no lines
-  std::string place;    // "spans[3]"; empty if `line` says it
+  uint64_t line = 0;  // from 1; 0 = the format has no lines
+  std::string place;  // "spans[3]"; empty if `line` says it
   std::string message;
 };
 
 struct IngestReport {
-  uint64_t accepted = 0;  // records in the batch: samples, log records or spans
-  uint64_t rejected = 0;  // records that are not
-  uint64_t kept_raw = 0;  // of the accepted: lines that could not be read and were kept as plain text
+  uint64_t accepted = 0;            // records in the batch: samples, log records or spans
+  uint64_t rejected = 0;            // records that are not
+  uint64_t kept_raw = 0;            // of the accepted: lines that could not be read and were kept as plain text
   std::vector<IngestError> errors;  // the first kErrorsKeptMax
 
   void Reject(uint64_t count, std::string place, std::string message) {

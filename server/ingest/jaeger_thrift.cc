@@ -212,7 +212,8 @@ class BatchDecoder {
       }
       AttributeList* attributes = assembly_.AddLink(reference.trace_id, reference.span_id);
       // Exporters write links as "follows from"; the other kind is worth a word.
-      if (attributes != nullptr && reference.child_of) attributes->Add("opentracing.ref_type", std::string_view("child_of"));
+      if (attributes != nullptr && reference.child_of)
+        attributes->Add("opentracing.ref_type", std::string_view("child_of"));
     });
   }
 

@@ -1,5 +1,5 @@
-// Spans of Jaeger's clients and of OpenTelemetry's Jaeger exporters: Thrift, compact or binary, found out from the first
-// bytes. (Node's exporter sends binary where Jaeger's documentation has compact.)
+// Spans of Jaeger's clients and of OpenTelemetry's Jaeger exporters: Thrift, compact or binary, found out from the
+// first bytes. (Node's exporter sends binary where Jaeger's documentation has compact.)
 //
 //   UDP 6831, 6832:           message Agent.emitBatch(1: Batch)
 //   HTTP POST /api/traces:    a bare Batch
@@ -9,7 +9,8 @@
 // their field `event` or `message`; a reference becomes the parent if the span names none, else a link.
 //
 // Threads: pure functions. Errors: InvalidArgument for bytes that are no such message; nothing is in the batch then.
-// ResourceExhausted for one that unfolds to too much. Spans without ids or with impossible times are rejected one by one.
+// ResourceExhausted for one that unfolds to too much. Spans without ids or with impossible times are rejected one by
+// one.
 #pragma once
 
 #include <string_view>

@@ -9,7 +9,8 @@ namespace braid::ingest {
 
 absl::StatusOr<simdjson::dom::element> JsonDocument::Parse(std::string_view body) {
   if (body.size() > kJsonBytesMax) {
-    return absl::ResourceExhaustedError("a JSON document may have at most " + std::to_string(kJsonBytesMax >> 20) + " MiB");
+    return absl::ResourceExhaustedError("a JSON document may have at most " + std::to_string(kJsonBytesMax >> 20) +
+                                        " MiB");
   }
   if (parser_.allocate(std::max<size_t>(body.size(), 64), kJsonDepthMax) != simdjson::SUCCESS) {
     return absl::ResourceExhaustedError("no memory for the JSON document");

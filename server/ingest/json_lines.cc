@@ -13,27 +13,31 @@ namespace {
 
 // For each meaning the keys it goes by, the most telling first. The first that is there is taken; the others, if there
 // too, stay attributes.
-constexpr std::string_view kMessageKeys[] = {"message", "msg", "_msg", "short_message", "body", "log", "event", "text", "MESSAGE"};
+constexpr std::string_view kMessageKeys[] = {"message", "msg",   "_msg", "short_message", "body",
+                                             "log",     "event", "text", "MESSAGE"};
 constexpr std::string_view kTimeKeys[] = {"timestamp", "@timestamp", "time", "ts", "_time", "datetime", "asctime", "t"};
-constexpr std::string_view kLevelKeys[] = {"level", "severity", "severity_text", "severityText", "levelname", "log.level",
-                              "log_level", "loglevel", "lvl", "@level"};
+constexpr std::string_view kLevelKeys[] = {"level",     "severity",  "severity_text", "severityText", "levelname",
+                                           "log.level", "log_level", "loglevel",      "lvl",          "@level"};
 constexpr std::string_view kSeverityNumberKeys[] = {"severity_number", "severityNumber"};
-constexpr std::string_view kTraceKeys[] = {"trace_id", "traceId", "traceID", "traceid", "trace.id", "otelTraceID", "dd.trace_id"};
-constexpr std::string_view kSpanKeys[] = {"span_id", "spanId", "spanID", "spanid", "span.id", "otelSpanID", "dd.span_id"};
+constexpr std::string_view kTraceKeys[] = {"trace_id", "traceId",     "traceID",    "traceid",
+                                           "trace.id", "otelTraceID", "dd.trace_id"};
+constexpr std::string_view kSpanKeys[] = {"span_id", "spanId",     "spanID",    "spanid",
+                                          "span.id", "otelSpanID", "dd.span_id"};
 constexpr std::string_view kTraceparentKeys[] = {"traceparent"};
 constexpr std::string_view kFlagsKeys[] = {"trace_flags", "traceFlags", "otelTraceFlags"};
-constexpr std::string_view kRequestKeys[] = {"request_id",   "requestId",      "requestID",     "req_id",       "reqId",
-                                "x_request_id", "x-request-id",   "X-Request-ID",  "request.id",   "correlation_id",
-                                "correlationId", "correlationID", "x-correlation-id"};
+constexpr std::string_view kRequestKeys[] = {
+    "request_id",   "requestId",  "requestID",      "req_id",        "reqId",         "x_request_id",    "x-request-id",
+    "X-Request-ID", "request.id", "correlation_id", "correlationId", "correlationID", "x-correlation-id"};
 constexpr std::string_view kRequestName = "request_id";
 
 constexpr std::string_view kIdentityKeys[] = {
-    "service", "service_name", "namespace", "pod", "pod_name", "container", "container_name", "container_id", "host",
-    "hostname", "host_name", "node", "node_name", "instance", "env", "environment", "cluster", "region", "zone", "job",
-    "app", "app_name", "application", "deployment",
+    "service",        "service_name", "namespace", "pod",         "pod_name",    "container",
+    "container_name", "container_id", "host",      "hostname",    "host_name",   "node",
+    "node_name",      "instance",     "env",       "environment", "cluster",     "region",
+    "zone",           "job",          "app",       "app_name",    "application", "deployment",
 };
-constexpr std::string_view kIdentityPrefixes[] = {"service.", "k8s.", "kubernetes.", "container.", "host.", "cloud.", "deployment.",
-                                     "faas.", "telemetry.sdk."};
+constexpr std::string_view kIdentityPrefixes[] = {"service.", "k8s.",        "kubernetes.", "container.",    "host.",
+                                                  "cloud.",   "deployment.", "faas.",       "telemetry.sdk."};
 
 template <size_t N>
 bool Contains(const std::string_view (&names)[N], std::string_view name) {
@@ -178,9 +182,7 @@ void JsonLinesParser::Collect(const void* object, const std::string& prefix, int
         }
         [[fallthrough]];
       }
-      case simdjson::dom::element_type::ARRAY:
-        fields_.Add(name, fields_.arena().Keep(simdjson::minify(value)));
-        break;
+      case simdjson::dom::element_type::ARRAY: fields_.Add(name, fields_.arena().Keep(simdjson::minify(value))); break;
     }
   }
 }

@@ -40,8 +40,8 @@ class JsonLinesParser {
   // One line without its line break; blank lines are passed over.
   void ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report);
   void ParseBody(std::string_view body, WriteBatch* batch, IngestReport* report);
-  // One JSON object of another format: nothing else is kept. `source` are more keys of the record's stream, `extra` more of
-  // its attributes. "" or why the record was not taken; the report counts only what was.
+  // One JSON object of another format: nothing else is kept. `source` are more keys of the record's stream, `extra`
+  // more of its attributes. "" or why the record was not taken; the report counts only what was.
   std::string ParseDocument(std::string_view document, std::span<const AttributeView> source,
                             std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report);
   // Call after handing the batch away: stream numbers are valid in one batch only.

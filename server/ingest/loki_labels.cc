@@ -1,7 +1,7 @@
 // The label string of a Loki stream.
 //
-//   labels = "{" [ pair { "," pair } [ "," ] ] "}"    pair = name "=" string    name = letter { letter | digit | _ . : - }
-//   string = '"' { character | escape } '"'  |  '`' { character } '`'           spaces between all of them
+//   labels = "{" [ pair { "," pair } [ "," ] ] "}"    pair = name "=" string    name = letter { letter | digit | _ . :
+//   - } string = '"' { character | escape } '"'  |  '`' { character } '`'           spaces between all of them
 #include "server/ingest/ingest_limits.h"
 #include "server/ingest/loki_push.h"
 
@@ -10,8 +10,8 @@ namespace {
 
 bool IsNameCharacter(char c) {
   // Loki cleans names to Prometheus' letters; agents that send OpenTelemetry's dotted ones are understood too.
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == ':' ||
-         c == '-';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         c == ':' || c == '-';
 }
 
 int DigitOf(char c) {

@@ -258,7 +258,8 @@ class JsonDecoder {
   absl::Status DecodeMetadata(JsonElement element) {
     JsonObject object;
     if (element.is_null()) return absl::OkStatus();
-    if (element.get(object) != simdjson::SUCCESS) return absl::InvalidArgumentError("structured metadata is not an object");
+    if (element.get(object) != simdjson::SUCCESS)
+      return absl::InvalidArgumentError("structured metadata is not an object");
     for (const auto& [name, value] : object) {
       std::string_view text;
       if (value.get(text) == simdjson::SUCCESS) {

@@ -7,8 +7,9 @@
 // The labels of a stream become its resource, structured metadata the attributes of the record. In both places `level`,
 // `detected_level` and their like become the severity, in the metadata `trace_id` and `span_id` the ids.
 //
-// Threads: pure functions. Errors: InvalidArgument for a body that is no such request (the batch is then to be thrown away),
-// ResourceExhausted for one too large. Streams with unreadable labels and entries without a time are rejected one by one.
+// Threads: pure functions. Errors: InvalidArgument for a body that is no such request (the batch is then to be thrown
+// away), ResourceExhausted for one too large. Streams with unreadable labels and entries without a time are rejected
+// one by one.
 #pragma once
 
 #include <string>

@@ -16,9 +16,8 @@ namespace {
 const std::vector<std::string_view> kSpanKinds = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
                                                   "SPAN_KIND_CLIENT",      "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"};
 const std::vector<std::string_view> kStatusCodes = {"STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"};
-const std::vector<std::string_view> kTemporalities = {"AGGREGATION_TEMPORALITY_UNSPECIFIED",
-                                                      "AGGREGATION_TEMPORALITY_DELTA",
-                                                      "AGGREGATION_TEMPORALITY_CUMULATIVE"};
+const std::vector<std::string_view> kTemporalities = {
+    "AGGREGATION_TEMPORALITY_UNSPECIFIED", "AGGREGATION_TEMPORALITY_DELTA", "AGGREGATION_TEMPORALITY_CUMULATIVE"};
 const std::vector<std::string_view>& Severities() {
   static const std::vector<std::string> kNames = [] {
     std::vector<std::string> names = {"SEVERITY_NUMBER_UNSPECIFIED"};
@@ -561,8 +560,8 @@ std::string EncodeOtlpResponseJson(OtlpSignal signal, uint64_t rejected, std::st
   const char* name = signal == OtlpSignal::kMetrics ? "rejectedDataPoints"
                      : signal == OtlpSignal::kLogs  ? "rejectedLogRecords"
                                                     : "rejectedSpans";
-  std::string json = "{\"partialSuccess\":{\"" + std::string(name) + "\":\"" + std::to_string(rejected) +
-                     "\",\"errorMessage\":";
+  std::string json =
+      "{\"partialSuccess\":{\"" + std::string(name) + "\":\"" + std::to_string(rejected) + "\",\"errorMessage\":";
   AppendJsonString(message, &json);
   return json + "}}";
 }

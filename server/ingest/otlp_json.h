@@ -1,6 +1,6 @@
-// OTLP export requests in JSON, as SDKs send them (one document) and as the Collector's file exporter writes them (one a
-// line): ids in hex, enums as numbers or names, 64-bit integers as strings or numbers, unknown fields ignored, names in
-// lowerCamelCase or as in the .proto files.
+// OTLP export requests in JSON, as SDKs send them (one document) and as the Collector's file exporter writes them (one
+// a line): ids in hex, enums as numbers or names, 64-bit integers as strings or numbers, unknown fields ignored, names
+// in lowerCamelCase or as in the .proto files.
 //
 // Threads: a decoder belongs to one thread at a time. Errors: as in otlp_protobuf.h.
 #pragma once
@@ -22,8 +22,8 @@ class OtlpJsonDecoder {
   OtlpJsonDecoder();
   ~OtlpJsonDecoder();
 
-  // Appends one document of any signal. `signals` gets those that it named ("resourceSpans", ...); a document that names
-  // none is InvalidArgument, but for an empty object.
+  // Appends one document of any signal. `signals` gets those that it named ("resourceSpans", ...); a document that
+  // names none is InvalidArgument, but for an empty object.
   struct Signals {
     bool metrics = false, logs = false, traces = false;
   };

@@ -27,9 +27,7 @@ bool IsKind(std::string_view kind, std::string_view camel, std::string_view snak
 }
 
 // {"values": [...]} of arrays and maps; false if it is not there.
-bool Values(JsonElement holder, JsonArray* values) {
-  return holder["values"].get(*values) == simdjson::SUCCESS;
-}
+bool Values(JsonElement holder, JsonArray* values) { return holder["values"].get(*values) == simdjson::SUCCESS; }
 
 template <typename Number>
 bool ParseWhole(std::string_view text, Number* number) {
@@ -130,7 +128,8 @@ SpanId JsonFields::Parent(std::string_view field, JsonElement value) {
 
 int JsonFields::Enum(std::string_view field, JsonElement value, const std::vector<std::string_view>& names) {
   int64_t number = 0;
-  if (value.is_null() || SignedOf(value, &number)) return number >= 0 && number <= INT32_MAX ? static_cast<int>(number) : 0;
+  if (value.is_null() || SignedOf(value, &number))
+    return number >= 0 && number <= INT32_MAX ? static_cast<int>(number) : 0;
   std::string_view text;
   if (value.get(text) == simdjson::SUCCESS) {
     for (size_t i = 0; i < names.size(); ++i) {

@@ -30,7 +30,7 @@ class JsonFields {
   std::string_view Text(std::string_view field, JsonElement value);  // null is ""
   uint64_t Unsigned(std::string_view field, JsonElement value);      // number or string of digits
   int64_t Signed(std::string_view field, JsonElement value);
-  double Double(std::string_view field, JsonElement value);          // also "NaN", "Infinity", "-Infinity"
+  double Double(std::string_view field, JsonElement value);  // also "NaN", "Infinity", "-Infinity"
   bool Bool(std::string_view field, JsonElement value);
   Timestamp Time(std::string_view field, JsonElement value);  // negative if beyond the range; callers reject that
   TraceId Trace(std::string_view field, JsonElement value);

@@ -15,10 +15,17 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // and spans carry too, so that a join needs no renaming. Of attributes for one label the first counts.
 constexpr std::pair<std::string_view, std::string_view> kPromoted[] = {
     {"service.name", "service"},
-    {"service.instance.id", "instance"}, {"k8s.pod.name", "instance"}, {"host.name", "instance"},
-    {"k8s.namespace.name", "namespace"}, {"k8s.pod.name", "pod"},      {"k8s.container.name", "container"},
-    {"container.name", "container"},     {"k8s.node.name", "node"},    {"k8s.cluster.name", "cluster"},
-    {"host.name", "host"},               {"deployment.environment.name", "env"},
+    {"service.instance.id", "instance"},
+    {"k8s.pod.name", "instance"},
+    {"host.name", "instance"},
+    {"k8s.namespace.name", "namespace"},
+    {"k8s.pod.name", "pod"},
+    {"k8s.container.name", "container"},
+    {"container.name", "container"},
+    {"k8s.node.name", "node"},
+    {"k8s.cluster.name", "cluster"},
+    {"host.name", "host"},
+    {"deployment.environment.name", "env"},
     {"deployment.environment", "env"},
 };
 

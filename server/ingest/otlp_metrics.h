@@ -64,8 +64,8 @@ struct OtlpPoint {
   void Clear();
 };
 
-// "http.server.duration" of unit "s" -> "http_server_duration_seconds"; monotonic sums end in "_total", ratios (unit "1"
-// of a gauge) in "_ratio".
+// "http.server.duration" of unit "s" -> "http_server_duration_seconds"; monotonic sums end in "_total", ratios (unit
+// "1" of a gauge) in "_ratio".
 std::string PrometheusMetricName(const OtlpMetric& metric);
 // "http.route" -> "http_route".
 std::string PrometheusLabelName(std::string_view attribute);
@@ -108,12 +108,12 @@ class OtlpMetricsWriter {
   LabelList resource_labels_;  // put on every series
   LabelList target_labels_;    // of target_info
   LabelList scope_labels_;
-  LabelList labels_;           // of the current point, sorted by name
+  LabelList labels_;  // of the current point, sorted by name
   std::vector<LabelView> views_;
-  Timestamp newest_ = 0;       // of the resource's points
+  Timestamp newest_ = 0;  // of the resource's points
   OtlpMetric metric_;
   std::string name_;
-  std::string name_base_;      // without "_total"
+  std::string name_base_;  // without "_total"
 };
 
 }  // namespace braid::ingest

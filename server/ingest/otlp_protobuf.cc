@@ -1,9 +1,8 @@
 #include "server/ingest/otlp_protobuf.h"
 
+#include <deque>
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
-
-#include <deque>
 #include <vector>
 
 #include "engine/base/status_macros.h"

@@ -1,8 +1,9 @@
 // OTLP export requests in protobuf (opentelemetry-proto 1.x: ExportMetricsServiceRequest, ExportLogsServiceRequest,
 // ExportTraceServiceRequest).
 //
-// Threads: pure functions. Errors: InvalidArgument for bytes that are not such a message (the batch is then to be thrown
-// away), ResourceExhausted for one that unfolds to too much. Single records that cannot be kept are counted in `report`.
+// Threads: pure functions. Errors: InvalidArgument for bytes that are not such a message (the batch is then to be
+// thrown away), ResourceExhausted for one that unfolds to too much. Single records that cannot be kept are counted in
+// `report`.
 #pragma once
 
 #include <string>

@@ -31,7 +31,7 @@ class PlainTextParser {
  private:
   PlainTextOptions options_;
   Timestamp last_time_;
-  std::string pending_;     // the record so far
+  std::string pending_;  // the record so far
   bool in_traceback_ = false;
   bool named_ = false;
   WriteBatch::StreamRef stream_ = 0;

@@ -316,8 +316,8 @@ bool PrometheusTextParser::ParseSample(std::string_view line, WriteBatch* batch)
 }
 
 // "# {trace_id="..."} value [timestamp]"
-bool PrometheusTextParser::ParseExemplar(std::string_view line, size_t at, Timestamp time,
-                                         WriteBatch::SeriesRef series, WriteBatch* batch) {
+bool PrometheusTextParser::ParseExemplar(std::string_view line, size_t at, Timestamp time, WriteBatch::SeriesRef series,
+                                         WriteBatch* batch) {
   ++at;
   SkipBlanks(line, &at);
   if (at >= line.size() || line[at] != '{') return true;  // a comment behind the sample

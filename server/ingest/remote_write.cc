@@ -1,7 +1,6 @@
 #include "server/ingest/remote_write.h"
 
 #include <protozero/pbf_reader.hpp>
-
 #include <string>
 #include <vector>
 

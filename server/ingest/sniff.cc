@@ -73,8 +73,8 @@ FileFormat SniffFormat(std::string_view head) {
     }
     if (line.front() == '#') {
       if (line.starts_with("# UNIT ") || line.starts_with("# EOF")) openmetrics = true;
-      const bool metadata = line.starts_with("# HELP ") || line.starts_with("# TYPE ") ||
-                            line.starts_with("# UNIT ") || line.starts_with("# EOF");
+      const bool metadata = line.starts_with("# HELP ") || line.starts_with("# TYPE ") || line.starts_with("# UNIT ") ||
+                            line.starts_with("# EOF");
       metadata ? ++samples : ++comments;
       continue;
     }

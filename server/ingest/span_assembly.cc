@@ -8,8 +8,8 @@ namespace braid::ingest {
 namespace {
 
 // Attributes that OpenTelemetry defines for resources and not for spans.
-constexpr std::string_view kResourcePrefixes[] = {"service.", "telemetry.", "host.",       "k8s.",      "container.",
-                                                  "cloud.",   "process.",   "os.",         "webengine.", "deployment."};
+constexpr std::string_view kResourcePrefixes[] = {"service.", "telemetry.", "host.", "k8s.",       "container.",
+                                                  "cloud.",   "process.",   "os.",   "webengine.", "deployment."};
 
 bool IsResourceTag(std::string_view name) {
   // The one name under these prefixes that belongs to spans: who was called.

@@ -1,8 +1,8 @@
 // One span of a format that knows only tags (Jaeger, Zipkin) on its way into a batch.
 //
-// OpenTelemetry's exporters for those formats hide among the tags what the formats have no field for: kind, status, scope,
-// trace state, numbers of what was dropped, and the whole resource. Finish() puts all of it back where it belongs
-// (opentelemetry.io/docs/specs/otel/trace/sdk_exporters/jaeger and /zipkin, read backwards).
+// OpenTelemetry's exporters for those formats hide among the tags what the formats have no field for: kind, status,
+// scope, trace state, numbers of what was dropped, and the whole resource. Finish() puts all of it back where it
+// belongs (opentelemetry.io/docs/specs/otel/trace/sdk_exporters/jaeger and /zipkin, read backwards).
 //
 // Threads: one thread. Ownership: views given to an assembly live until Finish().
 #pragma once

@@ -60,8 +60,18 @@ ThriftType ThriftReader::TypeOf(uint8_t wire, bool* truth) {
   *truth = false;
   if (!compact_) {
     switch (wire) {
-      case 0: case 2: case 3: case 4: case 6: case 8: case 10: case 11: case 12: case 13: case 14: case 15:
-        return static_cast<ThriftType>(wire);
+      case 0:
+      case 2:
+      case 3:
+      case 4:
+      case 6:
+      case 8:
+      case 10:
+      case 11:
+      case 12:
+      case 13:
+      case 14:
+      case 15: return static_cast<ThriftType>(wire);
       default: break;
     }
   } else {

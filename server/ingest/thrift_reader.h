@@ -36,7 +36,8 @@ enum class ThriftType : uint8_t {
 
 class ThriftReader {
  public:
-  ThriftReader(ThriftProtocol protocol, std::string_view bytes) : compact_(protocol == ThriftProtocol::kCompact), bytes_(bytes) {}
+  ThriftReader(ThriftProtocol protocol, std::string_view bytes)
+      : compact_(protocol == ThriftProtocol::kCompact), bytes_(bytes) {}
 
   bool ok() const { return problem_ == nullptr; }
   const char* problem() const { return problem_; }  // null if nothing is wrong

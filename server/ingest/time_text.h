@@ -10,7 +10,8 @@
 namespace braid::ingest {
 
 // RFC 3339 and its common relatives: `2023-01-30T11:58:52.797987762Z`, a space for the T, a comma for the point
-// (Python's asctime), offsets `+02:00`, `+0200`, `+02`; no offset means UTC. Date alone is midnight. The whole of `text`.
+// (Python's asctime), offsets `+02:00`, `+0200`, `+02`; no offset means UTC. Date alone is midnight. The whole of
+// `text`.
 bool ParseTimeText(std::string_view text, Timestamp* time);
 
 // Such a time at the start of `text`; `*length` is what it took. For lines that begin with their time.

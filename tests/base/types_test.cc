@@ -34,16 +34,20 @@ TEST(IdTest, ReadsWhatProducersWrite) {
 
 TEST(EnumTest, WordsAndNumbers) {
   Level level;
-  for (const auto& [text, expected] : std::initializer_list<std::pair<const char*, Level>>{
-           {"WARNING", Level::kWarn}, {"err", Level::kError}, {"Critical", Level::kFatal}, {"notice", Level::kInfo},
-           {"SEVERITY_NUMBER_DEBUG2", Level::kDebug}, {"trace", Level::kTrace}, {"unset", Level::kUnset}}) {
+  for (const auto& [text, expected] :
+       std::initializer_list<std::pair<const char*, Level>>{{"WARNING", Level::kWarn},
+                                                            {"err", Level::kError},
+                                                            {"Critical", Level::kFatal},
+                                                            {"notice", Level::kInfo},
+                                                            {"SEVERITY_NUMBER_DEBUG2", Level::kDebug},
+                                                            {"trace", Level::kTrace},
+                                                            {"unset", Level::kUnset}}) {
     ASSERT_TRUE(ParseLevel(text, &level)) << text;
     EXPECT_EQ(level, expected) << text;
   }
   EXPECT_FALSE(ParseLevel("warned", &level));
   for (int severity = -1; severity <= 26; ++severity) {
-    const Level expected =
-        severity < 1 || severity > 24 ? Level::kUnset : static_cast<Level>(1 + (severity - 1) / 4);
+    const Level expected = severity < 1 || severity > 24 ? Level::kUnset : static_cast<Level>(1 + (severity - 1) / 4);
     EXPECT_EQ(LevelOfSeverity(severity), expected);
   }
   EXPECT_EQ(SeverityOfLevel(Level::kError), 17);

@@ -180,27 +180,30 @@ TEST(ChunkTest, GoldenBytes) {
   std::vector<Timestamp> times;
   for (int64_t i = 1; i <= 20; ++i) times.push_back(i * 1'000'000'000);
   // Constant: type 3, 20 samples, times linear from zigzag(1e9) by zigzag(1e9); 1.0 = 3ff0... reversed is f03f.
-  EXPECT_EQ(Hex(EncodeChunk(times, std::vector<double>(20, 1.0))), "031401"
-                                                                   "80a8d6b907"
-                                                                   "80a8d6b907"
-                                                                   "00bfe003");
+  EXPECT_EQ(Hex(EncodeChunk(times, std::vector<double>(20, 1.0))),
+            "031401"
+            "80a8d6b907"
+            "80a8d6b907"
+            "00bfe003");
   // Decimal: type 4, 4 samples, form 1, e = 1, no exceptions, mantissas 5 6 8 7 in two bits after base zigzag(5).
   times.resize(4);
-  EXPECT_EQ(Hex(EncodeChunk(times, std::vector<double>{0.5, 0.6, 0.8, 0.7})), "040401"
-                                                                              "80a8d6b907"
-                                                                              "80a8d6b907"
-                                                                              "010100"
-                                                                              "02020ab4");
+  EXPECT_EQ(Hex(EncodeChunk(times, std::vector<double>{0.5, 0.6, 0.8, 0.7})),
+            "040401"
+            "80a8d6b907"
+            "80a8d6b907"
+            "010100"
+            "02020ab4");
   // Gorilla: type 1, 3 samples, unit 3 (seconds), first time zigzag(1); then 64 bits of 1.0; delta2 1 = 10 0000001;
   // value 0; delta2 0 = 0; value 2.0: XOR 7ff0..., leading 1, 11 bits: 11 00001 001011 11111111111.
   GorillaAppender appender;
   appender.Append(1'000'000'000, 1);
   appender.Append(2'000'000'000, 1);
   appender.Append(3'000'000'000, 2);
-  EXPECT_EQ(Hex(appender.Finish()), "01030302"
-                                    "3ff0000000000000"
-                                    // 10000000 10 0 11000 01001011 11111111 111 -> grouped by eight below
-                                    "80984bffe0");
+  EXPECT_EQ(Hex(appender.Finish()),
+            "01030302"
+            "3ff0000000000000"
+            // 10000000 10 0 11000 01001011 11111111 111 -> grouped by eight below
+            "80984bffe0");
 }
 
 Histogram MakeHistogram(std::mt19937_64& random, int round) {

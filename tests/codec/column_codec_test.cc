@@ -155,20 +155,22 @@ TEST(ColumnCodecTest, GoldenBytes) {
   EXPECT_EQ(hex(ints.Finish()), "0202020ab4");
   ColumnBuilder texts;  // dictionary of one text of length 2, codes all 0; plain text "ab"
   for (int i = 0; i < 3; ++i) texts.AppendString("ab");
-  EXPECT_EQ(hex(texts.Finish()), "04"
-                                 "00"
-                                 "01"
-                                 "0004"
-                                 "000202"
-                                 "6162"
-                                 "0000");
+  EXPECT_EQ(hex(texts.Finish()),
+            "04"
+            "00"
+            "01"
+            "0004"
+            "000202"
+            "6162"
+            "0000");
   ColumnBuilder nulls;  // 1 of 2 rows valid, bitmap 01, then constant 7
   nulls.AppendInt(Type::kInt, 7);
   nulls.AppendNull();
-  EXPECT_EQ(hex(nulls.Finish()), "82"
-                                 "0100"
-                                 "01"
-                                 "000e");
+  EXPECT_EQ(hex(nulls.Finish()),
+            "82"
+            "0100"
+            "01"
+            "000e");
   EXPECT_EQ(hex(Column()), "00");
 }
 

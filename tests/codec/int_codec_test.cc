@@ -29,7 +29,9 @@ Ints MakeList(std::mt19937_64& random, size_t count) {
       case 3: values[i] = static_cast<int64_t>(noise); break;
       case 4: values[i] = static_cast<int64_t>(static_cast<uint64_t>(base) + noise); break;
       case 5: values[i] = static_cast<int64_t>(random()); break;
-      case 6: values[i] = random() % 40 == 0 ? static_cast<int64_t>(random()) : static_cast<int64_t>(random() % 8); break;
+      case 6:
+        values[i] = random() % 40 == 0 ? static_cast<int64_t>(random()) : static_cast<int64_t>(random() % 8);
+        break;
       case 7: values[i] = random() % 2 == 0 ? INT64_MIN : INT64_MAX; break;
       case 8: values[i] = static_cast<int64_t>(i * i) * -4096; break;
       default: values[i] = random() % 3 == 0 ? static_cast<int64_t>(running += noise) : static_cast<int64_t>(running);
@@ -89,8 +91,8 @@ TEST(IntCodecTest, GoldenBytes) {
     return text;
   };
   EXPECT_EQ(hex({}), "");
-  EXPECT_EQ(hex({-3, -3}), "0005");         // constant, zigzag(-3)
-  EXPECT_EQ(hex({10, 13, 16}), "011406");   // linear, zigzag(10), zigzag(3)
+  EXPECT_EQ(hex({-3, -3}), "0005");        // constant, zigzag(-3)
+  EXPECT_EQ(hex({10, 13, 16}), "011406");  // linear, zigzag(10), zigzag(3)
   // Order 0: width 2, base zigzag(5), then 0 1 3 2 in two bits each, low first: 10 11 01 00.
   EXPECT_EQ(hex({5, 6, 8, 7}), "02020ab4");
   // Multiples of 1000 from 7000: origin zigzag(7000), gcd 1000, then 0 1 3 2 as above with base 0.

@@ -19,8 +19,9 @@ using Strings = std::vector<std::string>;
 TEST(TokenizerTest, WordsDigitsUnderscoresAndHighBytes) {
   EXPECT_EQ(Tokens("GET /api/v1/user_id=42 HTTP/1.1 gr\xc3\xbc\xc3\x9f"
                    "e x"),
-            (Strings{"GET", "api", "v1", "user_id", "42", "HTTP", "gr\xc3\xbc\xc3\x9f"
-                                                                  "e"}));
+            (Strings{"GET", "api", "v1", "user_id", "42", "HTTP",
+                     "gr\xc3\xbc\xc3\x9f"
+                     "e"}));
   EXPECT_EQ(Tokens(""), Strings{});
   EXPECT_EQ(Tokens("a b c"), Strings{});
   EXPECT_EQ(Tokens(std::string("ab\0cd", 5)), (Strings{"ab", "cd"}));
@@ -39,7 +40,7 @@ TEST(TokenizerTest, RequiredTokensDoNotTouchTheEnds) {
   EXPECT_EQ(RequiredTokens(""), Strings{});
   EXPECT_EQ(RequiredTokens("="), Strings{});
   const std::string run(64, 'x');
-  EXPECT_EQ(RequiredTokens("=" + run), Strings{run});       // its first piece is whole whatever follows
+  EXPECT_EQ(RequiredTokens("=" + run), Strings{run});        // its first piece is whole whatever follows
   EXPECT_EQ(RequiredTokens("=" + run + "y"), Strings{run});  // "y" may go on
   EXPECT_EQ(RequiredTokens(run + "="), Strings{});           // may begin earlier
 }

@@ -282,7 +282,8 @@ TEST(DBTest, DamagedPartsAreSetAsideAndDoNotPreventOpening) {
   ASSERT_EQ(db->Stats().quarantined.size(), 1u);
   db = nullptr;
   bool kept = false;
-  for (const std::string& file : fs.Files()) kept = kept || file.find("quarantine/part-000000000001/") != std::string::npos;
+  for (const std::string& file : fs.Files())
+    kept = kept || file.find("quarantine/part-000000000001/") != std::string::npos;
   EXPECT_TRUE(kept);
   db = MustOpen(Quiet(), &fs);
   EXPECT_TRUE(db->Stats().quarantined.empty());

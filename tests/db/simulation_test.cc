@@ -73,24 +73,12 @@ class Simulation {
     }
     switch (Below(14)) {
       case 0:
-      case 1:
-        Maintain("flush", [&] { return db_->Flush(); });
-        break;
-      case 2:
-        Maintain("tick", [&] { return db_->Tick(); });
-        break;
-      case 3:
-        Maintain("compact", [&] { return db_->Compact(); });
-        break;
-      case 4:
-        Chance(2) ? Close() : Crash();
-        break;
-      case 5:
-        KeepSnapshot();
-        break;
-      case 6:
-        CheckReader();
-        break;
+      case 1: Maintain("flush", [&] { return db_->Flush(); }); break;
+      case 2: Maintain("tick", [&] { return db_->Tick(); }); break;
+      case 3: Maintain("compact", [&] { return db_->Compact(); }); break;
+      case 4: Chance(2) ? Close() : Crash(); break;
+      case 5: KeepSnapshot(); break;
+      case 6: CheckReader(); break;
       case 7:
         Log("full disk");
         fs_->SetFreeBytes(Below(2000));
@@ -235,12 +223,8 @@ class Simulation {
       const uint64_t number = written->write.number;
       const bool is_shown = shown.contains(number);
       switch (written->state) {
-        case State::kGone:
-          ASSERT_FALSE(is_shown) << "write " << number << " came back";
-          break;
-        case State::kUnknown:
-          written->state = is_shown ? State::kLive : State::kGone;
-          break;
+        case State::kGone: ASSERT_FALSE(is_shown) << "write " << number << " came back"; break;
+        case State::kUnknown: written->state = is_shown ? State::kLive : State::kGone; break;
         case State::kLive:
           if (is_shown) {
             ASSERT_LT(number, missing_from) << "there is a gap: an earlier write is not there";

@@ -18,24 +18,12 @@ std::string Mutated(std::string bytes, std::mt19937_64* random) {
     if (bytes.empty()) return std::string(1, static_cast<char>((*random)()));
     const size_t at = (*random)() % bytes.size();
     switch ((*random)() % 6) {
-      case 0:
-        bytes[at] = static_cast<char>(bytes[at] ^ (1 << ((*random)() % 8)));
-        break;
-      case 1:
-        bytes[at] = static_cast<char>((*random)());
-        break;
-      case 2:
-        bytes.resize(at);
-        break;
-      case 3:
-        bytes.erase(at, (*random)() % 9);
-        break;
-      case 4:
-        bytes.insert(at, bytes.substr((*random)() % bytes.size(), (*random)() % 20));
-        break;
-      default:
-        bytes.replace(at, 1, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
-        break;
+      case 0: bytes[at] = static_cast<char>(bytes[at] ^ (1 << ((*random)() % 8))); break;
+      case 1: bytes[at] = static_cast<char>((*random)()); break;
+      case 2: bytes.resize(at); break;
+      case 3: bytes.erase(at, (*random)() % 9); break;
+      case 4: bytes.insert(at, bytes.substr((*random)() % bytes.size(), (*random)() % 20)); break;
+      default: bytes.replace(at, 1, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"); break;
     }
   }
   return bytes;

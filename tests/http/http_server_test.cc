@@ -106,7 +106,8 @@ TEST_F(HttpServerTest, KeepAliveAndPipelining) {
   RawClient client(address_);
   std::string requests;
   for (int i = 0; i < 50; ++i) {
-    requests += "POST /p" + std::to_string(i) + "?a=1&b=x%20y+z HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc";
+    requests +=
+        "POST /p" + std::to_string(i) + "?a=1&b=x%20y+z HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc";
   }
   ASSERT_TRUE(client.Send(requests));
   for (int i = 0; i < 50; ++i) {
@@ -220,9 +221,11 @@ TEST_F(HttpServerTest, HostsAndOrigins) {
   options.access.origins = {"https://app.test"};
   Start(options);
   const auto ask = [&](const std::string& host, const std::string& origin) {
-    return Once("GET /x HTTP/1.1\r\nHost: " + host + "\r\n" + (origin.empty() ? "" : "Origin: " + origin + "\r\n") + "\r\n");
+    return Once("GET /x HTTP/1.1\r\nHost: " + host + "\r\n" + (origin.empty() ? "" : "Origin: " + origin + "\r\n") +
+                "\r\n");
   };
-  for (const char* host : {"localhost", "LOCALHOST:4318", "127.0.0.1:1", "127.9.8.7", "[::1]", "[::1]:4318", "braid.test:80"}) {
+  for (const char* host :
+       {"localhost", "LOCALHOST:4318", "127.0.0.1:1", "127.9.8.7", "[::1]", "[::1]:4318", "braid.test:80"}) {
     EXPECT_THAT(ask(host, ""), StartsWith("HTTP/1.1 200 ")) << host;
   }
   for (const char* host : {"evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "127.1", "0.0.0.0", "[::2]",
@@ -249,9 +252,11 @@ TEST_F(HttpServerTest, Token) {
   options.access.token = "s3cret";
   Start(options);
   EXPECT_THAT(Once("GET / HTTP/1.1\r\nHost: any.test\r\n\r\n"), StartsWith("HTTP/1.1 401 "));
-  EXPECT_THAT(Once("GET / HTTP/1.1\r\nHost: any.test\r\nAuthorization: Bearer s3creT\r\n\r\n"), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(Once("GET / HTTP/1.1\r\nHost: any.test\r\nAuthorization: Bearer s3creT\r\n\r\n"),
+              StartsWith("HTTP/1.1 401 "));
   EXPECT_THAT(Once("GET / HTTP/1.1\r\nHost: any.test\r\nAuthorization: Bearer \r\n\r\n"), StartsWith("HTTP/1.1 401 "));
-  EXPECT_THAT(Once("GET / HTTP/1.1\r\nHost: any.test\r\nAuthorization: bearer s3cret\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(Once("GET / HTTP/1.1\r\nHost: any.test\r\nAuthorization: bearer s3cret\r\n\r\n"),
+              StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpServerTest, AddressesThatAreRefused) {
@@ -260,7 +265,8 @@ TEST_F(HttpServerTest, AddressesThatAreRefused) {
     options.listen = std::move(listen);
     options.allow_remote = remote;
     options.access.token = std::move(token);
-    return Server::Start(options, [](const Request&) { return Response(); }, [](const Request&) { return Lane::kFast; })
+    return Server::Start(
+               options, [](const Request&) { return Response(); }, [](const Request&) { return Lane::kFast; })
         .status()
         .code();
   };
@@ -373,7 +379,8 @@ TEST_F(HttpServerTest, ManyClientsAtOnce) {
 }
 
 TEST(RequestHeadTest, DamagedHeadsAreReadOrRefused) {
-  const std::string seed = "POST /a%20b?x=1&y=%41 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\nConnection: close\r\n\r\n";
+  const std::string seed =
+      "POST /a%20b?x=1&y=%41 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\nConnection: close\r\n\r\n";
   std::mt19937 random(7);
   int accepted = 0;
   for (int round = 0; round < 20'000; ++round) {

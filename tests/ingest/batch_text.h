@@ -46,8 +46,10 @@ inline std::string HistogramText(const Histogram& h) {
   std::string text = "schema=" + std::to_string(h.schema) + " count=" + ToText(ValueView(h.count)) +
                      " sum=" + ToText(ValueView(h.sum)) + " zero=" + ToText(ValueView(h.zero_count));
   if (h.is_gauge) text += " gauge";
-  for (const auto& bucket : h.positive) text += " +" + std::to_string(bucket.index) + ":" + ToText(ValueView(bucket.count));
-  for (const auto& bucket : h.negative) text += " -" + std::to_string(bucket.index) + ":" + ToText(ValueView(bucket.count));
+  for (const auto& bucket : h.positive)
+    text += " +" + std::to_string(bucket.index) + ":" + ToText(ValueView(bucket.count));
+  for (const auto& bucket : h.negative)
+    text += " -" + std::to_string(bucket.index) + ":" + ToText(ValueView(bucket.count));
   return text;
 }
 
@@ -95,12 +97,12 @@ inline std::vector<std::string> BatchText(const WriteBatch& batch) {
         LogView log;
         DecodeLog(item.payload, &log);
         const LogRecord& r = log.record;
-        lines.push_back("log " + StreamText(view.streams[item.ref]) + " @" + std::to_string(r.time) + " observed=" +
-                        std::to_string(r.observed_time) + " " + std::to_string(r.severity_number) + "/" +
-                        std::string(r.severity_text) + " '" + std::string(r.message) + "' event=" +
-                        std::string(r.event_name) + " trace=" + ToHex(r.trace_id) + " span=" + ToHex(r.span_id) +
-                        " flags=" + std::to_string(r.flags) + " dropped=" + std::to_string(r.dropped_attributes) + " " +
-                        AttributesText(log.attributes));
+        lines.push_back("log " + StreamText(view.streams[item.ref]) + " @" + std::to_string(r.time) +
+                        " observed=" + std::to_string(r.observed_time) + " " + std::to_string(r.severity_number) + "/" +
+                        std::string(r.severity_text) + " '" + std::string(r.message) +
+                        "' event=" + std::string(r.event_name) + " trace=" + ToHex(r.trace_id) +
+                        " span=" + ToHex(r.span_id) + " flags=" + std::to_string(r.flags) +
+                        " dropped=" + std::to_string(r.dropped_attributes) + " " + AttributesText(log.attributes));
         break;
       }
       case BatchItem::Kind::kSpan: {
@@ -109,23 +111,24 @@ inline std::vector<std::string> BatchText(const WriteBatch& batch) {
         const Span& s = span.span;
         std::string line = "span " + StreamText(view.streams[item.ref]) + " " + ToHex(s.trace_id) + "/" +
                            ToHex(s.span_id) + " parent=" + ToHex(s.parent_id) + " '" + std::string(s.name) + "' " +
-                           std::string(ToString(s.kind)) + " " + std::to_string(s.start) + ".." + std::to_string(s.end) +
-                           " " + std::string(ToString(s.status)) + ":" + std::string(s.status_message) + " state=" +
-                           std::string(s.trace_state) + " flags=" + std::to_string(s.flags) + " dropped=" +
-                           std::to_string(s.dropped_attributes) + "," + std::to_string(s.dropped_events) + "," +
-                           std::to_string(s.dropped_links) + " " + AttributesText(span.attributes);
+                           std::string(ToString(s.kind)) + " " + std::to_string(s.start) + ".." +
+                           std::to_string(s.end) + " " + std::string(ToString(s.status)) + ":" +
+                           std::string(s.status_message) + " state=" + std::string(s.trace_state) +
+                           " flags=" + std::to_string(s.flags) + " dropped=" + std::to_string(s.dropped_attributes) +
+                           "," + std::to_string(s.dropped_events) + "," + std::to_string(s.dropped_links) + " " +
+                           AttributesText(span.attributes);
         for (std::string_view payload : span.events) {
           EventView event;
           DecodeEvent(payload, &event);
-          line += " event '" + std::string(event.event.name) + "' @" + std::to_string(event.event.time) + " dropped=" +
-                  std::to_string(event.event.dropped_attributes) + " " + AttributesText(event.attributes);
+          line += " event '" + std::string(event.event.name) + "' @" + std::to_string(event.event.time) +
+                  " dropped=" + std::to_string(event.event.dropped_attributes) + " " + AttributesText(event.attributes);
         }
         for (std::string_view payload : span.links) {
           LinkView link;
           DecodeLink(payload, &link);
-          line += " link " + ToHex(link.link.trace_id) + "/" + ToHex(link.link.span_id) + " state=" +
-                  std::string(link.link.trace_state) + " flags=" + std::to_string(link.link.flags) + " dropped=" +
-                  std::to_string(link.link.dropped_attributes) + " " + AttributesText(link.attributes);
+          line += " link " + ToHex(link.link.trace_id) + "/" + ToHex(link.link.span_id) +
+                  " state=" + std::string(link.link.trace_state) + " flags=" + std::to_string(link.link.flags) +
+                  " dropped=" + std::to_string(link.link.dropped_attributes) + " " + AttributesText(link.attributes);
         }
         lines.push_back(line);
         break;

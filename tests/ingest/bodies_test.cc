@@ -6,7 +6,6 @@
 #include <zstd.h>
 
 #include <protozero/pbf_writer.hpp>
-
 #include <random>
 
 #include "server/ingest/content_encoding.h"
@@ -85,7 +84,8 @@ TEST(ContentEncoding, BombsAreCut) {
   // Twenty bytes that claim 4 GB: refused by the claim alone.
   std::string claim = "\xff\xff\xff\xff\x0f";
   claim.resize(20, '\0');
-  EXPECT_EQ(DecodeContent(Coding::kSnappy, claim, DecodeLimits()).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(DecodeContent(Coding::kSnappy, claim, DecodeLimits()).status().code(),
+            absl::StatusCode::kResourceExhausted);
   // 12 MB from 20 bytes is within the bounds and still impossible.
   claim = std::string("\x80\x80\x80\x06", 4) + std::string(16, '\0');
   EXPECT_EQ(DecodeContent(Coding::kSnappy, claim, DecodeLimits()).status().code(), absl::StatusCode::kInvalidArgument);
@@ -273,7 +273,8 @@ TEST(Fuzz, RemoteWrite) {
 }
 
 TEST(Fuzz, PrometheusText) {
-  Fuzz({"# HELP a b\\n\n# TYPE a counter\n# UNIT a s\na_total{b=\"c\\\"d\",e=\"f\"} 1.5 12.25 # {trace_id=\"0102\"} 1 2\n"
+  Fuzz({"# HELP a b\\n\n# TYPE a counter\n# UNIT a s\na_total{b=\"c\\\"d\",e=\"f\"} 1.5 12.25 # {trace_id=\"0102\"} 1 "
+        "2\n"
         "{\"q.r\",s=\"t\"} NaN\nh_bucket{le=\"+Inf\"} 0x1p3 -1\n# EOF\n"},
        10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
          (void)SniffFormat(body);
@@ -283,16 +284,17 @@ TEST(Fuzz, PrometheusText) {
 }
 
 TEST(Fuzz, JsonLinesAndPlainText) {
-  Fuzz({R"({"message":"m","ts":"2023-01-30T11:58:52.797987762Z","level":30,"a":{"b":[1,{"c":null}]},"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","service":"s"})"
-        "\n2023-01-30 11:58:52,797 ERROR [x]\n"},
-       10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
-         (void)SniffFormat(body);
-         JsonLinesParser(JsonLinesOptions{}).ParseBody(body, batch, report);
-         PlainTextParser plain({1, ""});
-         plain.ParseLine(body, batch, report);
-         plain.Finish(batch, report);
-         return true;
-       });
+  Fuzz(
+      {R"({"message":"m","ts":"2023-01-30T11:58:52.797987762Z","level":30,"a":{"b":[1,{"c":null}]},"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","service":"s"})"
+       "\n2023-01-30 11:58:52,797 ERROR [x]\n"},
+      10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
+        (void)SniffFormat(body);
+        JsonLinesParser(JsonLinesOptions{}).ParseBody(body, batch, report);
+        PlainTextParser plain({1, ""});
+        plain.ParseLine(body, batch, report);
+        plain.Finish(batch, report);
+        return true;
+      });
 }
 
 TEST(Fuzz, ContentEncoding) {

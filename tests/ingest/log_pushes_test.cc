@@ -32,8 +32,9 @@ TEST(LokiLabels, ReadsGoStrings) {
   EXPECT_THAT(labels, ElementsAre(Pair("a", "\"\\\n\tAA\xc3\xa9\xf0\x9f\x98\x80},")));
   ASSERT_TRUE(ParseLokiLabels("{}", &labels));
   EXPECT_THAT(labels, IsEmpty());
-  for (const char* bad : {"", "{", "}", "{a}", "{a=}", "{a=\"b}", "{a=\"b\"", "{a=\"b\" c=\"d\"}", "{=\"b\"}", "{a=\"b\"}x", "{,}",
-                          "a=\"b\"", "{a='b'}", R"({a="\q"})", R"({a="\x4"})", R"({a="\ud800"})", R"({a="\777"})", R"({a="\)"}) {
+  for (const char* bad :
+       {"", "{", "}", "{a}", "{a=}", "{a=\"b}", "{a=\"b\"", "{a=\"b\" c=\"d\"}", "{=\"b\"}", "{a=\"b\"}x", "{,}",
+        "a=\"b\"", "{a='b'}", R"({a="\q"})", R"({a="\x4"})", R"({a="\ud800"})", R"({a="\777"})", R"({a="\)"}) {
     EXPECT_FALSE(ParseLokiLabels(bad, &labels)) << bad;
   }
 }
@@ -73,7 +74,8 @@ TEST(LokiPush, RefusesOtherShapes) {
   for (const char* body :
        {"", "[]", "{}", "{\"streams\":5}", "{\"streams\":[5]}", "{\"streams\":[{\"stream\":{}}]}",
         "{\"streams\":[{\"stream\":{},\"values\":[5]}]}", "{\"streams\":[{\"stream\":{},\"values\":[[\"1\"]]}]}",
-        "{\"streams\":[{\"stream\":{},\"values\":[[\"1\",2]]}]}", "{\"streams\":[{\"stream\":{},\"values\":[[\"1\",\"a\",3]]}]}"}) {
+        "{\"streams\":[{\"stream\":{},\"values\":[[\"1\",2]]}]}",
+        "{\"streams\":[{\"stream\":{},\"values\":[[\"1\",\"a\",3]]}]}"}) {
     WriteBatch batch;
     IngestReport report;
     EXPECT_EQ(DecodeLokiJson(body, kNow, &batch, &report).code(), absl::StatusCode::kInvalidArgument) << body;
@@ -121,7 +123,8 @@ TEST(LokiPush, Protobuf) {
 
 constexpr const char* kBulk =
     "{\"create\":{\"_index\":\"logs-a\",\"_id\":\"x\"}}\n"
-    "{\"@timestamp\":\"2023-11-14T22:13:20Z\",\"message\":\"one\",\"log\":{\"level\":\"error\"},\"host\":{\"name\":\"h\"}}\n"
+    "{\"@timestamp\":\"2023-11-14T22:13:20Z\",\"message\":\"one\",\"log\":{\"level\":\"error\"},\"host\":{\"name\":"
+    "\"h\"}}\n"
     "{\"index\":{}}\r\n"
     "{\"message\":\"two\"}\r\n"
     "\n"
@@ -142,8 +145,8 @@ TEST(ElasticBulk, ItemsInOrder) {
   for (const BulkItem& item : items) {
     texts.push_back(std::string(item.action) + " " + item.index + " " + item.id + ": " + item.error.substr(0, 8));
   }
-  EXPECT_THAT(texts, ElementsAre("create logs-a x: ", "index default : ", "update i 7: records ", "delete i 8: records ",
-                                 "index i : not JSON", "create default : "));
+  EXPECT_THAT(texts, ElementsAre("create logs-a x: ", "index default : ", "update i 7: records ",
+                                 "delete i 8: records ", "index i : not JSON", "create default : "));
   EXPECT_EQ(report.accepted, 3u);
   EXPECT_EQ(report.rejected, 3u);
   const auto lines = BatchText(batch);
@@ -162,8 +165,8 @@ TEST(ElasticBulk, RefusesWhatIsNoBulkRequest) {
     return text;
   }();
   for (const std::string& body : {std::string(), std::string("\n\n"), std::string("{\"message\":\"a\",\"b\":1}\n"),
-                                  std::string("{\"create\":{}}\n"), std::string("{\"create\":5}\n{}\n"), std::string("x\n"),
-                                  std::string("{\"erase\":{}}\n{}\n"), std::string(100'000, '{')}) {
+                                  std::string("{\"create\":{}}\n"), std::string("{\"create\":5}\n{}\n"),
+                                  std::string("x\n"), std::string("{\"erase\":{}}\n{}\n"), std::string(100'000, '{')}) {
     WriteBatch batch;
     IngestReport report;
     std::vector<BulkItem> items;

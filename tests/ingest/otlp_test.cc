@@ -211,11 +211,14 @@ TEST(OtlpLogs, BothFormsAgree) {
       "log {service.name=shop |  } @7000 observed=8000 17/ERR\xef\xbf\xbd 'hello' event=device.app "
       "trace=0102030405060708090a0b0c0d0e0f10 span=aabbccdd01020304 flags=1 dropped=3 [k=v]";
   EXPECT_THAT(Protobuf(OtlpSignal::kLogs, body).lines, ElementsAre(text));
-  EXPECT_THAT(Json(OtlpSignal::kLogs, R"({"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},
+  EXPECT_THAT(
+      Json(OtlpSignal::kLogs,
+           R"({"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},
     "scopeLogs":[{"logRecords":[{"timeUnixNano":"7000","observedTimeUnixNano":"8000","severityNumber":"SEVERITY_NUMBER_ERROR","severityText":"ERR\ufffd",
     "body":{"stringValue":"hello"},"attributes":[{"key":"k","value":{"stringValue":"v"}}],"droppedAttributesCount":3,"flags":1,
-    "traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"aabbccdd01020304","eventName":"device.app"}]}]}]})").lines,
-              ElementsAre(text));
+    "traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"aabbccdd01020304","eventName":"device.app"}]}]}]})")
+          .lines,
+      ElementsAre(text));
 }
 
 TEST(OtlpLogs, StructuredBodyIsJsonAndMissingTimesAreFilled) {
@@ -239,7 +242,8 @@ TEST(OtlpJson, RefusesWhatIsNotARequest) {
 TEST(OtlpJson, DeepValuesAreCutNotFollowed) {
   std::string value = "{\"stringValue\":\"x\"}";
   for (int i = 0; i < 12; ++i) value = "{\"arrayValue\":{\"values\":[" + value + "]}}";
-  const Decoded decoded = Json(OtlpSignal::kLogs, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":" + value + "}]}]}]}");
+  const Decoded decoded =
+      Json(OtlpSignal::kLogs, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":" + value + "}]}]}]}");
   ASSERT_TRUE(decoded.status.ok()) << decoded.status;
   EXPECT_THAT(decoded.lines[0], HasSubstr("[[[[[[[[[[[[\"x\"]]]]]]]]]]]]"));
 }
@@ -290,9 +294,11 @@ TEST(OtlpMetrics, Names) {
 }
 
 Decoded Metric(const std::string& metric) {
-  return Json(OtlpSignal::kMetrics, R"({"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},
+  return Json(OtlpSignal::kMetrics,
+              R"({"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},
     {"key":"service.namespace","value":{"stringValue":"ns"}},{"key":"service.instance.id","value":{"stringValue":"i1"}},
-    {"key":"os.type","value":{"stringValue":"linux"}}]},"scopeMetrics":[{"scope":{"name":"lib"},"metrics":[)" + metric + "]}]}]}");
+    {"key":"os.type","value":{"stringValue":"linux"}}]},"scopeMetrics":[{"scope":{"name":"lib"},"metrics":[)" +
+                  metric + "]}]}]}");
 }
 // Labels of every series of that resource, in front of the ones of the point.
 const std::string kBase = "instance=\"i1\",job=\"ns/shop\"";
@@ -302,7 +308,8 @@ const std::string kTarget =
     "service_name=\"shop\",service_namespace=\"ns\"} 1 @9000000000";
 
 TEST(OtlpMetrics, SumWithExemplarAndStart) {
-  const Decoded decoded = Metric(R"({"name":"req","description":"Requests","unit":"1","sum":{"dataPoints":[{"attributes":[{"key":"http.route","value":{"stringValue":"/"}}],
+  const Decoded decoded = Metric(
+      R"({"name":"req","description":"Requests","unit":"1","sum":{"dataPoints":[{"attributes":[{"key":"http.route","value":{"stringValue":"/"}}],
     "startTimeUnixNano":"1000000000","timeUnixNano":"9000000000","asInt":"42","exemplars":[{"timeUnixNano":"8000000000","asDouble":1.5,
     "traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"aabbccdd01020304","filteredAttributes":[{"key":"user","value":{"stringValue":"u"}}]}]}],
     "aggregationTemporality":2,"isMonotonic":true}})");
@@ -316,7 +323,8 @@ TEST(OtlpMetrics, SumWithExemplarAndStart) {
 }
 
 TEST(OtlpMetrics, HistogramBecomesClassicSeries) {
-  const Decoded decoded = Metric(R"({"name":"lat","unit":"s","histogram":{"aggregationTemporality":"AGGREGATION_TEMPORALITY_CUMULATIVE","dataPoints":[{
+  const Decoded decoded = Metric(
+      R"({"name":"lat","unit":"s","histogram":{"aggregationTemporality":"AGGREGATION_TEMPORALITY_CUMULATIVE","dataPoints":[{
     "timeUnixNano":"9000000000","count":"6","sum":7.5,"min":0.1,"max":3,"bucketCounts":["1","2","3"],"explicitBounds":[0.5,1],
     "exemplars":[{"asDouble":0.7,"traceId":"0102030405060708090a0b0c0d0e0f10"}]}]}})");
   const auto series = [&](const std::string& suffix, const std::string& le) {
@@ -337,15 +345,17 @@ TEST(OtlpMetrics, ExponentialHistogramIsNative) {
   const Decoded decoded = Metric(R"({"name":"e","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[
     {"timeUnixNano":"9000000000","count":"10","sum":20,"scale":1,"zeroCount":"1","positive":{"offset":0,"bucketCounts":["2","0","3"]},"negative":{"offset":-2,"bucketCounts":["4"]}},
     {"attributes":[{"key":"k","value":{"stringValue":"v"}}],"timeUnixNano":"9000000000","count":"10","sum":20,"scale":10,"positive":{"offset":-5,"bucketCounts":["1","1","1","1","1","5"]}}]}})");
-  EXPECT_THAT(decoded.lines,
-              ElementsAre("metadata e histogram unit= help=",
-                          "e{" + kBase + "," + kTail + "} schema=1 count=10 sum=20 zero=1 +1:2 +3:3 --1:4 @9000000000",
-                          "e{" + kBase + ",k=\"v\"," + kTail + "} schema=8 count=10 sum=20 zero=0 +-1:1 +0:4 +1:5 @9000000000",
-                          kTarget));
+  EXPECT_THAT(
+      decoded.lines,
+      ElementsAre("metadata e histogram unit= help=",
+                  "e{" + kBase + "," + kTail + "} schema=1 count=10 sum=20 zero=1 +1:2 +3:3 --1:4 @9000000000",
+                  "e{" + kBase + ",k=\"v\"," + kTail + "} schema=8 count=10 sum=20 zero=0 +-1:1 +0:4 +1:5 @9000000000",
+                  kTarget));
 }
 
 TEST(OtlpMetrics, SummaryStaleAndDelta) {
-  const Decoded decoded = Metric(R"({"name":"s","summary":{"dataPoints":[{"timeUnixNano":"9000000000","count":2,"sum":3,"quantileValues":[{"quantile":0.5,"value":1},{"quantile":1,"value":2}]}]}},
+  const Decoded decoded = Metric(
+      R"({"name":"s","summary":{"dataPoints":[{"timeUnixNano":"9000000000","count":2,"sum":3,"quantileValues":[{"quantile":0.5,"value":1},{"quantile":1,"value":2}]}]}},
     {"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"9000000000","flags":1}]}},
     {"name":"d","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"startTimeUnixNano":"1","timeUnixNano":"9000000000","asDouble":2}]}})");
   const std::string labels = "{" + kBase + "," + kTail + "}";
@@ -373,7 +383,8 @@ TEST(OtlpMetrics, RejectsPointsThatMakeNoSense) {
 }
 
 TEST(OtlpMetrics, LabelsThatBecomeOneNameAreJoined) {
-  const Decoded decoded = Metric(R"({"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"9000000000","asDouble":1,"attributes":[
+  const Decoded decoded =
+      Metric(R"({"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"9000000000","asDouble":1,"attributes":[
     {"key":"a.b","value":{"stringValue":"2"}},{"key":"a-b","value":{"intValue":"1"}}]}]}})");
   EXPECT_THAT(decoded.lines[1], HasSubstr("a_b=\"1;2\""));
 }

@@ -24,24 +24,27 @@ TEST(PrometheusText, SamplesMetadataAndEscapes) {
   PrometheusTextParser parser(options);
   WriteBatch batch;
   IngestReport report;
-  parser.ParseBody("# HELP http_requests_total The \\\\ number\\nof\n"
-                   "# TYPE http_requests_total counter\r\n"
-                   "http_requests_total{method=\"post\",code=\"200\",} 1027 1395066363000\n"
-                   "\n"
-                   "# a comment\n"
-                   "  esc {x=\"a\\\"b\\\\c\\nd\"} +Inf\n"
-                   "bare -0x1p-2\n"
-                   "nan NaN -5\n"
-                   "{\"quoted.name\",l=\"v\"} 1e400\n",
-                   &batch, &report);
-  EXPECT_THAT(BatchText(batch),
-              ElementsAre("metadata http_requests_total unknown unit= help=The \\ number\nof",
-                          "metadata http_requests_total counter unit= help=The \\ number\nof",
-                          "http_requests_total{code=\"200\",job=\"node\",method=\"post\",x=\"default\"} 1027 @1395066363000000000",
-                          "esc{job=\"node\",x=\"a\\\"b\\\\c\\nd\"} +Inf @1700000000000000000",
-                          "bare{job=\"node\",x=\"default\"} -0.25 @1700000000000000000",
-                          "nan{job=\"node\",x=\"default\"} NaN @-5000000",
-                          "{\"quoted.name\",job=\"node\",l=\"v\",x=\"default\"} +Inf @1700000000000000000"));
+  parser.ParseBody(
+      "# HELP http_requests_total The \\\\ number\\nof\n"
+      "# TYPE http_requests_total counter\r\n"
+      "http_requests_total{method=\"post\",code=\"200\",} 1027 1395066363000\n"
+      "\n"
+      "# a comment\n"
+      "  esc {x=\"a\\\"b\\\\c\\nd\"} +Inf\n"
+      "bare -0x1p-2\n"
+      "nan NaN -5\n"
+      "{\"quoted.name\",l=\"v\"} 1e400\n",
+      &batch, &report);
+  EXPECT_THAT(
+      BatchText(batch),
+      ElementsAre(
+          "metadata http_requests_total unknown unit= help=The \\ number\nof",
+          "metadata http_requests_total counter unit= help=The \\ number\nof",
+          "http_requests_total{code=\"200\",job=\"node\",method=\"post\",x=\"default\"} 1027 @1395066363000000000",
+          "esc{job=\"node\",x=\"a\\\"b\\\\c\\nd\"} +Inf @1700000000000000000",
+          "bare{job=\"node\",x=\"default\"} -0.25 @1700000000000000000",
+          "nan{job=\"node\",x=\"default\"} NaN @-5000000",
+          "{\"quoted.name\",job=\"node\",l=\"v\",x=\"default\"} +Inf @1700000000000000000"));
   EXPECT_EQ(report.accepted, 5u);
   EXPECT_EQ(report.rejected, 0u);
 }
@@ -50,11 +53,13 @@ TEST(PrometheusText, OpenMetrics) {
   PrometheusTextParser parser(PrometheusTextOptions{});
   WriteBatch batch;
   IngestReport report;
-  parser.ParseBody("# TYPE a counter\n# UNIT a seconds\n"
-                   "a_total{b=\"1\"} 3 1520879607.789 # {trace_id=\"0102030405060708090a0b0c0d0e0f10\",user=\"u\"} 0.67 1520879606.5\n"
-                   "a_total 4 1520879607 # {} 1\n"
-                   "# EOF\n",
-                   &batch, &report);
+  parser.ParseBody(
+      "# TYPE a counter\n# UNIT a seconds\n"
+      "a_total{b=\"1\"} 3 1520879607.789 # {trace_id=\"0102030405060708090a0b0c0d0e0f10\",user=\"u\"} 0.67 "
+      "1520879606.5\n"
+      "a_total 4 1520879607 # {} 1\n"
+      "# EOF\n",
+      &batch, &report);
   EXPECT_THAT(BatchText(batch),
               ElementsAre("metadata a_total counter unit= help=", "metadata a_total counter unit=seconds help=",
                           "exemplar of a_total{b=\"1\"} 0.67 @1520879606500000000 "
@@ -69,9 +74,10 @@ TEST(PrometheusText, BadLinesAreNamedAndTheRestIsKept) {
   PrometheusTextParser parser(PrometheusTextOptions{});
   WriteBatch batch;
   IngestReport report;
-  parser.ParseBody("ok 1\n9bad 1\na{b=\"c} 1\na{b=\"c\"\na{b=\"1\",b=\"2\"} 1\na\na x\na 1 x\na 1 2 3\na{b} 1\n"
-                   "{a=\"b\"} 1\na \xff\nok 2\n# EOF\nlate 1\n",
-                   &batch, &report);
+  parser.ParseBody(
+      "ok 1\n9bad 1\na{b=\"c} 1\na{b=\"c\"\na{b=\"1\",b=\"2\"} 1\na\na x\na 1 x\na 1 2 3\na{b} 1\n"
+      "{a=\"b\"} 1\na \xff\nok 2\n# EOF\nlate 1\n",
+      &batch, &report);
   EXPECT_EQ(report.accepted, 2u);
   EXPECT_EQ(report.rejected, 12u);
   ASSERT_EQ(report.errors.size(), kErrorsKeptMax);
@@ -90,13 +96,17 @@ std::vector<std::string> ParseJsonLines(const std::string& body, JsonLinesOption
 
 TEST(JsonLines, KnownKeysIdentityAndTypes) {
   IngestReport report;
-  EXPECT_THAT(ParseJsonLines(R"({"event":"paid","level":"warning","timestamp":"2023-01-30T11:58:52.797987762Z","service":"shop","pod":"p-1",)"
-                             R"("trace_id":"c0b1ec165eb854118b39c2e5db8cc2a0","span_id":"2007d7d9d78a152f","requestId":"r7","n":1,"big":18446744073709551615,)"
-                             R"("f":1.5,"ok":true,"none":null,"http":{"status":200,"tags":["a",{"b":1}]}})", {}, &report),
-              ElementsAre("log {pod=p-1 service=shop |  } @1675079932797987762 observed=1700000000000000000 13/warning "
-                          "'paid' event= trace=c0b1ec165eb854118b39c2e5db8cc2a0 span=2007d7d9d78a152f flags=0 dropped=0 "
-                          "[request_id=r7 n=int:1 big=double:" + ToText(ValueView(18446744073709551615.0)) +
-                          " f=double:1.5 ok=bool:true http.status=int:200 http.tags=[\"a\",{\"b\":1}]]"));
+  EXPECT_THAT(
+      ParseJsonLines(
+          R"({"event":"paid","level":"warning","timestamp":"2023-01-30T11:58:52.797987762Z","service":"shop","pod":"p-1",)"
+          R"("trace_id":"c0b1ec165eb854118b39c2e5db8cc2a0","span_id":"2007d7d9d78a152f","requestId":"r7","n":1,"big":18446744073709551615,)"
+          R"("f":1.5,"ok":true,"none":null,"http":{"status":200,"tags":["a",{"b":1}]}})",
+          {}, &report),
+      ElementsAre("log {pod=p-1 service=shop |  } @1675079932797987762 observed=1700000000000000000 13/warning "
+                  "'paid' event= trace=c0b1ec165eb854118b39c2e5db8cc2a0 span=2007d7d9d78a152f flags=0 dropped=0 "
+                  "[request_id=r7 n=int:1 big=double:" +
+                  ToText(ValueView(18446744073709551615.0)) +
+                  " f=double:1.5 ok=bool:true http.status=int:200 http.tags=[\"a\",{\"b\":1}]]"));
 }
 
 TEST(JsonLines, SpellingsOfTimeLevelAndIds) {
@@ -128,7 +138,8 @@ TEST(JsonLines, WhatCannotBeReadIsKeptRaw) {
   IngestReport report;
   JsonLinesOptions options;
   options.service = "web";
-  const auto lines = ParseJsonLines("{\"message\":\"a\"}\n * Running on http://x\n\n[1]\n{\"message\":\"b\"", options, &report);
+  const auto lines =
+      ParseJsonLines("{\"message\":\"a\"}\n * Running on http://x\n\n[1]\n{\"message\":\"b\"", options, &report);
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_THAT(lines[0], HasSubstr("log {service.name=web |  }"));
   EXPECT_THAT(lines[1], HasSubstr("'* Running on http://x'"));
@@ -154,16 +165,17 @@ TEST(PlainText, JoinsTracebacksAndReadsTimes) {
   PlainTextParser parser({kNow, "app"});
   WriteBatch batch;
   IngestReport report;
-  for (const char* line : {"2023-01-30 11:58:52,797 ERROR failed", "Traceback (most recent call last):",
-                           "  File \"a.py\", line 1", "ValueError: x", "next line",
-                           "1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 5 \"error\""}) {
+  for (const char* line :
+       {"2023-01-30 11:58:52,797 ERROR failed", "Traceback (most recent call last):", "  File \"a.py\", line 1",
+        "ValueError: x", "next line", "1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 5 \"error\""}) {
     parser.ParseLine(line, &batch, &report);
   }
   parser.Finish(&batch, &report);
   const auto lines = BatchText(batch);
   ASSERT_EQ(lines.size(), 3u);
-  EXPECT_THAT(lines[0], HasSubstr("@1675079932797000000 observed=1700000000000000000 17/ '2023-01-30 11:58:52,797 ERROR "
-                                  "failed\nTraceback (most recent call last):\n  File \"a.py\", line 1\nValueError: x'"));
+  EXPECT_THAT(lines[0],
+              HasSubstr("@1675079932797000000 observed=1700000000000000000 17/ '2023-01-30 11:58:52,797 ERROR "
+                        "failed\nTraceback (most recent call last):\n  File \"a.py\", line 1\nValueError: x'"));
   EXPECT_THAT(lines[1], HasSubstr("@1675079932797000000 observed=1700000000000000000 0/ 'next line'"));
   EXPECT_THAT(lines[2], HasSubstr("@1431857103000000000"));
 }
@@ -245,8 +257,9 @@ TEST(FileIngest, SpreadDocumentOverlongLineAndErrorsOfTheSink) {
   options.now = kNow;
   std::vector<std::string> lines;
   size_t batches = 0;
-  auto result = Ingest("{\n \"resourceLogs\": [ {\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"x\"}}]}]}\n]\n}\n",
-                       options, 10, &lines, &batches);
+  auto result =
+      Ingest("{\n \"resourceLogs\": [ {\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"x\"}}]}]}\n]\n}\n",
+             options, 10, &lines, &batches);
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->counts.logs, 1u);
 

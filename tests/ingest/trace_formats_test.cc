@@ -1,5 +1,5 @@
-// Jaeger's Thrift and Zipkin's JSON: bodies are written by hand with the encoders below, straight from the descriptions of
-// the formats.
+// Jaeger's Thrift and Zipkin's JSON: bodies are written by hand with the encoders below, straight from the descriptions
+// of the formats.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -95,7 +95,9 @@ class ThriftWriter {
   const std::string& out() const { return out_; }
 
  private:
-  static uint64_t Zigzag(int64_t value) { return static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63); }
+  static uint64_t Zigzag(int64_t value) {
+    return static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63);
+  }
   void Fixed(uint64_t value, int size) {
     for (int i = size - 1; i >= 0; --i) out_ += static_cast<char>(value >> 8 * i);
   }
@@ -273,23 +275,24 @@ TEST(JaegerThrift, BothProtocolsAndBothFrames) {
     EXPECT_EQ(report.Summary(), "1 rejected; spans[2]: the trace id is missing, zero or not hex");
     const auto lines = BatchText(batch);
     ASSERT_EQ(lines.size(), 2u);
-    EXPECT_THAT(lines[0],
-                AllOf(HasSubstr("host.name=node-1 "), HasSubstr("jaeger.version=Go-2.30.0 "),
-                      HasSubstr("service.name=shop "), HasSubstr("telemetry.sdk.language=python "),
-                      HasSubstr("| shop.cart 1.2}"),
-                      HasSubstr(" 0000000000000001fffffffffffffffe/8000000000000000 parent=0000000000000005 'GET /cart' "
-                                "server 1700000000000001000..1700000000000251000 error:no stock state=a=b flags=1 "
-                                "dropped=0,0,4 [ratio=double:0.5 cached=bool:false rows=int:-3 raw=AP8= nothing= "
-                                "strange=x jaeger.debug=bool:true] "
-                                "event 'cache-miss' @1700000000000002000 dropped=0 [key=k1] "
-                                "event 'exception' @1700000000000003000 dropped=0 [message=out of stock] "
-                                "link 00000000000000080000000000000009/0000000000000007 state= flags=0 dropped=0 [] "
-                                "link 00000000000000000000000000000003/0000000000000004 state= flags=0 dropped=0 "
-                                "[opentracing.ref_type=child_of]")));
-    EXPECT_THAT(lines[1],
-                AllOf(Not(HasSubstr("telemetry")), HasSubstr("|  }"),
-                      HasSubstr(" 00000000000000000000000000000001/0000000000000002 parent=0000000000000000 'root' unset "
-                                "1000..3000 unset: state= flags=1 dropped=0,0,0 []")));
+    EXPECT_THAT(
+        lines[0],
+        AllOf(HasSubstr("host.name=node-1 "), HasSubstr("jaeger.version=Go-2.30.0 "), HasSubstr("service.name=shop "),
+              HasSubstr("telemetry.sdk.language=python "), HasSubstr("| shop.cart 1.2}"),
+              HasSubstr(" 0000000000000001fffffffffffffffe/8000000000000000 parent=0000000000000005 'GET /cart' "
+                        "server 1700000000000001000..1700000000000251000 error:no stock state=a=b flags=1 "
+                        "dropped=0,0,4 [ratio=double:0.5 cached=bool:false rows=int:-3 raw=AP8= nothing= "
+                        "strange=x jaeger.debug=bool:true] "
+                        "event 'cache-miss' @1700000000000002000 dropped=0 [key=k1] "
+                        "event 'exception' @1700000000000003000 dropped=0 [message=out of stock] "
+                        "link 00000000000000080000000000000009/0000000000000007 state= flags=0 dropped=0 [] "
+                        "link 00000000000000000000000000000003/0000000000000004 state= flags=0 dropped=0 "
+                        "[opentracing.ref_type=child_of]")));
+    EXPECT_THAT(
+        lines[1],
+        AllOf(Not(HasSubstr("telemetry")), HasSubstr("|  }"),
+              HasSubstr(" 00000000000000000000000000000001/0000000000000002 parent=0000000000000000 'root' unset "
+                        "1000..3000 unset: state= flags=1 dropped=0,0,0 []")));
   }
 }
 
@@ -317,8 +320,9 @@ TEST(JaegerThrift, ParentFromAReferenceAndTagsThatContradict) {
   WriteBatch batch;
   IngestReport report;
   ASSERT_TRUE(DecodeJaegerThrift(w.out(), &batch, &report).ok());
-  EXPECT_THAT(BatchText(batch), ElementsAre(AllOf(StartsWith("span {service.name=a |  }"), HasSubstr("parent=000000000000004d"),
-                                                  HasSubstr(" ok: "), HasSubstr("[service.name=b error=true]"))));
+  EXPECT_THAT(BatchText(batch),
+              ElementsAre(AllOf(StartsWith("span {service.name=a |  }"), HasSubstr("parent=000000000000004d"),
+                                HasSubstr(" ok: "), HasSubstr("[service.name=b error=true]"))));
 }
 
 TEST(JaegerThrift, RefusesWhatIsNoBatch) {
@@ -339,7 +343,8 @@ TEST(JaegerThrift, HostileSizesAndNesting) {
   // A list that declares two thousand million spans; a string that declares four thousand million bytes.
   for (const std::string& bytes :
        {std::string("\x0f\x00\x02\x0c\x7f\xff\xff\xff", 8), std::string("\x29\xfc\xff\xff\xff\xff\x07", 7),
-        std::string("\x0c\x00\x01\x0b\x00\x01\xff\xff\xff\xff", 10), std::string("\x1c\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 13)}) {
+        std::string("\x0c\x00\x01\x0b\x00\x01\xff\xff\xff\xff", 10),
+        std::string("\x1c\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 13)}) {
     WriteBatch batch;
     IngestReport report;
     EXPECT_EQ(DecodeJaegerThrift(bytes, &batch, &report).code(), absl::StatusCode::kInvalidArgument);
@@ -347,7 +352,8 @@ TEST(JaegerThrift, HostileSizesAndNesting) {
   }
   WriteBatch batch;
   IngestReport report;
-  EXPECT_THAT(DecodeJaegerThrift(std::string(1'000'000, '\x1c'), &batch, &report).ToString(), HasSubstr("nested too deep"));
+  EXPECT_THAT(DecodeJaegerThrift(std::string(1'000'000, '\x1c'), &batch, &report).ToString(),
+              HasSubstr("nested too deep"));
   EXPECT_THAT(DecodeJaegerThrift("\x19" + std::string(1'000'000, '\x19'), &batch, &report).ToString(),
               HasSubstr("nested too deep"));
 }
@@ -419,17 +425,18 @@ TEST(ZipkinJson, SpansOfEveryKind) {
   ASSERT_TRUE(DecodeZipkinJson(kZipkin, kNow, &batch, &report).ok());
   EXPECT_EQ(report.accepted, 3u);
   EXPECT_EQ(report.rejected, 6u);
-  EXPECT_THAT(BatchText(batch),
-              ElementsAre("span {service.name=front telemetry.sdk.name=x | s } "
-                          "463ac35c9f6413ad48485a3953bb6124/a2fb4a1d1a96d312 parent=00000000000000ff 'get /' server "
-                          "1700000000000001000..1700000000000251000 error:500 state= flags=0 dropped=0,0,0 "
-                          "[http.path=/ n=int:7 network.local.address=10.0.0.1 network.local.port=int:8080 "
-                          "peer.service=client network.peer.address=::1 zipkin.shared=bool:true] "
-                          "event 'cache \"miss\"' @1700000000000002000 dropped=0 []",
-                          "span {|  } 000000000000000048485a3953bb6124/0000000000000002 parent=0000000000000000 '' internal "
-                          "5000..5000 ok: state= flags=0 dropped=0,0,0 [error=]",
-                          "span {|  } 000000000000000048485a3953bb6124/0000000000000003 parent=0000000000000000 '' internal "
-                          "1700000000000000000..1700000000000007000 unset: state= flags=0 dropped=0,0,0 []"));
+  EXPECT_THAT(
+      BatchText(batch),
+      ElementsAre("span {service.name=front telemetry.sdk.name=x | s } "
+                  "463ac35c9f6413ad48485a3953bb6124/a2fb4a1d1a96d312 parent=00000000000000ff 'get /' server "
+                  "1700000000000001000..1700000000000251000 error:500 state= flags=0 dropped=0,0,0 "
+                  "[http.path=/ n=int:7 network.local.address=10.0.0.1 network.local.port=int:8080 "
+                  "peer.service=client network.peer.address=::1 zipkin.shared=bool:true] "
+                  "event 'cache \"miss\"' @1700000000000002000 dropped=0 []",
+                  "span {|  } 000000000000000048485a3953bb6124/0000000000000002 parent=0000000000000000 '' internal "
+                  "5000..5000 ok: state= flags=0 dropped=0,0,0 [error=]",
+                  "span {|  } 000000000000000048485a3953bb6124/0000000000000003 parent=0000000000000000 '' internal "
+                  "1700000000000000000..1700000000000007000 unset: state= flags=0 dropped=0,0,0 []"));
   for (const char* body : {"", "{}", "[", "[{\"traceId\":]"}) {
     EXPECT_EQ(DecodeZipkinJson(body, kNow, &batch, &report).code(), absl::StatusCode::kInvalidArgument) << body;
   }
@@ -439,8 +446,8 @@ TEST(ZipkinJson, SpansOfEveryKind) {
 // Whatever is done to a body: no crash, and a batch that the engine's reader finds sound.
 TEST(TraceFormats, SurviveMutation) {
   std::mt19937_64 random(7);
-  const std::vector<std::string> seeds = {JaegerMessage(true), JaegerMessage(false), JaegerBody(true), JaegerBody(false),
-                                          kZipkin};
+  const std::vector<std::string> seeds = {JaegerMessage(true), JaegerMessage(false), JaegerBody(true),
+                                          JaegerBody(false), kZipkin};
   for (int round = 0; round < 3000; ++round) {
     std::string bytes = seeds[random() % seeds.size()];
     const bool json = bytes.front() == '[';

@@ -23,14 +23,10 @@ std::string Pick(std::mt19937_64* random, const char* prefix, uint64_t count) {
 Value RandomAttribute(std::mt19937_64* random, int kind) {
   uint64_t n = (*random)();
   switch (kind % 5) {
-    case 0:
-      return Pick(random, "v", 5);
-    case 1:
-      return static_cast<int64_t>(n % 7) - 3;
-    case 2:
-      return n % 2 == 0;
-    case 3:
-      return static_cast<double>(n % 5) / 2;
+    case 0: return Pick(random, "v", 5);
+    case 1: return static_cast<int64_t>(n % 7) - 3;
+    case 2: return n % 2 == 0;
+    case 3: return static_cast<double>(n % 5) / 2;
     default:  // several types under one name
       return n % 3 == 0   ? Value(Pick(random, "v", 3))
              : n % 3 == 1 ? Value(static_cast<int64_t>(n % 4))
@@ -169,14 +165,10 @@ Value ModelValue(const ModelData& data, Table table, const ModelRow& row, const 
         if (IsSet(value)) return value;
       }
       return {};
-    case ColumnLevel::kAttribute:
-      return Lookup(row.attributes, ref.name);
-    case ColumnLevel::kResource:
-      return stream == nullptr ? Value() : Lookup(stream->resource, ref.name);
-    case ColumnLevel::kScope:
-      return stream == nullptr ? Value() : Lookup(stream->scope_attributes, ref.name);
-    case ColumnLevel::kBuiltin:
-      break;
+    case ColumnLevel::kAttribute: return Lookup(row.attributes, ref.name);
+    case ColumnLevel::kResource: return stream == nullptr ? Value() : Lookup(stream->resource, ref.name);
+    case ColumnLevel::kScope: return stream == nullptr ? Value() : Lookup(stream->scope_attributes, ref.name);
+    case ColumnLevel::kBuiltin: break;
   }
   if (stream != nullptr) {
     if (ref.name == "service") return Lookup(stream->resource, "service.name");

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/support/case_runner.h"
+#include "tests/support/source_dir.h"
 #include "tests/syntax/example_queries.h"
 
 namespace braid {
@@ -26,7 +27,7 @@ std::string Folder(const std::string& name) {
 
 std::vector<std::filesystem::path> CaseFiles() {
   std::vector<std::filesystem::path> files;
-  const auto folder = std::filesystem::path(BRAID_SOURCE_DIR) / "tests/cases/query";
+  const auto folder = SourceDir() / "tests/cases/query";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".test") files.push_back(entry.path());
   }
@@ -45,13 +46,12 @@ TEST(QueryCases, EveryFileInEveryState) {
 }
 
 TEST(QueryCases, AWrongExpectationIsFound) {
-  const std::string text =
-      "load_logs\n  1s a error \"x\"\n\nquery\n  logs{} | stats n = count()\n----\nn\n2\n";
+  const std::string text = "load_logs\n  1s a error \"x\"\n\nquery\n  logs{} | stats n = count()\n----\nn\n2\n";
   EXPECT_EQ(RunCases("canary", text, Folder("canary")).failures.size(), 8U);
 }
 
 TEST(QueryCases, EveryExampleOfTheLanguageRunsAndExplainsItself) {
-  const auto file = std::filesystem::path(BRAID_SOURCE_DIR) / "tests/cases/query/incident.test";
+  const auto file = SourceDir() / "tests/cases/query/incident.test";
   WriteBatch batch;
   ASSERT_EQ(ParseLoads(ReadFile(file), &batch), "");
   const std::string folder = Folder("examples");

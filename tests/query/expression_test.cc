@@ -1,4 +1,6 @@
 // Row expressions: rules of comparison, null, arithmetic and functions, and the fast paths against a naive reading.
+#include "query/rows/expression.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -6,7 +8,6 @@
 #include <random>
 
 #include "query/rows/cells.h"
-#include "query/rows/expression.h"
 #include "query/rows/functions.h"
 #include "query/syntax/parser.h"
 
@@ -54,7 +55,8 @@ std::string One(const std::string& text, const Rows& rows) {
 
 Rows OneRow() {
   Rows rows;
-  ColumnBuilder text(Type::kString), number(Type::kInt), real(Type::kDouble), span(Type::kDuration), when(Type::kTimestamp);
+  ColumnBuilder text(Type::kString), number(Type::kInt), real(Type::kDouble), span(Type::kDuration),
+      when(Type::kTimestamp);
   ColumnBuilder level(Type::kLevel), id(Type::kTraceId), nothing, digits(Type::kString), nan(Type::kDouble);
   text.AppendString("Hello");
   number.AppendInt(Type::kInt, int64_t{9007199254740993});
@@ -224,7 +226,8 @@ TEST(Expression, FastPathsAgreeWithSingleCells) {
       if (op == "<=") expected = ordered && (order == Order::kLess || order == Order::kEqual);
       if (op == ">") expected = ordered && order == Order::kGreater;
       if (op == ">=") expected = ordered && (order == Order::kGreater || order == Order::kEqual);
-      EXPECT_EQ(fast->ints[static_cast<size_t>(row)] != 0, expected) << "round " << round << " row " << row << " " << op << value;
+      EXPECT_EQ(fast->ints[static_cast<size_t>(row)] != 0, expected)
+          << "round " << round << " row " << row << " " << op << value;
     }
   }
 }

@@ -43,7 +43,8 @@ QueryOptions Hour() {
   return options;
 }
 
-absl::StatusOr<std::unique_ptr<ResultReader>> Execute(const DB& db, const std::string& text, const QueryOptions& options) {
+absl::StatusOr<std::unique_ptr<ResultReader>> Execute(const DB& db, const std::string& text,
+                                                      const QueryOptions& options) {
   auto query = Query::Parse(text);
   if (!query.ok()) return query.status();
   return query->Execute(db.GetSnapshot(), options);
@@ -60,16 +61,17 @@ load_spans
 
 TEST(Plan, DefaultSteps) {
   EXPECT_EQ(DefaultStep(0), kMillisecond);
-  EXPECT_EQ(DefaultStep(3600 * kSecond), 15 * kSecond);         // 14.4 s
-  EXPECT_EQ(DefaultStep(10 * kSecond), 50 * kMillisecond);      // 40 ms
-  EXPECT_EQ(DefaultStep(24 * 3600 * kSecond), 600 * kSecond);   // 345.6 s
+  EXPECT_EQ(DefaultStep(3600 * kSecond), 15 * kSecond);        // 14.4 s
+  EXPECT_EQ(DefaultStep(10 * kSecond), 50 * kMillisecond);     // 40 ms
+  EXPECT_EQ(DefaultStep(24 * 3600 * kSecond), 600 * kSecond);  // 345.6 s
   EXPECT_EQ(DefaultStep(int64_t{600} * 86400 * kSecond), 3 * 86400 * kSecond);
 }
 
 TEST(Plan, ExplainTellsWhatIsPushedAndWhichSideComesFirst) {
   const auto db = Load(kRecords);
   const auto query = Query::Parse(
-      "let errs = logs{level >= error} |= \"time\"; spans{status = error} | where trace_id in errs | stats n = count() by (name)");
+      "let errs = logs{level >= error} |= \"time\"; spans{status = error} | where trace_id in errs | stats n = count() "
+      "by (name)");
   ASSERT_TRUE(query.ok());
   const auto plan = query->Explain(db->GetSnapshot(), Hour());
   ASSERT_TRUE(plan.ok()) << plan.status();
@@ -155,7 +157,7 @@ TEST(Plan, FirstAndLastRowsReadOnlySlicesOfTheRange) {
   ASSERT_NE(db, nullptr);
   struct Case {
     std::string text;
-    std::vector<int> times;     // in steps of 10 ms
+    std::vector<int> times;  // in steps of 10 ms
     uint64_t rows_read_max;
   };
   const Case cases[] = {
@@ -328,7 +330,8 @@ TEST(Plan, FiltersAgreeWithANaiveModel) {
     if (shape == 1) text += " |= \"beta\" | where code = " + std::to_string(code);
     if (shape == 2) text += " | where code != " + std::to_string(code) + " and service in (\"a\", \"" + service + "\")";
     if (shape == 3) text += " | where service =~ \"a|" + service + "\" or level = " + kLevels[level];
-    if (shape == 4) text += " | extend s = service | where s = \"" + service + "\" and not (code > " + std::to_string(code) + ")";
+    if (shape == 4)
+      text += " | extend s = service | where s = \"" + service + "\" and not (code > " + std::to_string(code) + ")";
     text += " | where time >= start() and time < end() | stats n = count(), s = sum(code)";
     int64_t count = 0;
     int64_t sum = 0;

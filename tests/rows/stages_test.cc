@@ -22,17 +22,10 @@ TestTable RandomTable(std::mt19937* random, size_t rows_max) {
   for (size_t i = (*random)() % rows_max; i > 0; --i) {
     TableCell mixed = Null();
     switch ((*random)() % 4) {
-      case 0:
-        mixed = Int(static_cast<int64_t>((*random)() % 4));
-        break;
-      case 1:
-        mixed = Num(static_cast<double>((*random)() % 8) / 2);
-        break;
-      case 2:
-        mixed = Text(std::string(1, "xy"[(*random)() % 2]));
-        break;
-      default:
-        break;
+      case 0: mixed = Int(static_cast<int64_t>((*random)() % 4)); break;
+      case 1: mixed = Num(static_cast<double>((*random)() % 8) / 2); break;
+      case 2: mixed = Text(std::string(1, "xy"[(*random)() % 2])); break;
+      default: break;
     }
     table.rows.push_back({Time(static_cast<int64_t>((*random)() % 10)),
                           (*random)() % 5 == 0 ? Null() : Text(std::string(1, "abc"[(*random)() % 3])),

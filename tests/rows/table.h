@@ -41,16 +41,11 @@ inline TestTable MakeTable(Kind kind, std::vector<SchemaColumn> columns,
 
 inline void AppendCell(const TableCell& cell, ColumnBuilder* builder) {
   switch (cell.type) {
-    case Type::kNull:
-      return builder->AppendNull();
-    case Type::kDouble:
-      return builder->AppendDouble(cell.number);
-    case Type::kString:
-      return builder->AppendString(cell.text);
-    case Type::kTraceId:
-      return builder->AppendTraceId(cell.trace_id);
-    default:
-      return builder->AppendInt(cell.type, cell.integer);
+    case Type::kNull: return builder->AppendNull();
+    case Type::kDouble: return builder->AppendDouble(cell.number);
+    case Type::kString: return builder->AppendString(cell.text);
+    case Type::kTraceId: return builder->AppendTraceId(cell.trace_id);
+    default: return builder->AppendInt(cell.type, cell.integer);
   }
 }
 

@@ -261,20 +261,11 @@ TEST(Spanset, AgreesWithPairwiseDefinition) {
             if (a[x] == 0 || b[y] == 0) continue;
             bool related = false;
             switch (op) {
-              case SpanOp::kChild:
-                related = tree.parent[y] == x;
-                break;
-              case SpanOp::kParent:
-                related = tree.parent[x] == y;
-                break;
-              case SpanOp::kDescendant:
-                related = below(y, x, avoided);
-                break;
-              case SpanOp::kAncestor:
-                related = below(x, y, avoided);
-                break;
-              default:
-                related = x != y && tree.parent[x] != TraceTree::kNone && tree.parent[x] == tree.parent[y];
+              case SpanOp::kChild: related = tree.parent[y] == x; break;
+              case SpanOp::kParent: related = tree.parent[x] == y; break;
+              case SpanOp::kDescendant: related = below(y, x, avoided); break;
+              case SpanOp::kAncestor: related = below(x, y, avoided); break;
+              default: related = x != y && tree.parent[x] != TraceTree::kNone && tree.parent[x] == tree.parent[y];
             }
             if (!related) continue;
             right[y] = 1;

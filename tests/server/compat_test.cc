@@ -3,9 +3,8 @@
 #include <gtest/gtest.h>
 #include <snappy.h>
 
-#include <protozero/pbf_writer.hpp>
-
 #include <filesystem>
+#include <protozero/pbf_writer.hpp>
 
 #include "server/server.h"
 #include "tests/http/raw_client.h"
@@ -55,7 +54,8 @@ class CompatTest : public testing::Test {
     return client_->ReadAnswer();
   }
   std::string Query(const std::string& text) {
-    return Ask("POST", "/v1/query?start=2023-11-14&end=2023-11-16", "Content-Type: text/plain\r\nAccept: application/x-ndjson\r\n", text);
+    return Ask("POST", "/v1/query?start=2023-11-14&end=2023-11-16",
+               "Content-Type: text/plain\r\nAccept: application/x-ndjson\r\n", text);
   }
 
   std::string path_;
@@ -83,7 +83,8 @@ TEST_F(CompatTest, LokiPush) {
   protozero::pbf_writer(stream).add_message(2, entry);
   protozero::pbf_writer(push).add_message(1, stream);
   snappy::Compress(push.data(), push.size(), &packed);
-  EXPECT_THAT(Ask("POST", "/loki/api/v1/push", "Content-Type: application/x-protobuf\r\n", packed), StartsWith("HTTP/1.1 204 "));
+  EXPECT_THAT(Ask("POST", "/loki/api/v1/push", "Content-Type: application/x-protobuf\r\n", packed),
+              StartsWith("HTTP/1.1 204 "));
   EXPECT_THAT(Ask("POST", "/loki/api/v1/push", "", packed), StartsWith("HTTP/1.1 204 "));
   EXPECT_EQ(db_->Stats().logs, 4u);
 
@@ -98,24 +99,26 @@ TEST_F(CompatTest, LokiPush) {
 }
 
 TEST_F(CompatTest, ZipkinSpans) {
-  const std::string body = R"([{"traceId":"48485a3953bb6124","id":"2","name":"pay","kind":"CLIENT","timestamp":1700000000000000,)"
-                           R"("duration":9,"localEndpoint":{"serviceName":"shop"}}])";
+  const std::string body =
+      R"([{"traceId":"48485a3953bb6124","id":"2","name":"pay","kind":"CLIENT","timestamp":1700000000000000,)"
+      R"("duration":9,"localEndpoint":{"serviceName":"shop"}}])";
   EXPECT_THAT(Ask("POST", "/api/v2/spans", kJson, body), AllOf(StartsWith("HTTP/1.1 202 "), EndsWith("\r\n\r\n")));
   EXPECT_EQ(db_->Stats().spans, 1u);
   EXPECT_THAT(Query("spans | limit 5"), AllOf(HasSubstr("\"pay\""), HasSubstr("shop")));
   EXPECT_THAT(Ask("POST", "/api/v2/spans", kJson, "{}"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_THAT(Ask("POST", "/api/v2/spans", "Content-Type: application/x-protobuf\r\n", "x"), StartsWith("HTTP/1.1 415 "));
+  EXPECT_THAT(Ask("POST", "/api/v2/spans", "Content-Type: application/x-protobuf\r\n", "x"),
+              StartsWith("HTTP/1.1 415 "));
 }
 
 // One span, "hand-made" of service "s", in the compact protocol: as a message and as a bare batch.
 std::string CompactBatch() {
   using namespace std::string_literals;
-  return "\x1c\x18\x01s\x00"             // 1: process {1: "s"}
-         "\x19\x1c"                      // 2: a list of one struct
+  return "\x1c\x18\x01s\x00"                                  // 1: process {1: "s"}
+         "\x19\x1c"                                           // 2: a list of one struct
          "\x16\x02\x16\x00\x16\x04\x16\x00\x18\x09hand-made"  // 1-5: ids 1, 0, 2, 0 and the name
-         "\x25\x02"                      // 7: flags 1
-         "\x16\x80\x80\xf2\x81\x83\x89\x85\x06"  // 8: 1,700,000,000,000,000 microseconds, as zigzag varint
-         "\x16\x0a\x00\x00"s;            // 9: 5; end of span and batch
+         "\x25\x02"                                           // 7: flags 1
+         "\x16\x80\x80\xf2\x81\x83\x89\x85\x06"               // 8: 1,700,000,000,000,000 microseconds, as zigzag varint
+         "\x16\x0a\x00\x00"s;                                 // 9: 5; end of span and batch
 }
 std::string CompactMessage() {
   using namespace std::string_literals;
@@ -127,15 +130,17 @@ TEST_F(CompatTest, JaegerOverHttp) {
               StartsWith("HTTP/1.1 202 "));
   EXPECT_EQ(db_->Stats().spans, 1u);
   const std::string body = CompactBatch();
-  client_->Send("POST /api/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/vnd.apache.thrift.binary\r\n"
-                "Transfer-Encoding: chunked\r\n\r\n");
+  client_->Send(
+      "POST /api/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/vnd.apache.thrift.binary\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n");
   char size[16];
   std::snprintf(size, sizeof size, "%zx\r\n", body.size());
   client_->Send(size + body + "\r\n0\r\n\r\n");
   EXPECT_THAT(client_->ReadAnswer(), StartsWith("HTTP/1.1 202 "));
   EXPECT_EQ(db_->Stats().spans, 2u);
   EXPECT_THAT(Query("spans | limit 5"), HasSubstr("hand-made"));
-  EXPECT_THAT(Ask("POST", "/api/traces", "Content-Type: application/x-thrift\r\n", "nonsense"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(Ask("POST", "/api/traces", "Content-Type: application/x-thrift\r\n", "nonsense"),
+              StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Ask("POST", "/api/traces", kJson, "{}"), StartsWith("HTTP/1.1 415 "));
   EXPECT_THAT(Ask("GET", "/sampling?service=s"),
               AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr(R"("probabilisticSampling":{"samplingRate":1})")));
@@ -167,24 +172,31 @@ TEST_F(CompatTest, ElasticBulk) {
       "{\"index\":{\"_index\":\"i\"}}\n{\"message\":\"two\"}\n";
   EXPECT_THAT(
       Ask("POST", "/logs/_bulk", "Content-Type: application/x-ndjson\r\n", body),
-      AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("X-Elastic-Product: Elasticsearch\r\n"),
-            HasSubstr(R"({"took":0,"errors":true,"items":[{"create":{"_index":"logs","_id":"1","_version":1,"result":"created","status":201}},)"
-                      R"({"delete":{"_index":"logs","_id":"2","status":400,"error":{"type":"illegal_argument_exception","reason":)"),
-            EndsWith(R"({"index":{"_index":"i","_version":1,"result":"created","status":201}}]})")));
+      AllOf(
+          StartsWith("HTTP/1.1 200 "), HasSubstr("X-Elastic-Product: Elasticsearch\r\n"),
+          HasSubstr(
+              R"({"took":0,"errors":true,"items":[{"create":{"_index":"logs","_id":"1","_version":1,"result":"created","status":201}},)"
+              R"({"delete":{"_index":"logs","_id":"2","status":400,"error":{"type":"illegal_argument_exception","reason":)"),
+          EndsWith(R"({"index":{"_index":"i","_version":1,"result":"created","status":201}}]})")));
   EXPECT_EQ(db_->Stats().logs, 2u);
-  EXPECT_THAT(Ask("POST", "/_bulk", "", "{\"index\":{}}\n{\"a\":1}\n"), HasSubstr(R"("errors":false,"items":[{"index":)"));
-  EXPECT_THAT(Ask("POST", "/_bulk", "", "nonsense\n"),
-              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr(R"({"error":{"type":"invalid_argument","reason":"line 1 )")));
+  EXPECT_THAT(Ask("POST", "/_bulk", "", "{\"index\":{}}\n{\"a\":1}\n"),
+              HasSubstr(R"("errors":false,"items":[{"index":)"));
+  EXPECT_THAT(
+      Ask("POST", "/_bulk", "", "nonsense\n"),
+      AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr(R"({"error":{"type":"invalid_argument","reason":"line 1 )")));
 }
 
 TEST_F(CompatTest, ElasticHandshake) {
   EXPECT_THAT(Ask("GET", "/", "User-Agent: Elastic-filebeat/8.9.0\r\n"),
               AllOf(HasSubstr("X-Elastic-Product: Elasticsearch\r\n"), HasSubstr(R"("number":"8.9.0")")));
-  EXPECT_THAT(Ask("GET", "/", "Accept: application/vnd.elasticsearch+json;compatible-with=8\r\n"), HasSubstr("You Know, for Search"));
-  EXPECT_THAT(Ask("GET", "/", "User-Agent: curl/7.88.1\r\n"), AllOf(HasSubstr("Braid keeps"), Not(HasSubstr("X-Elastic-Product"))));
-  for (const char* path : {"/_license", "/_xpack", "/_cluster/health", "/_nodes", "/_nodes/_all/http", "/_ilm/policy/filebeat",
-                           "/_index_template/logs", "/_ingest/pipeline/p"}) {
-    EXPECT_THAT(Ask("GET", path), AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("X-Elastic-Product: Elasticsearch\r\n"))) << path;
+  EXPECT_THAT(Ask("GET", "/", "Accept: application/vnd.elasticsearch+json;compatible-with=8\r\n"),
+              HasSubstr("You Know, for Search"));
+  EXPECT_THAT(Ask("GET", "/", "User-Agent: curl/7.88.1\r\n"),
+              AllOf(HasSubstr("Braid keeps"), Not(HasSubstr("X-Elastic-Product"))));
+  for (const char* path : {"/_license", "/_xpack", "/_cluster/health", "/_nodes", "/_nodes/_all/http",
+                           "/_ilm/policy/filebeat", "/_index_template/logs", "/_ingest/pipeline/p"}) {
+    EXPECT_THAT(Ask("GET", path), AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("X-Elastic-Product: Elasticsearch\r\n")))
+        << path;
   }
   EXPECT_THAT(Ask("PUT", "/_index_template/logs", kJson, "{}"), EndsWith("{\"acknowledged\":true}"));
 }

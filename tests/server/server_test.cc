@@ -4,16 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <snappy.h>
-#include <zlib.h>
-
-#include <protozero/pbf_writer.hpp>
-
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <protozero/pbf_writer.hpp>
 
 #include "server/request_time.h"
 #include "tests/http/raw_client.h"
@@ -137,21 +135,27 @@ TEST_F(ServerTest, OtlpProtobufGzipAndErrors) {
 }
 
 TEST_F(ServerTest, PrometheusTextAndItsQueries) {
-  EXPECT_THAT(Post("/api/v1/import/prometheus?job=j", "text/plain",
-                   "# HELP up Is it?\n# TYPE up gauge\nup{a=\"1\"} 1 1699999990000\nup{a=\"2\"} 3 1699999990000\nbad\n"),
-              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("\"accepted\":2,\"rejected\":1"), HasSubstr("\"line\":5")));
+  EXPECT_THAT(
+      Post("/api/v1/import/prometheus?job=j", "text/plain",
+           "# HELP up Is it?\n# TYPE up gauge\nup{a=\"1\"} 1 1699999990000\nup{a=\"2\"} 3 1699999990000\nbad\n"),
+      AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("\"accepted\":2,\"rejected\":1"), HasSubstr("\"line\":5")));
   EXPECT_THAT(Post("/api/v1/import/prometheus", "text/plain", "bad\n"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Post("/api/v1/import/prometheus?x=1", "text/plain", "up 1\n"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_THAT(Get("/api/v1/query?query=sum(up)&time=1700000000"),
-              EndsWith(R"({"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000000,"4"]}]}})"));
+  EXPECT_THAT(
+      Get("/api/v1/query?query=sum(up)&time=1700000000"),
+      EndsWith(
+          R"({"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000000,"4"]}]}})"));
   EXPECT_THAT(Get("/api/v1/query?query=1%2B1&time=4"),
               EndsWith(R"({"status":"success","data":{"resultType":"scalar","result":[4,"2"]}})"));
   EXPECT_THAT(Get("/api/v1/query?query=up{a=\"1\"}[1m]&time=1700000000.5"),
               EndsWith(R"("result":[{"metric":{"__name__":"up","a":"1","job":"j"},"values":[[1699999990,"1"]]}]}})"));
-  EXPECT_THAT(Post("/api/v1/query_range", "application/x-www-form-urlencoded",
-                   "query=up%7Ba%3D%222%22%7D&start=1699999980&end=1700000010&step=10"),
-              EndsWith(R"("resultType":"matrix","result":[{"metric":{"__name__":"up","a":"2","job":"j"},"values":[[1699999990,"3"],[1700000000,"3"],[1700000010,"3"]]}]}})"));
-  EXPECT_THAT(Get("/api/v1/query?query=up%7B"), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("\"errorType\":\"bad_data\"")));
+  EXPECT_THAT(
+      Post("/api/v1/query_range", "application/x-www-form-urlencoded",
+           "query=up%7Ba%3D%222%22%7D&start=1699999980&end=1700000010&step=10"),
+      EndsWith(
+          R"("resultType":"matrix","result":[{"metric":{"__name__":"up","a":"2","job":"j"},"values":[[1699999990,"3"],[1700000000,"3"],[1700000010,"3"]]}]}})"));
+  EXPECT_THAT(Get("/api/v1/query?query=up%7B"),
+              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("\"errorType\":\"bad_data\"")));
   EXPECT_THAT(Get("/api/v1/query_range?query=up&start=0&end=100000&step=1"), HasSubstr("11,000 points"));
   EXPECT_THAT(Get("/api/v1/query_range?query=up&start=0&end=1&step=0"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Get("/api/v1/labels"), EndsWith(R"("data":["__name__","a","job"]})"));
@@ -212,7 +216,8 @@ TEST_F(ServerTest, LargeAnswersAreSentAsTheyAreMade) {
   constexpr int kRows = 60'000;
   std::string lines;
   for (int i = 0; i < kRows; ++i) {
-    lines += "{\"message\":\"row " + std::to_string(i) + " of many\",\"ts\":" + std::to_string(1'699'999'000'000 + i) + "}\n";
+    lines += "{\"message\":\"row " + std::to_string(i) + " of many\",\"ts\":" + std::to_string(1'699'999'000'000 + i) +
+             "}\n";
   }
   EXPECT_THAT(Post("/ingest/jsonl", "", lines), HasSubstr("\"accepted\":60000"));
   const std::string request = "/v1/query?format=ndjson&limit=100000&query=logs";
@@ -236,8 +241,9 @@ TEST_F(ServerTest, LargeAnswersAreSentAsTheyAreMade) {
 }
 
 TEST_F(ServerTest, QueryErrors) {
-  EXPECT_THAT(Post("/v1/query", kJson, "{\"query\":\"logs | nonsense\"}"),
-              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("{\"error\":{\"code\":\"E"), HasSubstr("\"line\":1,\"column\":")));
+  EXPECT_THAT(
+      Post("/v1/query", kJson, "{\"query\":\"logs | nonsense\"}"),
+      AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("{\"error\":{\"code\":\"E"), HasSubstr("\"line\":1,\"column\":")));
   EXPECT_THAT(Post("/v1/query", kJson, "{\"query\":\"up\",\"stat\":1}"),
               AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("unknown parameter 'stat'")));
   EXPECT_THAT(Post("/v1/query", kJson, "{}"), StartsWith("HTTP/1.1 400 "));
@@ -278,7 +284,8 @@ TEST(RequestTime, Forms) {
   }
   EXPECT_EQ(*ParseRequestDuration("1h30m"), 5400 * kSecond);
   EXPECT_EQ(*ParseRequestDuration("0.25"), 250 * kMillisecond);
-  for (const char* bad : {"", "0", "-1", "5x", "m", "99999999999h", "0s"}) EXPECT_FALSE(ParseRequestDuration(bad).ok()) << bad;
+  for (const char* bad : {"", "0", "-1", "5x", "m", "99999999999h", "0s"})
+    EXPECT_FALSE(ParseRequestDuration(bad).ok()) << bad;
 }
 
 // Real telemetry, where a folder of it is named: what is stored must be what its stats.json counts.
@@ -289,7 +296,8 @@ TEST_F(ServerTest, RealTelemetryIsCounted) {
     std::ifstream file(std::string(folder) + "/" + name, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(file), {});
   };
-  for (const auto& [file, path] : {std::pair{"spans.otlp.ndjson", "/v1/traces"}, std::pair{"logs.otlp.ndjson", "/v1/logs"}}) {
+  for (const auto& [file, path] :
+       {std::pair{"spans.otlp.ndjson", "/v1/traces"}, std::pair{"logs.otlp.ndjson", "/v1/logs"}}) {
     const std::string text = read(file);
     for (size_t start = 0; start < text.size();) {
       const size_t end = std::min(text.find('\n', start), text.size());
@@ -300,7 +308,8 @@ TEST_F(ServerTest, RealTelemetryIsCounted) {
   EXPECT_THAT(Post("/api/v1/import/prometheus", "text/plain", read("metrics.prom")), HasSubstr("\"rejected\":0"));
   const std::string stats_json = read("stats.json");
   const auto count = [&](const char* section, const char* key) {
-    const size_t at = stats_json.find(std::string("\"") + key + "\": ", stats_json.find(std::string("\"") + section + "\": {"));
+    const size_t at =
+        stats_json.find(std::string("\"") + key + "\": ", stats_json.find(std::string("\"") + section + "\": {"));
     return std::strtoull(stats_json.c_str() + at + std::strlen(key) + 4, nullptr, 10);
   };
   DBStats stats = db_->Stats();

@@ -148,7 +148,8 @@ std::string LoadSpans(const std::vector<std::string>& lines, WriteBatch* batch) 
   for (size_t i = 0; i < lines.size();) {
     const std::string& line = lines[i++];
     const auto words = SplitWords(line);
-    if (!words || words->size() < 6) return "a span is: start +duration service kind status \"name\" key=value ...: " + line;
+    if (!words || words->size() < 6)
+      return "a span is: start +duration service kind status \"name\" key=value ...: " + line;
     Span span;
     Duration duration = 0;
     if (!ParseDistance((*words)[0].text, &span.start) || (*words)[1].text.empty() ||
@@ -209,8 +210,8 @@ std::string LoadExemplars(const std::vector<std::string>& lines, WriteBatch* bat
     if (!words || words->size() != 5) return "an exemplar is: time value trace span series: " + line;
     Exemplar exemplar;
     const auto value = ParseNotationNumber((*words)[1].text);
-    if (!ParseDistance((*words)[0].text, &exemplar.time) || !value || !ReadTrace((*words)[2].text, &exemplar.trace_id) ||
-        !ReadSpan((*words)[3].text, &exemplar.span_id)) {
+    if (!ParseDistance((*words)[0].text, &exemplar.time) || !value ||
+        !ReadTrace((*words)[2].text, &exemplar.trace_id) || !ReadSpan((*words)[3].text, &exemplar.span_id)) {
       return "bad exemplar: " + line;
     }
     exemplar.value = *value;

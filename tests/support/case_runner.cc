@@ -160,7 +160,8 @@ std::string Check(const Block& block, const DB& db, bool use_indexes) {
     const auto problem = ErrorOf(status);
     const std::string code = problem ? problem->code : std::string(status.message()).substr(0, 4);
     const std::string place = problem ? std::to_string(problem->line) + ":" + std::to_string(problem->column) : "";
-    if (wanted_error.empty()) return "failed: " + status.ToString() + (problem ? " " + problem->code + " " + problem->message : "");
+    if (wanted_error.empty())
+      return "failed: " + status.ToString() + (problem ? " " + problem->code + " " + problem->message : "");
     const std::vector<std::string> wanted = Words(wanted_error);
     if (wanted[0] != code || (wanted.size() > 1 && wanted[1] != place)) {
       return "wanted error " + wanted_error + ", got " + code + " " + place + " " + status.ToString();

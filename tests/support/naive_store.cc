@@ -36,18 +36,12 @@ TraceId RandomTrace(std::mt19937_64* random) {
 
 double RandomValue(std::mt19937_64* random) {
   switch (Below(random, 8)) {
-    case 0:
-      return StaleNan();
-    case 1:
-      return std::numeric_limits<double>::infinity();
-    case 2:
-      return -0.0;
-    case 3:
-      return std::numeric_limits<double>::quiet_NaN();
-    case 4:
-      return static_cast<double>((*random)()) * 1e-5;
-    default:
-      return static_cast<double>(Below(random, 1000));
+    case 0: return StaleNan();
+    case 1: return std::numeric_limits<double>::infinity();
+    case 2: return -0.0;
+    case 3: return std::numeric_limits<double>::quiet_NaN();
+    case 4: return static_cast<double>((*random)()) * 1e-5;
+    default: return static_cast<double>(Below(random, 1000));
   }
 }
 
@@ -167,20 +161,11 @@ class WriteMaker {
     arrival_ = static_cast<int64_t>(write_.number * 1000 + rows.size());
     attributes_ = {{"arrival", arrival_}};
     switch (Random(5)) {
-      case 0:
-        attributes_.push_back({"mixed", ValueView(std::string_view("text"))});
-        break;
-      case 1:
-        attributes_.push_back({"mixed", ValueView(int64_t{7})});
-        break;
-      case 2:
-        attributes_.push_back({"mixed", ValueView(true)});
-        break;
-      case 3:
-        attributes_.push_back({"mixed", ValueView(2.5)});
-        break;
-      default:
-        break;
+      case 0: attributes_.push_back({"mixed", ValueView(std::string_view("text"))}); break;
+      case 1: attributes_.push_back({"mixed", ValueView(int64_t{7})}); break;
+      case 2: attributes_.push_back({"mixed", ValueView(true)}); break;
+      case 3: attributes_.push_back({"mixed", ValueView(2.5)}); break;
+      default: break;
     }
     if (Random(40) == 0) attributes_.push_back({"rare", ValueView(std::string_view("once"))});
     for (const AttributeView& attribute : attributes_) (*fields)[std::string(attribute.name)] = Own(attribute.value);

@@ -251,23 +251,16 @@ std::optional<std::string> TakeQuoted(std::string_view* text) {
     const char escape = text->front();
     text->remove_prefix(1);
     switch (escape) {
-      case 'n':
-        out += '\n';
-        break;
-      case 't':
-        out += '\t';
-        break;
-      case 'r':
-        out += '\r';
-        break;
+      case 'n': out += '\n'; break;
+      case 't': out += '\t'; break;
+      case 'r': out += '\r'; break;
       case 'x': {
         if (text->size() < 2) return std::nullopt;
         out += static_cast<char>(std::strtol(std::string(text->substr(0, 2)).c_str(), nullptr, 16));
         text->remove_prefix(2);
         break;
       }
-      default:
-        out += escape;
+      default: out += escape;
     }
   }
   return std::nullopt;
@@ -299,26 +292,13 @@ std::optional<Duration> ParseNotationDuration(std::string_view text) {
       text.remove_prefix(2);
     } else if (!text.empty()) {
       switch (text.front()) {
-        case 's':
-          unit = kSecond;
-          break;
-        case 'm':
-          unit = 60 * kSecond;
-          break;
-        case 'h':
-          unit = 3600 * kSecond;
-          break;
-        case 'd':
-          unit = 86400 * kSecond;
-          break;
-        case 'w':
-          unit = 7 * 86400 * kSecond;
-          break;
-        case 'y':
-          unit = 365 * 86400 * kSecond;
-          break;
-        default:
-          return std::nullopt;
+        case 's': unit = kSecond; break;
+        case 'm': unit = 60 * kSecond; break;
+        case 'h': unit = 3600 * kSecond; break;
+        case 'd': unit = 86400 * kSecond; break;
+        case 'w': unit = 7 * 86400 * kSecond; break;
+        case 'y': unit = 365 * 86400 * kSecond; break;
+        default: return std::nullopt;
       }
       text.remove_prefix(1);
     }

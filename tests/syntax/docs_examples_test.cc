@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "query/syntax/parser.h"
+#include "tests/support/source_dir.h"
 #include "tests/syntax/tree_text.h"
 
 namespace braid {
@@ -46,7 +47,7 @@ std::vector<std::string> Queries(const std::string& page) {
 
 TEST(Docs, ExamplesParseAndPrintStably) {
   size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(BRAID_SOURCE_DIR) / "docs")) {
+  for (const auto& entry : std::filesystem::directory_iterator(SourceDir() / "docs")) {
     if (entry.path().extension() != ".md") continue;
     for (const std::string& text : Queries(ReadFile(entry.path()))) {
       const auto query = ParseQuery(text);
@@ -61,8 +62,8 @@ TEST(Docs, ExamplesParseAndPrintStably) {
 }
 
 TEST(Docs, CodeTableHoldsEveryCode) {
-  const std::string page = ReadFile(std::filesystem::path(BRAID_SOURCE_DIR) / "docs" / "query.md");
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(std::filesystem::path(BRAID_SOURCE_DIR) / "query")) {
+  const std::string page = ReadFile(SourceDir() / "docs" / "query.md");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(SourceDir() / "query")) {
     if (entry.path().extension() != ".cc") continue;
     const std::string source = ReadFile(entry.path());
     for (size_t at = source.find("\"E0"); at != std::string::npos; at = source.find("\"E0", at + 1)) {

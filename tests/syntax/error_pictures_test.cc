@@ -118,7 +118,8 @@ TEST(ErrorPictures, CodesAndHints) {
       {"logs | join up as r on (a)", "E020", "for the metric write (up)"},
       {"logs / 2", "E045", "(logs{...} | stats rate() [5m])"},
       {"let p = logs; p + 1", "E045", "(p | stats rate() [5m])"},
-      {"sum((logs | stats count() by (x)))", "E045", "give its `stats` a window to get a series: stats ... by (...) [5m]"},
+      {"sum((logs | stats count() by (x)))", "E045",
+       "give its `stats` a window to get a series: stats ... by (...) [5m]"},
       {"{app=\"x\"} |= \"e\"", "E047", "line filters stand right after `logs{...}`"},
       {"logs | json |= \"e\"", "E047", "move it before the first `|`, or write `| where contains(message, \"...\")`"},
       {"logs | where (a, b) = 3", "E050", "write `(a, b) in set`"},
@@ -148,10 +149,11 @@ TEST(ErrorPictures, CodesAndHints) {
 
 TEST(ErrorPictures, WordsOfOtherLanguagesHaveHints) {
   for (const std::string_view word :
-       {"summarize", "project", "eval", "uniq", "timechart", "unwrap", "filter", "group", "order", "take", "head",
-        "mv-expand", "rex", "fields", "table", "dedupe", "distinct", "count", "line_format", "label_format", "sequence",
-        "transaction", "search", "select", "having", "rename", "parse", "grok", "dissect", "unpack", "lookup", "append",
-        "eventstats", "streamstats", "make-series", "project-away", "mutate", "aggregate", "bin"}) {
+       {"summarize",  "project",     "eval",        "uniq",         "timechart", "unwrap",      "filter", "group",
+        "order",      "take",        "head",        "mv-expand",    "rex",       "fields",      "table",  "dedupe",
+        "distinct",   "count",       "line_format", "label_format", "sequence",  "transaction", "search", "select",
+        "having",     "rename",      "parse",       "grok",         "dissect",   "unpack",      "lookup", "append",
+        "eventstats", "streamstats", "make-series", "project-away", "mutate",    "aggregate",   "bin"}) {
     const std::string text = "logs | " + std::string(word) + " x";
     const auto query = ParseQuery(text);
     ASSERT_FALSE(query.ok()) << word;

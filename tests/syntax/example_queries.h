@@ -11,7 +11,8 @@ struct ExampleQuery {
 };
 
 inline constexpr ExampleQuery kExampleQueries[] = {
-    {"Q1", R"q(let p99   = histogram_quantile(0.99, sum by (service, le) (rate(http_request_duration_seconds_bucket[2m])));
+    {"Q1",
+     R"q(let p99   = histogram_quantile(0.99, sum by (service, le) (rate(http_request_duration_seconds_bucket[2m])));
 let spike = p99 > 500ms | windows by (service) gap 1m pad -2m..0s;
 let errs  = logs{level >= error} | where (service, time) in spike;
 spans{status = error or self_time > 500ms}
@@ -57,7 +58,8 @@ spans{critical}
   | join (rate(process_cpu_seconds_total[1m])) as cpu on (service, instance) asof 1m
   | keep time, trace_id, duration, instance, pool = pool.value, cpu = cpu.value
   | top 5 by duration)q"},
-    {"Q11", R"q(let bad   = sum by (service) (rate(http_requests_total{code =~ "5.."}[1m])) / sum by (service) (rate(http_requests_total[1m]));
+    {"Q11",
+     R"q(let bad   = sum by (service) (rate(http_requests_total{code =~ "5.."}[1m])) / sum by (service) (rate(http_requests_total[1m]));
 let spike = bad > 0.05 | windows by (service) gap 2m;
 spike
   | join (logs |~ "OOMKilled|deployed|config reload|certificate") as l on () within -10m..0s
@@ -67,7 +69,8 @@ spike
   | where trace_id in (spans{status = error, service = "payment"})
   | stats lines = count(), traces = distinct(trace_id) by (tenant = attr.tenant_id)
   | top 20 by traces)q"},
-    {"Q13", R"q(logs{level >= error} |= "panic" | context -3..10 | keep time, service, instance, level, message, trace_id)q"},
+    {"Q13",
+     R"q(logs{level >= error} |= "panic" | context -3..10 | keep time, service, instance, level, message, trace_id)q"},
     {"Q14", R"q(let seen   = spans{kind = server} | stats rate() by (service) [5m];
 let served = sum by (service) (rate(http_requests_total[5m]));
 seen / on (service) served | where value < 0.9 or value > 1.1)q"},
@@ -84,7 +87,8 @@ bad
   | join left (logs |~ "(?i)rate limit|too many requests|lock wait") as l on (trace_id)
   | stats traces = distinct(trace_id), most = max(calls), limited = count(l.message) by (service, peer)
   | top 10 by traces)q"},
-    {"Q17", R"q(let p99 = histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{service = "checkout"}[2m])));
+    {"Q17",
+     R"q(let p99 = histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{service = "checkout"}[2m])));
 {service =~ "checkout|payment|postgres", __name__ !~ ".*_(bucket|total)"}
   | join p99 as p on (time)
   | stats r = corr(value, p.value) by (metric, service, instance)
@@ -94,7 +98,8 @@ bad
   | join spans{status = error} as s on (service) within -5s..30s
   | keep time, service, instance, gap = c.time - time, s.trace_id, s.name
   | dedup (s.trace_id))q"},
-    {"Q19", R"q(let cur = spans{kind = server}           | stats p95 = quantile(0.95, duration) by (service, route = http.route);
+    {"Q19",
+     R"q(let cur = spans{kind = server}           | stats p95 = quantile(0.95, duration) by (service, route = http.route);
 let old = spans{kind = server} offset 7d | stats p95 = quantile(0.95, duration) by (service, route = http.route);
 cur
   | join old as o on (service, route)
@@ -114,9 +119,12 @@ cur
   | sort time)q"},
     {"E22", R"q(spans{service = "frontend"} >> {service = "payment"} avoiding {service = "gateway"}
   | stats n = count(), trace = any(trace_id) by (service, name))q"},
-    {"E23", R"q(logs{trace_id != null} | where trace_id not in (spans) | stats n = count(), sample = any(message) by (service) | top 10 by n)q"},
-    {"E24", R"q(histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{service="checkout"}[5m]))) unless on () (maintenance_mode == 1))q"},
-    {"E25", R"q(logs{service = "nginx"} |= "GET" != "/healthz" | pattern "<ip> - - [<_>] \"<method> <path> <_>\" <status> <bytes>" | stats rate() by (status) [1m])q"},
+    {"E23",
+     R"q(logs{trace_id != null} | where trace_id not in (spans) | stats n = count(), sample = any(message) by (service) | top 10 by n)q"},
+    {"E24",
+     R"q(histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{service="checkout"}[5m]))) unless on () (maintenance_mode == 1))q"},
+    {"E25",
+     R"q(logs{service = "nginx"} |= "GET" != "/healthz" | pattern "<ip> - - [<_>] \"<method> <path> <_>\" <status> <bytes>" | stats rate() by (status) [1m])q"},
     {"E26", R"q(over -1h..now step 30s;
 let base = spans{kind = server} | stats p99 = quantile(0.99, duration) by (service, name);
 spans{kind = server}
@@ -124,7 +132,8 @@ spans{kind = server}
   | where duration > 2 * b.p99
   | limit 20)q"},
     {"E27", R"q(explain spans{status = error} | where trace_id in (logs{level >= error} |= "timeout"))q"},
-    {"E28", R"q(let spike = histogram_quantile(0.99, sum by (service, le) (rate(http_request_duration_seconds_bucket[2m]))) > 500ms
+    {"E28",
+     R"q(let spike = histogram_quantile(0.99, sum by (service, le) (rate(http_request_duration_seconds_bucket[2m]))) > 500ms
   | windows by (service) gap 1m pad -2m..0s;
 logs{level >= error}
   | join spike as s on (service, time)

@@ -22,10 +22,11 @@ TEST(Examples, ParsePrintAndReadBackAsTheSameTree) {
 
 TEST(Examples, HaveTheirKinds) {
   const std::pair<std::string_view, Kind> kKinds[] = {
-      {"Q1", Kind::kRows},    {"Q2", Kind::kRows}, {"Q3", Kind::kEvents},  {"Q4", Kind::kSeries}, {"Q5", Kind::kRows},
-      {"Q7", Kind::kEvents},  {"Q9", Kind::kRows},   {"Q11", Kind::kRows},   {"Q13", Kind::kEvents}, {"Q14", Kind::kSeries},
-      {"Q17", Kind::kRows},   {"Q18", Kind::kEvents}, {"E21", Kind::kEvents}, {"E24", Kind::kSeries}, {"E25", Kind::kSeries},
-      {"E26", Kind::kEvents}, {"E28", Kind::kRows},
+      {"Q1", Kind::kRows},    {"Q2", Kind::kRows},    {"Q3", Kind::kEvents},  {"Q4", Kind::kSeries},
+      {"Q5", Kind::kRows},    {"Q7", Kind::kEvents},  {"Q9", Kind::kRows},    {"Q11", Kind::kRows},
+      {"Q13", Kind::kEvents}, {"Q14", Kind::kSeries}, {"Q17", Kind::kRows},   {"Q18", Kind::kEvents},
+      {"E21", Kind::kEvents}, {"E24", Kind::kSeries}, {"E25", Kind::kSeries}, {"E26", Kind::kEvents},
+      {"E28", Kind::kRows},
   };
   for (const auto& [name, kind] : kKinds) {
     for (const ExampleQuery& example : kExampleQueries) {
@@ -38,7 +39,9 @@ TEST(Examples, HaveTheirKinds) {
 }
 
 TEST(Examples, TextsOfStagesAndItemsAreAsWritten) {
-  const auto query = ParseQuery("logs{level >= error}  |=  \"x\" # why\n  | stats n =\n count( ),  m = max( a+b ) by (svc = service) [5m]\n | top 5  by n");
+  const auto query = ParseQuery(
+      "logs{level >= error}  |=  \"x\" # why\n  | stats n =\n count( ),  m = max( a+b ) by (svc = service) [5m]\n | "
+      "top 5  by n");
   ASSERT_TRUE(query.ok());
   const Pipeline& body = *(*query)->body;
   EXPECT_EQ(body.source_text, "logs{level >= error}");

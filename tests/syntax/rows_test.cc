@@ -56,11 +56,13 @@ TEST(RowSyntax, Sets) {
   EXPECT_EQ(Where("a in (-1, -2s, \"x\", true, null)"), "(in [a,] -1,-2000000000ns,'x',true,null,)");
   EXPECT_EQ(Where("(a, b) in (spans)"), "(in [a,b,] spans@0:events)");
   EXPECT_EQ(Where("a in (spans, links)"), "(in [a,] spans@0|union links@0:events:events)");
-  EXPECT_EQ(Tree("let x = up; logs | where time in x"), "0;x=sel(up __name__/0/up):series;logs@0|where (in [time,] x):events");
+  EXPECT_EQ(Tree("let x = up; logs | where time in x"),
+            "0;x=sel(up __name__/0/up):series;logs@0|where (in [time,] x):events");
 }
 
 TEST(RowSyntax, ComparisonsInsideCallsAreNotNames) {
-  EXPECT_EQ(Tree("logs | stats n = count_if(level = error)"), "0;logs@0|stats [{n:count_if[{:(= level error)}]}] w-1:rows");
+  EXPECT_EQ(Tree("logs | stats n = count_if(level = error)"),
+            "0;logs@0|stats [{n:count_if[{:(= level error)}]}] w-1:rows");
 }
 
 TEST(RowSyntax, Spansets) {
@@ -78,9 +80,11 @@ TEST(RowSyntax, EveryStage) {
   EXPECT_EQ(Tree("spans | stats n = count(), max(x) by (a, b = c) [1m]"),
             "0;spans@0|stats [{n:count[]}{:max[{:x}]}] by [{:a}{b:c}] w60000000000:series");
   EXPECT_EQ(Tree("spans | top 5 by a * b per (c) | sort a desc, b asc | limit 3 | tail 2 | dedup (a, b)"),
-            "0;spans@0|top 5(* a b)[{:c}]|sort av" "b^|limit 3|tail 2|dedup [{:a}{:b}]:events");
-  EXPECT_EQ(Tree("spans | join left links as l on (trace_id, a = b.c) within 5m"),
-            "0;spans@0|join left links@0:events as l trace_id=trace_id a=b.c within -300000000000ns..300000000000ns:events");
+            "0;spans@0|top 5(* a b)[{:c}]|sort av"
+            "b^|limit 3|tail 2|dedup [{:a}{:b}]:events");
+  EXPECT_EQ(
+      Tree("spans | join left links as l on (trace_id, a = b.c) within 5m"),
+      "0;spans@0|join left links@0:events as l trace_id=trace_id a=b.c within -300000000000ns..300000000000ns:events");
   EXPECT_EQ(Tree("spans | join (up) as u on (time) asof 1m"),
             "0;spans@0|join sel(up __name__/0/up):series as u time=time! asof 60000000000:events");
   EXPECT_EQ(Tree("up | windows by (a) gap 1m pad -2m..0s"),
@@ -125,7 +129,8 @@ TEST(RowSyntax, Kinds) {
 
 TEST(RowSyntax, Frame) {
   EXPECT_EQ(Tree("over -1h..now step 30s; up"), "0;1/3600000000000..0/0/30000000000;sel(up __name__/0/up):series");
-  EXPECT_EQ(Tree("over $a..2026-01-31T10:00:00Z; up;"), "0;3/0a..2/1769853600000000000/-1;sel(up __name__/0/up):series");
+  EXPECT_EQ(Tree("over $a..2026-01-31T10:00:00Z; up;"),
+            "0;3/0a..2/1769853600000000000/-1;sel(up __name__/0/up):series");
   EXPECT_EQ(Tree("explain analyze up").substr(0, 2), "2;");
   EXPECT_EQ(Tree("explain logs").substr(0, 2), "1;");
   EXPECT_EQ(Tree("explain analyze").substr(0, 2), "1;");
@@ -137,9 +142,13 @@ TEST(RowSyntax, Frame) {
 }
 
 TEST(RowSyntax, LetOperands) {
-  EXPECT_EQ(Tree("let a = up; a > 1 | windows"), "0;a=sel(up __name__/0/up):series;(> pipe(&a:series) 1)|windows  gap-1:windows");
-  EXPECT_EQ(Tree("let a = logs; a |= \"x\" | limit 1"), "0;a=logs@0:events;&a|" "|= 0x|limit 1:events");
-  EXPECT_EQ(Tree("let a = up; a[5m:1m]"), "0;a=sel(up __name__/0/up):series;sub(pipe(&a:series) 300000000000:60000000000):series");
+  EXPECT_EQ(Tree("let a = up; a > 1 | windows"),
+            "0;a=sel(up __name__/0/up):series;(> pipe(&a:series) 1)|windows  gap-1:windows");
+  EXPECT_EQ(Tree("let a = logs; a |= \"x\" | limit 1"),
+            "0;a=logs@0:events;&a|"
+            "|= 0x|limit 1:events");
+  EXPECT_EQ(Tree("let a = up; a[5m:1m]"),
+            "0;a=sel(up __name__/0/up):series;sub(pipe(&a:series) 300000000000:60000000000):series");
 }
 
 }  // namespace

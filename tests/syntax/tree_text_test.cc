@@ -1,8 +1,9 @@
 // The S-expressions that the other tests compare; lives in a _test.cc so that the test program picks it up.
+#include "tests/syntax/tree_text.h"
+
 #include <gtest/gtest.h>
 
 #include "query/syntax/kind_check.h"
-#include "tests/syntax/tree_text.h"
 
 namespace braid {
 namespace {
@@ -76,12 +77,15 @@ struct ExprText {
            (a.param != nullptr ? " " + TreeText(*a.param) : "") + " " + TreeText(*a.inner) + ")";
   }
   std::string operator()(const UnaryExpr& u) const {
-    return std::string("(") + (u.op == UnaryOp::kMinus ? "neg " : u.op == UnaryOp::kPlus ? "pos " : "not ") +
+    return std::string("(") +
+           (u.op == UnaryOp::kMinus  ? "neg "
+            : u.op == UnaryOp::kPlus ? "pos "
+                                     : "not ") +
            TreeText(*u.operand) + ")";
   }
   std::string operator()(const BinaryExpr& b) const {
-    static const char* const kNames[] = {"+", "-", "*", "/", "%", "^", "atan2", "=", "!=", "<",
-                                         "<=", ">", ">=", "=~", "!~", "and", "or", "unless"};
+    static const char* const kNames[] = {
+        "+", "-", "*", "/", "%", "^", "atan2", "=", "!=", "<", "<=", ">", ">=", "=~", "!~", "and", "or", "unless"};
     std::string out = "(" + std::string(kNames[int(b.op)]);
     if (b.return_bool) out += " bool";
     if (b.matching.given) {
@@ -116,7 +120,9 @@ struct StageText {
   std::string operator()(const ExtendStage& s) const { return Of(s.items); }
   std::string operator()(const KeepStage& s) const { return Of(s.items); }
   std::string operator()(const DropStage& s) const { return Of(s.items); }
-  std::string operator()(const ParseStage& s) const { return s.pattern + (s.from != nullptr ? " from " + TreeText(*s.from) : ""); }
+  std::string operator()(const ParseStage& s) const {
+    return s.pattern + (s.from != nullptr ? " from " + TreeText(*s.from) : "");
+  }
   std::string operator()(const StatsStage& s) const {
     return Of(s.aggregates) + (s.has_by ? " by " + Of(s.by) : "") + " w" + std::to_string(s.window.value_or(-1));
   }
@@ -137,10 +143,13 @@ struct StageText {
   }
   std::string operator()(const UnionStage& s) const { return TreeText(*s.right); }
   std::string operator()(const WindowsStage& s) const {
-    return (s.has_by ? Of(s.by) : "") + " gap" + std::to_string(s.gap.value_or(-1)) + (s.pad.has_value() ? " pad" + Of(*s.pad) : "");
+    return (s.has_by ? Of(s.by) : "") + " gap" + std::to_string(s.gap.value_or(-1)) +
+           (s.pad.has_value() ? " pad" + Of(*s.pad) : "");
   }
   std::string operator()(const ContextStage& s) const { return Of(s.window); }
-  std::string operator()(const CompareStage& s) const { return TreeText(*s.condition) + " top" + std::to_string(s.top); }
+  std::string operator()(const CompareStage& s) const {
+    return TreeText(*s.condition) + " top" + std::to_string(s.top);
+  }
 };
 
 std::string Of(const TimeExpr& t) { return std::to_string(int(t.base)) + "/" + std::to_string(t.value) + t.param; }
@@ -152,7 +161,8 @@ std::string TreeText(const Expr& expr) { return std::visit(ExprText{}, expr.node
 std::string TreeText(const Pipeline& pipeline) {
   std::string out;
   if (const auto* e = std::get_if<EventSource>(&pipeline.source)) {
-    out = std::string(ToString(e->table)) + (e->spanset != nullptr ? Of(*e->spanset) : "") + "@" + std::to_string(e->offset);
+    out = std::string(ToString(e->table)) + (e->spanset != nullptr ? Of(*e->spanset) : "") + "@" +
+          std::to_string(e->offset);
   } else if (const auto* let = std::get_if<LetRef>(&pipeline.source)) {
     out = "&" + let->name;
   } else {
@@ -165,7 +175,8 @@ std::string TreeText(const Pipeline& pipeline) {
 std::string TreeText(const QueryAst& query) {
   std::string out = std::to_string(int(query.explain)) + ";";
   if (query.over.has_value()) {
-    out += Of(query.over->start) + ".." + Of(query.over->end) + "/" + std::to_string(query.over->step.value_or(-1)) + ";";
+    out +=
+        Of(query.over->start) + ".." + Of(query.over->end) + "/" + std::to_string(query.over->step.value_or(-1)) + ";";
   }
   for (const LetClause& let : query.lets) out += let.name + "=" + TreeText(*let.pipeline) + ";";
   return out + TreeText(*query.body);

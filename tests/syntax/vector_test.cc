@@ -82,7 +82,9 @@ TEST(VectorSyntax, Numbers) {
 }
 
 TEST(VectorSyntax, Strings) {
-  EXPECT_EQ(Tree(R"("a\tb\x41\u00e9\101\"")"), "'a\tbA\xC3\xA9" "A\"'");
+  EXPECT_EQ(Tree(R"("a\tb\x41\u00e9\101\"")"),
+            "'a\tbA\xC3\xA9"
+            "A\"'");
   EXPECT_EQ(Tree("'it''s'").substr(0, 4), "1:5:");
   EXPECT_EQ(Tree("'\"'"), "'\"'");
   EXPECT_EQ(Tree("`a\\n`"), "'a\\n'");
@@ -120,8 +122,7 @@ TEST(VectorSyntax, ErrorsInPrometheusWords) {
       {"label_join(a)", "1:1: parse error: expected at least 3 argument(s) in call to \"label_join\", got 1"},
       {"nope(foo)", "1:1: parse error: unknown function with name \"nope\""},
       {"sum()", "1:1: parse error: no arguments for aggregate expression provided"},
-      {"topk(foo)",
-       "1:1: parse error: wrong number of arguments for aggregate expression provided, expected 2, got 1"},
+      {"topk(foo)", "1:1: parse error: wrong number of arguments for aggregate expression provided, expected 2, got 1"},
       {"topk(foo, bar)", "1:6: parse error: expected type scalar in aggregation parameter, got instant vector"},
       {"count_values(1, bar)", "1:14: parse error: expected type string in aggregation parameter, got scalar"},
       {"sum(1)", "1:5: parse error: expected type instant vector in aggregation expression, got scalar"},
@@ -139,7 +140,8 @@ TEST(VectorSyntax, ErrorsInPrometheusWords) {
       {"a * on (x) 2", "1:1: parse error: vector matching only allowed between instant vectors"},
       {"a[5m] + b", "1:1: parse error: binary expression must contain only scalar and instant vector types"},
       {"-\"x\"",
-       "1:1: parse error: unary expression only allowed on expressions of type scalar or instant vector, got \"string\""},
+       "1:1: parse error: unary expression only allowed on expressions of type scalar or instant vector, got "
+       "\"string\""},
       {"1[5m:]", "1:1: parse error: subquery is only allowed on instant vector, got scalar instead"},
       {"sum(a)[5m]", "1:7: parse error: ranges only allowed for vector selectors"},
       {"a offset 1m [5m]", "1:13: parse error: no offset modifiers allowed before range"},
@@ -157,31 +159,113 @@ TEST(VectorSyntax, ErrorsInPrometheusWords) {
 
 // Of every function group one with each kind of argument; the names are the whole list of Prometheus 3.
 TEST(VectorSyntax, EveryFunctionHasItsArguments) {
-  for (const char* name :
-       {"abs", "absent", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "day_of_month",
-        "day_of_week", "day_of_year", "days_in_month", "deg", "exp", "floor", "histogram_avg", "histogram_count",
-        "histogram_stddev", "histogram_stdvar", "histogram_sum", "hour", "info", "ln", "log10", "log2", "minute", "month",
-        "rad", "round", "scalar", "sgn", "sin", "sinh", "sort", "sort_desc", "sqrt", "tan", "tanh", "timestamp", "year"}) {
+  for (const char* name : {"abs",
+                           "absent",
+                           "acos",
+                           "acosh",
+                           "asin",
+                           "asinh",
+                           "atan",
+                           "atanh",
+                           "ceil",
+                           "cos",
+                           "cosh",
+                           "day_of_month",
+                           "day_of_week",
+                           "day_of_year",
+                           "days_in_month",
+                           "deg",
+                           "exp",
+                           "floor",
+                           "histogram_avg",
+                           "histogram_count",
+                           "histogram_stddev",
+                           "histogram_stdvar",
+                           "histogram_sum",
+                           "hour",
+                           "info",
+                           "ln",
+                           "log10",
+                           "log2",
+                           "minute",
+                           "month",
+                           "rad",
+                           "round",
+                           "scalar",
+                           "sgn",
+                           "sin",
+                           "sinh",
+                           "sort",
+                           "sort_desc",
+                           "sqrt",
+                           "tan",
+                           "tanh",
+                           "timestamp",
+                           "year"}) {
     EXPECT_TRUE(ParseVectorExpression(std::string(name) + "(x)").ok()) << name;
     EXPECT_FALSE(ParseVectorExpression(std::string(name) + "(x[5m])").ok()) << name;
   }
-  for (const char* name :
-       {"absent_over_time", "avg_over_time", "changes", "count_over_time", "delta", "deriv", "first_over_time", "idelta",
-        "increase", "irate", "last_over_time", "mad_over_time", "max_over_time", "min_over_time", "present_over_time",
-        "rate", "resets", "stddev_over_time", "stdvar_over_time", "sum_over_time", "ts_of_first_over_time",
-        "ts_of_last_over_time", "ts_of_max_over_time", "ts_of_min_over_time"}) {
+  for (const char* name : {"absent_over_time",
+                           "avg_over_time",
+                           "changes",
+                           "count_over_time",
+                           "delta",
+                           "deriv",
+                           "first_over_time",
+                           "idelta",
+                           "increase",
+                           "irate",
+                           "last_over_time",
+                           "mad_over_time",
+                           "max_over_time",
+                           "min_over_time",
+                           "present_over_time",
+                           "rate",
+                           "resets",
+                           "stddev_over_time",
+                           "stdvar_over_time",
+                           "sum_over_time",
+                           "ts_of_first_over_time",
+                           "ts_of_last_over_time",
+                           "ts_of_max_over_time",
+                           "ts_of_min_over_time"}) {
     EXPECT_TRUE(ParseVectorExpression(std::string(name) + "(x[5m])").ok()) << name;
     EXPECT_TRUE(ParseVectorExpression(std::string(name) + "(x[5m:1m])").ok()) << name;
     EXPECT_FALSE(ParseVectorExpression(std::string(name) + "(x)").ok()) << name;
   }
-  for (const char* text :
-       {"time()", "pi()", "start()", "end()", "step()", "range()", "vector(1)", "clamp(x, 1, 2)", "clamp_min(x, 1)",
-        "clamp_max(x, 1)", "predict_linear(x[5m], 3600)", "quantile_over_time(0.5, x[5m])", "round(x, 5)", "hour()",
-        "histogram_quantile(0.9, x)", "histogram_fraction(0, 1, x)", "histogram_quantiles(x, \"q\", 0.5, 0.9, 0.99)",
-        "double_exponential_smoothing(x[5m], 0.1, 0.1)", "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")",
-        "label_join(x, \"a\", \",\")", "label_join(x, \"a\", \",\", \"b\", \"c\")", "sort_by_label(x, \"a\", \"b\")",
-        "sort_by_label_desc(x)", "min_of(1, 2)", "max_of(1, scalar(x))", "info(x, {a=\"b\"})", "info(x, {a=~\".*\"})",
-        "count_values(\"v\", x)", "quantile(0.5, x)", "limitk(2, x)", "group(x)", "bottomk(1, x)", "stdvar(x)"}) {
+  for (const char* text : {"time()",
+                           "pi()",
+                           "start()",
+                           "end()",
+                           "step()",
+                           "range()",
+                           "vector(1)",
+                           "clamp(x, 1, 2)",
+                           "clamp_min(x, 1)",
+                           "clamp_max(x, 1)",
+                           "predict_linear(x[5m], 3600)",
+                           "quantile_over_time(0.5, x[5m])",
+                           "round(x, 5)",
+                           "hour()",
+                           "histogram_quantile(0.9, x)",
+                           "histogram_fraction(0, 1, x)",
+                           "histogram_quantiles(x, \"q\", 0.5, 0.9, 0.99)",
+                           "double_exponential_smoothing(x[5m], 0.1, 0.1)",
+                           "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")",
+                           "label_join(x, \"a\", \",\")",
+                           "label_join(x, \"a\", \",\", \"b\", \"c\")",
+                           "sort_by_label(x, \"a\", \"b\")",
+                           "sort_by_label_desc(x)",
+                           "min_of(1, 2)",
+                           "max_of(1, scalar(x))",
+                           "info(x, {a=\"b\"})",
+                           "info(x, {a=~\".*\"})",
+                           "count_values(\"v\", x)",
+                           "quantile(0.5, x)",
+                           "limitk(2, x)",
+                           "group(x)",
+                           "bottomk(1, x)",
+                           "stdvar(x)"}) {
     EXPECT_TRUE(ParseVectorExpression(text).ok()) << text << ParseVectorExpression(text).status();
   }
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/support/source_dir.h"
 
 namespace {
 
@@ -24,9 +25,9 @@ struct Room {
 // Deepest folder first, so that the first prefix that fits is the room.
 const std::vector<Room>& Rooms() {
   static const std::vector<Room> rooms = {
-      {"engine/include/", 0}, {"query/include/", 0}, {"engine/base/", 1},   {"engine/io/", 2},     {"engine/codec/", 2},
-      {"engine/part/", 3},    {"engine/head/", 4},   {"engine/db/", 5},     {"query/syntax/", 6},  {"query/vector/", 7},
-      {"query/rows/", 7},     {"query/plan/", 8},    {"server/ingest/", 9}, {"server/http/", 9},   {"server/", 10},
+      {"engine/include/", 0},  {"query/include/", 0}, {"engine/base/", 1},   {"engine/io/", 2},    {"engine/codec/", 2},
+      {"engine/part/", 3},     {"engine/head/", 4},   {"engine/db/", 5},     {"query/syntax/", 6}, {"query/vector/", 7},
+      {"query/rows/", 7},      {"query/plan/", 8},    {"server/ingest/", 9}, {"server/http/", 9},  {"server/", 10},
       {"tools/generator/", 9}, {"tools/", 11},
   };
   return rooms;
@@ -39,8 +40,8 @@ const Room* RoomOf(std::string_view path) {
   return nullptr;
 }
 
-// What a room may include beyond what its floor allows or despite it. The engine's insides are closed to queries; of them
-// only engine/base, which holds no engine state, is open to server/ and tools/.
+// What a room may include beyond what its floor allows or despite it. The engine's insides are closed to queries; of
+// them only engine/base, which holds no engine state, is open to server/ and tools/.
 std::string Forbidden(const std::string& from, const std::string& include) {
   if (include.substr(0, 6) == "braid/") return "";
   const Room* own = RoomOf(from);
@@ -79,14 +80,15 @@ struct SourceFile {
 
 std::vector<SourceFile> SourceFiles() {
   std::vector<SourceFile> files;
-  const fs::path root = BRAID_SOURCE_DIR;
+  const fs::path root = braid::SourceDir();
   for (const char* top : {"engine", "query", "server", "tools", "tests", "bench"}) {
     if (!fs::exists(root / top)) continue;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / top)) {
       const std::string extension = entry.path().extension();
       if (!entry.is_regular_file() || (extension != ".cc" && extension != ".h")) continue;
       std::ifstream file(entry.path());
-      files.push_back({fs::relative(entry.path(), root).string(), std::string(std::istreambuf_iterator<char>(file), {})});
+      files.push_back(
+          {fs::relative(entry.path(), root).string(), std::string(std::istreambuf_iterator<char>(file), {})});
     }
   }
   return files;
@@ -134,8 +136,8 @@ TEST(Tidy, NamesSayWhatTheyHold) {
     const std::string stem = fs::path(file.path).stem();
     for (const char* word : {"util", "utils", "common", "misc", "helper", "helpers", "manager"}) {
       const bool found = stem == word || (stem.size() > std::string_view(word).size() &&
-                                          stem.compare(stem.size() - std::string_view(word).size() - 1, std::string::npos,
-                                                       std::string("_") + word) == 0);
+                                          stem.compare(stem.size() - std::string_view(word).size() - 1,
+                                                       std::string::npos, std::string("_") + word) == 0);
       EXPECT_FALSE(found) << file.path;
     }
   }
@@ -159,7 +161,7 @@ TEST(Tidy, LinesFitTheScreen) {
       ++number;
       const auto columns = std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; });
       const bool is_text = line.find("R\"") != std::string::npos || line.find('"') != std::string::npos;
-      EXPECT_TRUE(columns <= 150 || (is_text && columns <= 500)) << file.path << ":" << number << " has " << columns;
+      EXPECT_TRUE(columns <= 120 || (is_text && columns <= 500)) << file.path << ":" << number << " has " << columns;
     }
   }
 }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "tests/support/promql_test_runner.h"
+#include "tests/support/source_dir.h"
 
 namespace braid {
 namespace {
@@ -36,14 +37,10 @@ enum class State { kHead, kFlushed, kReopened, kCompacted };
 
 const char* NameOf(State state) {
   switch (state) {
-    case State::kHead:
-      return "head";
-    case State::kFlushed:
-      return "flushed";
-    case State::kReopened:
-      return "reopened";
-    case State::kCompacted:
-      return "compacted";
+    case State::kHead: return "head";
+    case State::kFlushed: return "flushed";
+    case State::kReopened: return "reopened";
+    case State::kCompacted: return "compacted";
   }
   return "";
 }
@@ -93,7 +90,7 @@ class CaseRun {
 class PromqlCases : public testing::TestWithParam<State> {};
 
 TEST_P(PromqlCases, OwnCasesPass) {
-  const auto files = CaseFiles(std::filesystem::path(BRAID_SOURCE_DIR) / "tests/cases/promql");
+  const auto files = CaseFiles(SourceDir() / "tests/cases/promql");
   ASSERT_FALSE(files.empty());
   for (const auto& file : files) {
     const PromqlTestReport report = CaseRun(GetParam()).RunFile(file);

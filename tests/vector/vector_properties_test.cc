@@ -153,8 +153,7 @@ std::string RandomVector(std::mt19937_64* random, int depth) {
                    "last_over_time", "stddev_over_time", "present_over_time", "deriv", "first_over_time",
                    "ts_of_max_over_time"}) +
              "(" + metric + range + ")";
-    case 2:
-      return "quantile_over_time(0.3, " + metric + range + ")";
+    case 2: return "quantile_over_time(0.3, " + metric + range + ")";
     case 3:
       return pick({"sum", "avg", "min", "max", "count", "stddev", "group"}) +
              pick({" by (zone) ", " without (host) ", " "}) + "(" + inner() + ")";
@@ -167,16 +166,11 @@ std::string RandomVector(std::mt19937_64* random, int depth) {
     case 6:
       return "sum by (host) (" + inner() + ") " + pick({"+", "-", "and", "or", "unless"}) + " sum by (host) (" +
              inner() + ")";
-    case 7:
-      return pick({"abs", "sgn", "round", "-", "timestamp"}) + "(" + inner() + ")";
-    case 8:
-      return "max_over_time((" + inner() + ")" + pick({"[10m:1m]", "[5m:37s]", "[8m:2m] offset 1m"}) + ")";
-    case 9:
-      return "histogram_quantile(0.9, " + pick({"rate(latency[5m])", "rate(size_bucket[5m])", "latency"}) + ")";
-    case 10:
-      return "absent(" + inner() + ")";
-    default:
-      return pick({"histogram_count", "histogram_avg", "histogram_stddev"}) + "(sum(rate(latency[5m])))";
+    case 7: return pick({"abs", "sgn", "round", "-", "timestamp"}) + "(" + inner() + ")";
+    case 8: return "max_over_time((" + inner() + ")" + pick({"[10m:1m]", "[5m:37s]", "[8m:2m] offset 1m"}) + ")";
+    case 9: return "histogram_quantile(0.9, " + pick({"rate(latency[5m])", "rate(size_bucket[5m])", "latency"}) + ")";
+    case 10: return "absent(" + inner() + ")";
+    default: return pick({"histogram_count", "histogram_avg", "histogram_stddev"}) + "(sum(rate(latency[5m])))";
   }
 }
 

@@ -30,8 +30,9 @@ std::string Instance(const std::string& service, int instance) { return service 
 std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
 
 std::string LogLine(const GeneratedLog& log, TraceId trace) {
-  std::string line = "{\"timestamp\":" + Quoted(Rfc3339(log.time)) + ",\"level\":" + Quoted(std::string(ToString(log.level))) +
-                     ",\"service\":" + Quoted(log.service) + ",\"instance\":" + Quoted(Instance(log.service, log.instance)) +
+  std::string line = "{\"timestamp\":" + Quoted(Rfc3339(log.time)) +
+                     ",\"level\":" + Quoted(std::string(ToString(log.level))) + ",\"service\":" + Quoted(log.service) +
+                     ",\"instance\":" + Quoted(Instance(log.service, log.instance)) +
                      ",\"message\":" + Quoted(log.message);
   if (!trace.IsZero()) {
     line += ",\"trace_id\":" + Quoted(ToHex(trace)) + ",\"span_id\":" + Quoted(ToHex(SpanId{log.span_id}));
@@ -105,17 +106,25 @@ class Generation {
     Timestamp now = options_.start;
     Timestamp next_scrape = options_.start;
     while (true) {
-      now += static_cast<Duration>(shop_.random().Exponential(1.0 / options_.requests_per_second) * static_cast<double>(kSecond));
+      now += static_cast<Duration>(shop_.random().Exponential(1.0 / options_.requests_per_second) *
+                                   static_cast<double>(kSecond));
       while (next_scrape <= now && next_scrape <= end) {
         Scrape(next_scrape);
-        if (sinks_.progress) sinks_.progress(static_cast<double>(next_scrape - options_.start) / static_cast<double>(options_.length));
+        if (sinks_.progress)
+          sinks_.progress(static_cast<double>(next_scrape - options_.start) / static_cast<double>(options_.length));
         next_scrape += kScrapeInterval;
       }
       if (now >= end) break;
       if (options_.incident && !deploy_logged && now >= truth_.deploy) {
         deploy_logged = true;
-        RETURN_IF_ERROR(WriteLog({truth_.deploy, "payment", 0, Level::kInfo, "deployed version 2.4.0", 0,
-                                  {{"event.name", "deploy"}, {"version", "2.4.0"}}}, TraceId{}));
+        RETURN_IF_ERROR(WriteLog({truth_.deploy,
+                                  "payment",
+                                  0,
+                                  Level::kInfo,
+                                  "deployed version 2.4.0",
+                                  0,
+                                  {{"event.name", "deploy"}, {"version", "2.4.0"}}},
+                                 TraceId{}));
       }
       RETURN_IF_ERROR(WriteRequest(shop_.MakeRequest(now, Pressure(now), options_.incident && now >= truth_.deploy)));
     }
@@ -172,24 +181,37 @@ class Generation {
     const std::string client = "10.0.0." + std::to_string(request.trace_id.high % 200);
     std::string path = frontend.name;
     if (request.trace_id.low % 128 == 0) path = "GET /healthz";
-    return WriteLog({frontend.end, "nginx", 0, Level::kInfo,
+    return WriteLog({frontend.end,
+                     "nginx",
+                     0,
+                     Level::kInfo,
                      client + " - - [" + Rfc3339(frontend.start) + "] \\\"" + path + " HTTP/1.1\\\" " +
-                         (frontend.failed ? "503 " : "200 ") +
-                         std::to_string(500 + request.trace_id.high % 9000),
-                     0, {}},
+                         (frontend.failed ? "503 " : "200 ") + std::to_string(500 + request.trace_id.high % 9000),
+                     0,
+                     {}},
                     TraceId{});
   }
 
   // What the consumer of an order's message logs now and then: a panic, and a line whose trace was never sent.
   absl::Status WriteMishaps(const GeneratedLog& log, TraceId trace) {
     if (trace.low % 64 == 0) {
-      RETURN_IF_ERROR(WriteLog({log.time + kMillisecond, log.service, log.instance, Level::kError,
-                                "panic: template has no greeting", log.span_id, {}},
+      RETURN_IF_ERROR(WriteLog({log.time + kMillisecond,
+                                log.service,
+                                log.instance,
+                                Level::kError,
+                                "panic: template has no greeting",
+                                log.span_id,
+                                {}},
                                trace));
     }
     if (trace.low % 64 == 1) {
-      RETURN_IF_ERROR(WriteLog({log.time + kMillisecond, log.service, log.instance, Level::kWarn,
-                                "mail server answered slowly", log.span_id, {}},
+      RETURN_IF_ERROR(WriteLog({log.time + kMillisecond,
+                                log.service,
+                                log.instance,
+                                Level::kWarn,
+                                "mail server answered slowly",
+                                log.span_id,
+                                {}},
                                TraceId{trace.high, ~trace.low}));
     }
     return absl::OkStatus();
@@ -208,7 +230,8 @@ class Generation {
       }
       const std::string labels = ServiceLabels(span.service, span.instance) + ",route=\"" + route + "\"";
       metrics_.Add(MetricsBook::Family::kRequests, labels + (span.failed ? ",code=\"503\"" : ",code=\"200\""), 1);
-      metrics_.Observe(labels, static_cast<double>(span.end - span.start) / static_cast<double>(kSecond), trace, span.end);
+      metrics_.Observe(labels, static_cast<double>(span.end - span.start) / static_cast<double>(kSecond), trace,
+                       span.end);
     }
     for (const GeneratedLog& log : request.logs) RETURN_IF_ERROR(WriteLog(log, request.trace_id));
     RETURN_IF_ERROR(WriteAccess(request));
@@ -252,16 +275,18 @@ absl::Status Generate(const GeneratorOptions& options, const GeneratorSinks& sin
 std::string ToJson(const GeneratorOptions& options, const GeneratorTruth& truth) {
   std::string json = "{\n  \"seed\": " + std::to_string(options.seed) + ",\n";
   if (options.incident) {
-    json += "  \"root_cause\": {\"service\": \"payment\", \"span\": \"UPDATE accounts\", \"what\": \"lock waits\",\n"
-            "    \"deploy\": " + Quoted(Rfc3339(truth.deploy)) + ", \"start\": " + Quoted(Rfc3339(truth.incident_start)) +
-            ", \"end\": " + Quoted(Rfc3339(truth.incident_end)) + ",\n    \"slow_statements\": " +
-            std::to_string(truth.slow_statements) + "},\n";
+    json +=
+        "  \"root_cause\": {\"service\": \"payment\", \"span\": \"UPDATE accounts\", \"what\": \"lock waits\",\n"
+        "    \"deploy\": " +
+        Quoted(Rfc3339(truth.deploy)) + ", \"start\": " + Quoted(Rfc3339(truth.incident_start)) +
+        ", \"end\": " + Quoted(Rfc3339(truth.incident_end)) +
+        ",\n    \"slow_statements\": " + std::to_string(truth.slow_statements) + "},\n";
   }
-  return json + "  \"range\": [" + Quoted(Rfc3339(options.start)) + ", " + Quoted(Rfc3339(options.start + options.length)) +
-         "],\n  \"samples\": " + std::to_string(truth.samples) + ", \"series\": " + std::to_string(truth.series) +
-         ", \"exemplars\": " + std::to_string(truth.exemplars) + ",\n  \"logs\": " + std::to_string(truth.logs) +
-         ", \"error_logs\": " + std::to_string(truth.error_logs) + ",\n  \"spans\": " + std::to_string(truth.spans) +
-         ", \"traces\": " + std::to_string(truth.traces) + "\n}\n";
+  return json + "  \"range\": [" + Quoted(Rfc3339(options.start)) + ", " +
+         Quoted(Rfc3339(options.start + options.length)) + "],\n  \"samples\": " + std::to_string(truth.samples) +
+         ", \"series\": " + std::to_string(truth.series) + ", \"exemplars\": " + std::to_string(truth.exemplars) +
+         ",\n  \"logs\": " + std::to_string(truth.logs) + ", \"error_logs\": " + std::to_string(truth.error_logs) +
+         ",\n  \"spans\": " + std::to_string(truth.spans) + ", \"traces\": " + std::to_string(truth.traces) + "\n}\n";
 }
 
 }  // namespace braid

@@ -89,7 +89,8 @@ void MetricsBook::Scrape(Timestamp time) {
 absl::Status MetricsBook::Write(const std::function<absl::Status(std::string_view)>& sink) const {
   std::string text;
   const auto header = [&](const FamilyText& family) {
-    text += std::string("# HELP ") + family.name + " " + family.help + "\n# TYPE " + family.name + " " + family.type + "\n";
+    text +=
+        std::string("# HELP ") + family.name + " " + family.help + "\n# TYPE " + family.name + " " + family.type + "\n";
   };
   const auto write = [&](const std::string& name, const std::string& labels, const Series& series) -> absl::Status {
     for (const Point& point : series.points) {

@@ -58,11 +58,12 @@ Timestamp Shop::Pay(GeneratedRequest* request, size_t parent, Timestamp start, d
                     bool* failed) {
   const std::string account = std::to_string(1000 + random_.Below(300));
   const size_t payment = Open(request, parent, "payment", "POST /charge", SpanKind::kServer, start);
-  request->spans[payment].attributes = {{"http.route", "/charge"}, {"http.request.method", "POST"},
-                                        {"service.version", deployed ? "2.4.0" : "2.3.9"}};
+  request->spans[payment].attributes = {
+      {"http.route", "/charge"}, {"http.request.method", "POST"}, {"service.version", deployed ? "2.4.0" : "2.3.9"}};
   Timestamp at = start + Work(3);
   const size_t update = Open(request, payment, "payment", "UPDATE accounts", SpanKind::kClient, at);
-  request->spans[update].attributes = {{"db.system", "postgresql"}, {"peer.service", "postgres"},
+  request->spans[update].attributes = {{"db.system", "postgresql"},
+                                       {"peer.service", "postgres"},
                                        {"db.statement", "UPDATE accounts SET balance = balance - $1 WHERE id = $2"}};
   const bool waits = random_.Chance(pressure);
   *failed = false;
@@ -84,8 +85,8 @@ Timestamp Shop::Pay(GeneratedRequest* request, size_t parent, Timestamp start, d
       request->spans[span].status_message = "canceling statement due to lock timeout";
     }
     request->spans[update].event = "exception";
-    Log(request, payment, at, Level::kError, "charge of account " + account + " failed: canceling statement due to lock timeout",
-        {{"account_id", account}});
+    Log(request, payment, at, Level::kError,
+        "charge of account " + account + " failed: canceling statement due to lock timeout", {{"account_id", account}});
   } else if (random_.Chance(0.002)) {
     request->spans[payment].failed = *failed = true;
     request->spans[payment].status_message = "card declined";
@@ -153,7 +154,8 @@ Timestamp Shop::Order(GeneratedRequest* request, size_t parent, Timestamp start,
     request->spans[persist].end = at;
     Publish(request, checkout, at);
     at += Work(3);
-    Log(request, checkout, at, Level::kInfo, "order placed", {{"order_id", std::to_string(random_.Below(1'000'000'000))}});
+    Log(request, checkout, at, Level::kInfo, "order placed",
+        {{"order_id", std::to_string(random_.Below(1'000'000'000))}});
   }
   request->spans[checkout].end = at + Work(1);
   return request->spans[checkout].end;
@@ -166,11 +168,12 @@ GeneratedRequest Shop::MakeRequest(Timestamp start, double pressure, bool deploy
   const std::string tenant = "tenant-" + std::to_string(random_.Below(40));
   const char* route = order ? "/order" : "/product/{id}";
 
-  const size_t frontend = Open(&request, kNoParent, "frontend", order ? "POST /order" : "GET /product/{id}",
-                               SpanKind::kServer, start);
-  request.spans[frontend].attributes = {{"http.route", route}, {"http.request.method", order ? "POST" : "GET"},
-                                        {"tenant_id", tenant}};
-  if (random_.Chance(0.01)) request.spans[frontend].attributes.emplace_back("test.name", "smoke-" + std::string(order ? "order" : "browse"));
+  const size_t frontend =
+      Open(&request, kNoParent, "frontend", order ? "POST /order" : "GET /product/{id}", SpanKind::kServer, start);
+  request.spans[frontend].attributes = {
+      {"http.route", route}, {"http.request.method", order ? "POST" : "GET"}, {"tenant_id", tenant}};
+  if (random_.Chance(0.01))
+    request.spans[frontend].attributes.emplace_back("test.name", "smoke-" + std::string(order ? "order" : "browse"));
   Timestamp at = start + Work(2);
   Log(&request, frontend, at, Level::kInfo, order ? "order received" : "page requested", {{"tenant_id", tenant}});
 
@@ -199,8 +202,8 @@ GeneratedRequest Shop::MakeRequest(Timestamp start, double pressure, bool deploy
   at += Work(1.5);
   request.spans[frontend].end = at;
   Log(&request, frontend, at, request.spans[frontend].failed ? Level::kError : Level::kInfo,
-      std::string(order ? "POST /order " : "GET /product ") + (request.spans[frontend].failed ? "503" : "200") + " in " +
-          std::to_string((at - start) / kMillisecond) + " ms",
+      std::string(order ? "POST /order " : "GET /product ") + (request.spans[frontend].failed ? "503" : "200") +
+          " in " + std::to_string((at - start) / kMillisecond) + " ms",
       {{"tenant_id", tenant}});
   return request;
 }

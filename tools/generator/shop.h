@@ -23,7 +23,7 @@ struct GeneratedSpan {
   bool failed = false;
   std::string status_message;
   std::vector<std::pair<std::string, std::string>> attributes;
-  std::string event;                 // one event at the end; empty: none
+  std::string event;                    // one event at the end; empty: none
   std::pair<TraceId, uint64_t> link{};  // zero trace: none
 };
 
@@ -56,15 +56,16 @@ class Shop {
 
  private:
   struct Call;  // a span being made
-  size_t Open(GeneratedRequest* request, size_t parent, const std::string& service, const std::string& name, SpanKind kind,
-              Timestamp start);
+  size_t Open(GeneratedRequest* request, size_t parent, const std::string& service, const std::string& name,
+              SpanKind kind, Timestamp start);
   void Log(GeneratedRequest* request, size_t span, Timestamp time, Level level, std::string message,
            std::vector<std::pair<std::string, std::string>> fields = {});
   Timestamp Work(double median_ms, double spread = 0.35);
   // Each makes a server span (and what is below it) that starts at `start`, and returns its end.
   Timestamp Browse(GeneratedRequest* request, size_t parent, Timestamp start);
   Timestamp Order(GeneratedRequest* request, size_t parent, Timestamp start, double pressure, bool deployed);
-  Timestamp Pay(GeneratedRequest* request, size_t parent, Timestamp start, double pressure, bool deployed, bool* failed);
+  Timestamp Pay(GeneratedRequest* request, size_t parent, Timestamp start, double pressure, bool deployed,
+                bool* failed);
   void Publish(GeneratedRequest* request, size_t parent, Timestamp start);
 
   Random random_;

@@ -28,13 +28,13 @@ struct DBStats {
   uint64_t parts = 0;
   uint64_t part_bytes = 0;
   uint64_t wal_bytes = 0;
-  uint64_t head_bytes = 0;  // memory
-  uint64_t batches_written = 0;   // since Open
+  uint64_t head_bytes = 0;       // memory
+  uint64_t batches_written = 0;  // since Open
   uint64_t wal_syncs = 0;
   uint64_t flushes = 0;
   uint64_t merges = 0;
-  uint64_t replayed_batches = 0;  // by Open
-  uint64_t torn_bytes = 0;        // cut from the end of the WAL by Open
+  uint64_t replayed_batches = 0;         // by Open
+  uint64_t torn_bytes = 0;               // cut from the end of the WAL by Open
   std::vector<std::string> quarantined;  // "part <name>: why", and WAL ranges set aside
   std::string read_only_reason;          // not empty once a failed write has made the store read-only
 };

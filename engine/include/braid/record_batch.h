@@ -16,20 +16,20 @@
 namespace braid {
 
 enum class Type : uint8_t {
-  kNull = 0,       // every value is null
-  kBool = 1,       // ints: 0 or 1
-  kInt = 2,        // ints
-  kDouble = 3,     // doubles
-  kString = 4,     // codes into dictionary
-  kTimestamp = 5,  // ints: nanoseconds since the epoch
-  kDuration = 6,   // ints: nanoseconds
-  kTraceId = 7,    // trace_ids
-  kSpanId = 8,     // ints: the 64 bits of the id
-  kLevel = 9,      // ints: braid::Level
-  kSpanKind = 10,  // ints: braid::SpanKind
-  kStatus = 11,    // ints: braid::StatusCode
-  kMixed = 12,     // mixed: values of several types under one name
-  kHistogram = 13, // histograms
+  kNull = 0,        // every value is null
+  kBool = 1,        // ints: 0 or 1
+  kInt = 2,         // ints
+  kDouble = 3,      // doubles
+  kString = 4,      // codes into dictionary
+  kTimestamp = 5,   // ints: nanoseconds since the epoch
+  kDuration = 6,    // ints: nanoseconds
+  kTraceId = 7,     // trace_ids
+  kSpanId = 8,      // ints: the 64 bits of the id
+  kLevel = 9,       // ints: braid::Level
+  kSpanKind = 10,   // ints: braid::SpanKind
+  kStatus = 11,     // ints: braid::StatusCode
+  kMixed = 12,      // mixed: values of several types under one name
+  kHistogram = 13,  // histograms
 };
 std::string_view ToString(Type type);
 

@@ -52,9 +52,9 @@ struct ColumnRef {
 const std::vector<std::pair<std::string, Type>>& BuiltinColumns(Table table);
 
 struct ColumnInfo {
-  ColumnRef ref;               // level is never kAny
-  std::vector<Type> types;     // those met, ascending
-  uint64_t rows = 0;           // rows that have it, at least approximately
+  ColumnRef ref;            // level is never kAny
+  std::vector<Type> types;  // those met, ascending
+  uint64_t rows = 0;        // rows that have it, at least approximately
 };
 
 // A condition `column op value`, used to skip what cannot match. Comparison is by the value's own type: a string
@@ -70,8 +70,8 @@ struct Predicate {
 struct IntervalSet {
   std::vector<ColumnRef> keys;  // may be empty: one entry then
   struct Entry {
-    std::vector<std::string> key;     // one text per key column
-    std::vector<TimeRange> ranges;    // sorted, disjoint
+    std::vector<std::string> key;   // one text per key column
+    std::vector<TimeRange> ranges;  // sorted, disjoint
   };
   std::vector<Entry> entries;  // sorted by key
 };
@@ -86,10 +86,10 @@ struct ScanSpec {
   // Exact: only rows of these traces. Sorted, unique. Null = all rows.
   std::shared_ptr<const std::vector<TraceId>> trace_ids;
   // The following only skip work: a scan returns every row that satisfies all of them and may return others.
-  std::vector<Predicate> predicates;                  // all must hold
-  std::vector<std::string> terms;                     // literal texts that `message` must contain (case-sensitive)
+  std::vector<Predicate> predicates;  // all must hold
+  std::vector<std::string> terms;     // literal texts that `message` must contain (case-sensitive)
   std::vector<std::shared_ptr<const IntervalSet>> intervals;  // all must hold
-  bool use_indexes = true;  // false: read everything; answers must not change
+  bool use_indexes = true;                                    // false: read everything; answers must not change
 };
 
 // What a scan did. Counts grow while it runs.
@@ -98,11 +98,11 @@ struct ScanStats {
   uint64_t sources_read = 0;   // those not ruled out by time, ids or indexes
   uint64_t blocks_total = 0;   // row groups (or chunks) of the sources read
   uint64_t blocks_read = 0;
-  uint64_t rows_read = 0;      // rows looked at
+  uint64_t rows_read = 0;  // rows looked at
   uint64_t rows_returned = 0;
-  uint64_t bytes_read = 0;     // stored bytes decoded
-  std::vector<std::string> indexes;   // e.g. "trace index", "postings level", "terms", "zone map time"; unique
-  std::vector<std::string> damaged;   // "part <name> <file> block <offset>: why"
+  uint64_t bytes_read = 0;           // stored bytes decoded
+  std::vector<std::string> indexes;  // e.g. "trace index", "postings level", "terms", "zone map time"; unique
+  std::vector<std::string> damaged;  // "part <name> <file> block <offset>: why"
 
   void Add(const ScanStats& other);
 };
@@ -134,7 +134,7 @@ struct SeriesSpec {
 struct SeriesData {
   Labels labels;
   std::vector<Timestamp> times;
-  std::vector<double> values;  // of histogram samples: their sum
+  std::vector<double> values;                                // of histogram samples: their sum
   std::vector<std::shared_ptr<const Histogram>> histograms;  // empty if all samples are floats; else null for floats
 };
 

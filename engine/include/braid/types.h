@@ -52,8 +52,8 @@ struct SpanId {
 std::string ToHex(TraceId id);  // 32 lower-case digits
 std::string ToHex(SpanId id);   // 16 lower-case digits
 
-// Reads hex of any case and of 1..32 (1..16) digits, dashes skipped, short ids padded on the left (64-bit Jaeger, Zipkin
-// and Datadog ids). Returns false, leaving `*id` alone, for anything else.
+// Reads hex of any case and of 1..32 (1..16) digits, dashes skipped, short ids padded on the left (64-bit Jaeger,
+// Zipkin and Datadog ids). Returns false, leaving `*id` alone, for anything else.
 bool ParseTraceId(std::string_view text, TraceId* id);
 bool ParseSpanId(std::string_view text, SpanId* id);
 
@@ -64,9 +64,9 @@ enum class SpanKind : uint8_t { kUnset = 0, kInternal = 1, kServer = 2, kClient 
 // As in OTLP `Status.StatusCode`.
 enum class StatusCode : uint8_t { kUnset = 0, kOk = 1, kError = 2 };
 
-std::string_view ToString(Level level);       // "unset", "trace", ... "fatal"
-std::string_view ToString(SpanKind kind);     // "unset", "internal", ...
-std::string_view ToString(StatusCode code);   // "unset", "ok", "error"
+std::string_view ToString(Level level);                // "unset", "trace", ... "fatal"
+std::string_view ToString(SpanKind kind);              // "unset", "internal", ...
+std::string_view ToString(StatusCode code);            // "unset", "ok", "error"
 bool ParseLevel(std::string_view text, Level* level);  // any case; also "warning", "err", "critical", "notice", ...
 bool ParseSpanKind(std::string_view text, SpanKind* kind);
 bool ParseStatusCode(std::string_view text, StatusCode* code);
@@ -116,8 +116,8 @@ struct Histogram {
   double zero_count = 0;
   double count = 0;
   double sum = 0;
-  bool is_gauge = false;       // no reset detection
-  bool reset_unknown = true;   // false: the producer said that no reset happened since the sample before
+  bool is_gauge = false;      // no reset detection
+  bool reset_unknown = true;  // false: the producer said that no reset happened since the sample before
   struct Bucket {
     int32_t index;
     double count;
@@ -126,7 +126,7 @@ struct Histogram {
   std::vector<Bucket> positive;  // ascending index, populated or explicitly zero buckets
   std::vector<Bucket> negative;
   std::vector<double> custom_bounds;  // ascending upper bounds, only with schema -53
-  bool reset = false;          // the producer said that the counter was reset just before this sample
+  bool reset = false;                 // the producer said that the counter was reset just before this sample
   friend bool operator==(const Histogram&, const Histogram&) = default;
 };
 

@@ -31,14 +31,14 @@ struct Stream {
 
 struct LogRecord {
   Timestamp time = 0;
-  Timestamp observed_time = 0;       // 0 = unknown
-  int severity_number = 0;           // OpenTelemetry 1..24, 0 = unset
-  std::string_view severity_text;    // as sent
-  std::string_view message;          // body; a structured body is its JSON text
+  Timestamp observed_time = 0;     // 0 = unknown
+  int severity_number = 0;         // OpenTelemetry 1..24, 0 = unset
+  std::string_view severity_text;  // as sent
+  std::string_view message;        // body; a structured body is its JSON text
   std::string_view event_name;
   TraceId trace_id;
   SpanId span_id;
-  uint32_t flags = 0;                // W3C trace flags and the reserved bits, as in OTLP
+  uint32_t flags = 0;  // W3C trace flags and the reserved bits, as in OTLP
   uint32_t dropped_attributes = 0;
   std::span<const AttributeView> attributes;
 };

@@ -41,13 +41,13 @@ enum class Kind : uint8_t { kSeries, kEvents, kWindows, kRows, kScalar };
 std::string_view ToString(Kind kind);
 
 struct QueryLimits {
-  uint64_t rows_max = 10'000;         // rows of the answer; more are cut and said so
+  uint64_t rows_max = 10'000;  // rows of the answer; more are cut and said so
   uint64_t memory_bytes_max = uint64_t{256} << 20;
   Duration time_max = 30 * kSecond;
-  uint64_t series_max = 10'000;       // series of a vector's result; more is an error
-  uint64_t groups_max = 100'000;      // groups of one stats; more is an error
+  uint64_t series_max = 10'000;         // series of a vector's result; more is an error
+  uint64_t groups_max = 100'000;        // groups of one stats; more is an error
   uint64_t pairs_per_row_max = 10'000;  // matches of one left row of a join; more is an error
-  uint64_t scan_bytes_max = 0;        // stored bytes read; 0 = no limit
+  uint64_t scan_bytes_max = 0;          // stored bytes read; 0 = no limit
 };
 
 struct QueryOptions {
@@ -56,11 +56,11 @@ struct QueryOptions {
   std::optional<Timestamp> start;
   std::optional<Timestamp> end;
   std::optional<Duration> step;
-  Timestamp now = 0;  // REQUIRED: what `now` means; the library never looks at the clock for data
+  Timestamp now = 0;                    // REQUIRED: what `now` means; the library never looks at the clock for data
   std::map<std::string, Value> params;  // $name -> value; bound, never parsed
   QueryLimits limits;
-  int threads = 0;          // that may work on this query; 0 = all cores
-  bool use_indexes = true;  // false: read everything; answers must not change
+  int threads = 0;                                  // that may work on this query; 0 = all cores
+  bool use_indexes = true;                          // false: read everything; answers must not change
   std::shared_ptr<const std::atomic<bool>> cancel;  // set to true from anywhere to stop the query; may be null
 };
 
@@ -70,11 +70,11 @@ struct ResultColumn {
 };
 
 struct StageReport {
-  std::string text;      // the stage as written
+  std::string text;  // the stage as written
   uint64_t rows_in = 0;
   uint64_t rows_out = 0;
-  uint64_t bytes = 0;    // stored bytes read by sources of this stage
-  Duration time = 0;     // spent in it, children not counted
+  uint64_t bytes = 0;  // stored bytes read by sources of this stage
+  Duration time = 0;   // spent in it, children not counted
 };
 
 struct Note {
