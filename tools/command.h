@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "braid/db.h"
 #include "tools/generator/generator.h"
+#include "tools/load_run.h"
 
 namespace braid {
 
@@ -73,6 +74,14 @@ struct GenerateSettings {
   bool quiet = false;
 };
 int RunGenerate(const GenerateSettings& settings);
+
+struct LoadSettings {
+  LoadOptions options;  // its signals and run id are set by the command
+  std::vector<std::string> signals = {"metrics", "logs", "traces"};
+  bool quiet = false;
+};
+// 1 also if something acknowledged cannot be found, or something was refused.
+int RunLoadCommand(const LoadSettings& settings);
 
 struct DemoSettings {
   bool once = false;

@@ -108,6 +108,35 @@ void AddGenerate(CLI::App* app, GenerateSettings* settings, std::string* length,
   });
 }
 
+void AddLoad(CLI::App* app, LoadSettings* settings, std::string* length, int* code) {
+  CLI::App* command = app->add_subcommand(
+      "load", "Send made-up telemetry to a server, show rates and latencies, check that all that was taken is found");
+  command->add_option("--server", settings->options.server, "Where to send")->capture_default_str();
+  command->add_option("--signals", settings->signals, "metrics (remote write), logs, traces (OTLP)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"metrics", "logs", "traces"}))
+      ->capture_default_str();
+  command
+      ->add_option("--rate", settings->options.rate, "Records a second of each signal; 0 = as fast as they are taken")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--concurrency", settings->options.concurrency, "Connections of each signal")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  command->add_option("--duration", *length, "How long")->capture_default_str();
+  command->add_option("--batch", settings->options.batch, "Records of a request")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  command->add_option("--seed", settings->options.seed, "Seed of what is made up")->capture_default_str();
+  command->add_flag("-q,--quiet", settings->quiet, "No progress");
+  command->callback([settings, length, code] {
+    if (!ParseDurationText(*length, &settings->options.length) || settings->options.length <= 0) {
+      throw CLI::ValidationError("--duration", "'" + *length + "' is not a duration such as 30s or 5m");
+    }
+    *code = RunLoadCommand(*settings);
+  });
+}
+
 void AddDemo(CLI::App* app, DemoSettings* settings, int* code) {
   CLI::App* command =
       app->add_subcommand("demo", "Make an incident, import it, answer it with one query, then serve it");
@@ -135,12 +164,15 @@ int RunProgram(int argc, char** argv) {
   VerifySettings verify;
   GenerateSettings generate;
   std::string length = "30m", start;
+  LoadSettings load;
+  std::string load_length = "10s";
   DemoSettings demo;
   AddServe(&app, &serve, &code);
   AddImport(&app, &import, &code);
   AddQuery(&app, &query, &code);
   AddFiles(&app, &inspect, &verify, &code);
   AddGenerate(&app, &generate, &length, &start, &code);
+  AddLoad(&app, &load, &load_length, &code);
   AddDemo(&app, &demo, &code);
 
   try {

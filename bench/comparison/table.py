@@ -60,6 +60,12 @@ def cell(row, name):
     return text + (f" ({number(row.cpu[name])})" if name in row.cpu else "")
 
 
+def cpu_part(row, peer):
+    """The ratio of CPU times beside that of wall times: on a busy machine only the former says something."""
+    ratio = row.ratio(peer, row.cpu)
+    return f", CPU {ratio:.2f}" if ratio is not None else ""
+
+
 class Table:
     def __init__(self, path=None, head=""):
         self.rows = []
@@ -70,7 +76,7 @@ class Table:
     def add(self, row):
         self.rows.append(row)
         scores = ", ".join(f"{name} {cell(row, name)}" for name in ORDER if name in row.scores)
-        verdicts = "; ".join(f"{'ok' if met else 'MISS'} {ratio:.2f} of {peer} (at most {bound:g})"
+        verdicts = "; ".join(f"{'ok' if met else 'MISS'} {ratio:.2f} of {peer} (at most {bound:.2g}{cpu_part(row, peer)})"
                              for peer, ratio, bound, met in row.verdicts())
         print(f"[{time.monotonic() - self.began:5.0f} s] {row.row} {row.data}: {row.what} [{row.unit}]: {scores}"
               + (f" -> {verdicts}" if verdicts else "") + (f"  # {row.note}" if row.note else ""), flush=True)
@@ -88,7 +94,8 @@ class Table:
                "| row | data | measure | unit | " + " | ".join(names) + " | ratio (goal) | |",
                "|---|---|---|---|" + "---|" * (len(names) + 2)]
         for r in self.rows:
-            verdicts = "; ".join(f"{ratio:.2f} {peer} (≤ {bound:g})" for peer, ratio, bound, _ in r.verdicts())
+            verdicts = "; ".join(f"{ratio:.2f} {peer} (≤ {bound:.2g}){cpu_part(r, peer)}"
+                                 for peer, ratio, bound, _ in r.verdicts())
             met = r.met()
             out.append(f"| {r.row} | {r.data} | {r.what} | {r.unit} | " + " | ".join(cell(r, n) for n in names) +
                        f" | {verdicts} | {'' if met is None else 'met' if met else '**behind**'} |")

@@ -8,7 +8,7 @@
 #include "braid/db.h"
 #include "engine/codec/postings.h"
 #include "engine/codec/tokenizer.h"
-#include "engine/io/posix_file_system.h"
+#include "engine/io/file_system.h"
 #include "engine/part/term_index.h"
 #include "engine/part/term_keys.h"
 
@@ -57,7 +57,7 @@ void BuildTermIndex(benchmark::State& state) {
     lines.push_back("GET /api/v1/orders/" + std::to_string(random() % 1'000'000) + " took " +
                     std::to_string(random() % 500) + " ms order=" + std::to_string(random()));
   }
-  FileSystem* const fs = PosixFileSystem();
+  FileSystem* const fs = FileSystem::Posix();
   size_t bytes = 0;
   for (auto _ : state) {
     TermIndexWriter writer(fs, folder.path() + "/spill");
