@@ -5,8 +5,8 @@
 
 #include "engine/base/status_macros.h"
 #include "server/ingest/json_lines.h"
+#include "server/ingest/log_lines.h"
 #include "server/ingest/otlp_json.h"
-#include "server/ingest/plain_text.h"
 #include "server/ingest/prometheus_text.h"
 
 namespace braid::ingest {
@@ -18,7 +18,9 @@ constexpr size_t kSniffBytes = size_t{16} << 10;
 class Ingest {
  public:
   Ingest(const FileIngestOptions& options, const FileIngest::BatchSink& sink, const FileIngest::ErrorSink& errors)
-      : options_(options), sink_(sink), errors_(errors) {}
+      : options_(options), sink_(sink), errors_(errors) {
+    log_sink_.set_batch(&batch_);
+  }
 
   absl::StatusOr<FileIngestResult> Run(const FileIngest::Reader& reader) {
     std::string piece(kReadBytes, '\0');
@@ -136,7 +138,13 @@ class Ingest {
         json_.emplace(std::move(json));
         break;
       }
-      case FileFormat::kPlainText: plain_.emplace(PlainTextOptions{options_.now, options_.service}); break;
+      case FileFormat::kPlainText: {
+        LogLinesOptions lines;
+        lines.service = options_.service;
+        lines.live = false;
+        plain_.emplace(std::move(lines));
+        break;
+      }
     }
     return absl::OkStatus();
   }
@@ -168,7 +176,7 @@ class Ingest {
     } else if (json_) {
       json_->ParseLine(line, &batch_, &report_);
     } else if (plain_) {
-      plain_->ParseLine(line, &batch_, &report_);
+      plain_->ParseLine(line, options_.now, &log_sink_, &report_);
     } else {
       OtlpLine(line);
     }
@@ -215,7 +223,7 @@ class Ingest {
     batch_.Clear();
     if (prometheus_) prometheus_->ForgetBatch();
     if (json_) json_->ForgetBatch();
-    if (plain_) plain_->ForgetBatch();
+    log_sink_.ForgetBatch();
     return absl::OkStatus();
   }
 
@@ -227,7 +235,7 @@ class Ingest {
       RETURN_IF_ERROR(TakeLines(head));
     }
     if (!carry_.empty() || overlong_) RETURN_IF_ERROR(CarriedLine());
-    if (plain_) plain_->Finish(&batch_, &report_);
+    if (plain_) plain_->Finish(&log_sink_, &report_);
     RETURN_IF_ERROR(AfterLine());
     RETURN_IF_ERROR(Hand());
     result_.report.accepted = report_.accepted;
@@ -248,7 +256,8 @@ class Ingest {
   WriteBatch batch_;
   std::optional<PrometheusTextParser> prometheus_;
   std::optional<JsonLinesParser> json_;
-  std::optional<PlainTextParser> plain_;
+  std::optional<LogLinesParser> plain_;
+  BatchLogSink log_sink_;
   std::unique_ptr<OtlpJsonDecoder> otlp_;
 };
 

@@ -9,33 +9,23 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "braid/types.h"
 #include "braid/write_batch.h"
-#include "server/ingest/attribute_list.h"
 #include "server/ingest/ingest_report.h"
+#include "server/ingest/json_fields.h"
+#include "server/ingest/log_fields.h"
 
 namespace braid::ingest {
 
-struct JsonLinesOptions {
-  Timestamp now = 0;    // of records without a time, and the observed time of all
-  std::string service;  // of records that name none
-  // Keys to take instead of the known ones; empty = the known ones. `stream_fields` are added to the identity keys.
-  std::vector<std::string> message_fields;
-  std::vector<std::string> time_fields;
-  std::vector<std::string> stream_fields;
-};
+using JsonLinesOptions = LogFieldsOptions;
 
 class JsonLinesParser {
  public:
-  explicit JsonLinesParser(JsonLinesOptions options);
-  ~JsonLinesParser();
+  explicit JsonLinesParser(JsonLinesOptions options) : fields_(std::move(options)) {}
 
   // One line without its line break; blank lines are passed over.
   void ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report);
@@ -45,31 +35,19 @@ class JsonLinesParser {
   std::string ParseDocument(std::string_view document, std::span<const AttributeView> source,
                             std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report);
   // Call after handing the batch away: stream numbers are valid in one batch only.
-  void ForgetBatch() { streams_.clear(); }
+  void ForgetBatch() { sink_.ForgetBatch(); }
   uint64_t lines() const { return line_; }
 
  private:
-  struct Json;
-  struct Record;
-
-  // Both: "" or why not.
+  // "" or why not.
   std::string AddObject(std::string_view line, std::span<const AttributeView> source,
                         std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report);
-  std::string ReadObject(std::string_view line);
-  void Collect(const void* object, const std::string& prefix, int depth);
-  void Interpret(Record* record);
-  WriteBatch::StreamRef StreamOf(Record* record, WriteBatch* batch);
   void KeepRaw(std::string_view line, const std::string& why, WriteBatch* batch, IngestReport* report);
-  bool IsStreamField(std::string_view name) const;
 
-  JsonLinesOptions options_;
   uint64_t line_ = 0;
-  std::unique_ptr<Json> json_;
-  AttributeList fields_;  // all fields of the line, dotted
-  absl::flat_hash_map<std::string, WriteBatch::StreamRef> streams_;
+  JsonFieldsReader json_;
+  LogFields fields_;
+  BatchLogSink sink_;
 };
-
-// Keys that name the source of a record: "service", "k8s.pod.name", "kubernetes.*", ...
-bool IsIdentityKey(std::string_view key);
 
 }  // namespace braid::ingest

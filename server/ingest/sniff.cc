@@ -89,9 +89,10 @@ FileFormat SniffFormat(std::string_view head) {
       ++others;
     }
   }
-  // Mixed streams (JSON between plain lines) are JSON lines: what is no JSON is kept raw.
-  if (json > 0 && json * 4 >= others) return FileFormat::kJsonLines;
-  if (samples > 0 && samples > others) return openmetrics ? FileFormat::kOpenMetrics : FileFormat::kPrometheusText;
+  // In mixed streams (JSON between plain lines) each line is read by its own form, as in text.
+  if (json > 0 && others == 0) return FileFormat::kJsonLines;
+  if (samples > 0 && samples > others + json)
+    return openmetrics ? FileFormat::kOpenMetrics : FileFormat::kPrometheusText;
   return FileFormat::kPlainText;
 }
 

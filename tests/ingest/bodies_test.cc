@@ -7,12 +7,13 @@
 
 #include <protozero/pbf_writer.hpp>
 #include <random>
+#include <sstream>
 
 #include "server/ingest/content_encoding.h"
 #include "server/ingest/json_lines.h"
+#include "server/ingest/log_lines.h"
 #include "server/ingest/otlp_json.h"
 #include "server/ingest/otlp_protobuf.h"
-#include "server/ingest/plain_text.h"
 #include "server/ingest/prometheus_text.h"
 #include "server/ingest/remote_write.h"
 #include "server/ingest/sniff.h"
@@ -283,16 +284,22 @@ TEST(Fuzz, PrometheusText) {
        });
 }
 
-TEST(Fuzz, JsonLinesAndPlainText) {
+TEST(Fuzz, JsonLinesAndLogLines) {
   Fuzz(
       {R"({"message":"m","ts":"2023-01-30T11:58:52.797987762Z","level":30,"a":{"b":[1,{"c":null}]},"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","service":"s"})"
-       "\n2023-01-30 11:58:52,797 ERROR [x]\n"},
+       "\n2023-01-30 11:58:52,797 ERROR [x]\nTraceback (most recent call last):\n  File\nA: b\n"
+       "1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET /?a HTTP/1.1\" 200 5 \"r\" \"a\"\n"
+       "level=info msg=\"a \\\"b\" trace_id=01 n=1\n\x1b[31mpanic: x\x1b[0m\ngoroutine 1 [running]:\nE1130 "
+       "15:04:05.1 1 a.go:1] b\nNov  3 15:04:05 h p: q\n"},
       10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
         (void)SniffFormat(body);
         JsonLinesParser(JsonLinesOptions{}).ParseBody(body, batch, report);
-        PlainTextParser plain({1, ""});
-        plain.ParseLine(body, batch, report);
-        plain.Finish(batch, report);
+        LogLinesParser lines(LogLinesOptions{});
+        BatchLogSink sink;
+        sink.set_batch(batch);
+        std::istringstream text(body);
+        for (std::string line; std::getline(text, line);) lines.ParseLine(line, 1, &sink, report);
+        lines.Finish(&sink, report);
         return true;
       });
 }

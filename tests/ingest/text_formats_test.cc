@@ -4,7 +4,6 @@
 
 #include "server/ingest/file_ingest.h"
 #include "server/ingest/json_lines.h"
-#include "server/ingest/plain_text.h"
 #include "server/ingest/prometheus_text.h"
 #include "server/ingest/time_text.h"
 #include "tests/ingest/batch_text.h"
@@ -161,25 +160,6 @@ TEST(JsonLines, FieldsNamedByTheCaller) {
               HasSubstr("log {tenant=t |  } @5000000000 observed=1700000000000000000 0/ 'x' event="));
 }
 
-TEST(PlainText, JoinsTracebacksAndReadsTimes) {
-  PlainTextParser parser({kNow, "app"});
-  WriteBatch batch;
-  IngestReport report;
-  for (const char* line :
-       {"2023-01-30 11:58:52,797 ERROR failed", "Traceback (most recent call last):", "  File \"a.py\", line 1",
-        "ValueError: x", "next line", "1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 5 \"error\""}) {
-    parser.ParseLine(line, &batch, &report);
-  }
-  parser.Finish(&batch, &report);
-  const auto lines = BatchText(batch);
-  ASSERT_EQ(lines.size(), 3u);
-  EXPECT_THAT(lines[0],
-              HasSubstr("@1675079932797000000 observed=1700000000000000000 17/ '2023-01-30 11:58:52,797 ERROR "
-                        "failed\nTraceback (most recent call last):\n  File \"a.py\", line 1\nValueError: x'"));
-  EXPECT_THAT(lines[1], HasSubstr("@1675079932797000000 observed=1700000000000000000 0/ 'next line'"));
-  EXPECT_THAT(lines[2], HasSubstr("@1431857103000000000"));
-}
-
 TEST(Times, Texts) {
   const auto time = [](std::string_view text) {
     Timestamp parsed = -1;
@@ -203,7 +183,7 @@ TEST(Sniff, Formats) {
   EXPECT_EQ(SniffFormat("{\"resourceLogs\":[{\"resource\":"), FileFormat::kOtlpJson);
   EXPECT_EQ(SniffFormat("{\n  \"resourceSpans\": [\n"), FileFormat::kOtlpJson);
   EXPECT_EQ(SniffFormat("{\"message\":\"\\\"resourceLogs\\\"\"}\n"), FileFormat::kJsonLines);
-  EXPECT_EQ(SniffFormat(" * Running\n{\"event\":\"a\"}\n"), FileFormat::kJsonLines);
+  EXPECT_EQ(SniffFormat(" * Running\n{\"event\":\"a\"}\n"), FileFormat::kPlainText);
   EXPECT_EQ(SniffFormat("1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET\"\n"), FileFormat::kPlainText);
   EXPECT_EQ(SniffFormat(""), FileFormat::kPlainText);
 }
