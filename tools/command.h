@@ -27,11 +27,31 @@ struct ServeSettings {
   bool allow_remote = false;         // bind to other addresses than loopback
   std::string token_file;            // its first line is the bearer token that every request must carry
   std::vector<uint16_t> jaeger_udp;  // ports of Jaeger's agent
+  std::vector<std::string> tail;     // patterns of log files to follow
 };
 int RunServe(const ServeSettings& settings);
 // Serves an open store until SIGTERM or SIGINT, then finishes what is in flight and closes the store. What `welcome`
 // makes of the first address is shown on stderr once the server listens; it may be null.
 int Serve(DB* db, const ServeSettings& settings, const std::function<std::string(const std::string& address)>& welcome);
+
+struct PipeSettings {
+  std::string service;  // of records that name none
+  std::string server;   // URL; empty with `data` empty: http://127.0.0.1:4318
+  std::string data;     // directory: written without a server
+};
+// Standard input to standard output, and its lines to a store.
+int RunPipe(const PipeSettings& settings);
+
+struct RunSettings {
+  std::vector<std::string> command;
+  std::string service;
+  std::string scrape;  // port of its /metrics; "none": do not look for it; empty: found out
+  std::string server;  // URL of a running server
+  std::string data;    // directory to serve while the program runs; both empty: a server that runs, else braid-data
+};
+// Runs a program with its telemetry received; returns the program's exit code, 128 + n if signal n ended it, 126 or 127
+// if it cannot be run.
+int RunProgramCaptured(const RunSettings& settings);
 
 struct ImportSettings {
   std::vector<std::string> files;  // "-" = standard input

@@ -6,6 +6,7 @@
 
 #include "engine/base/status_macros.h"
 #include "server/server.h"
+#include "tools/capture/log_tail.h"
 #include "tools/command.h"
 #include "tools/file_reader.h"
 #include "tools/terminal.h"
@@ -58,6 +59,17 @@ int Serve(DB* db, const ServeSettings& settings,
   for (const std::string& address : (*server)->udp_addresses()) {
     std::fprintf(stderr, "braid: taking Jaeger's datagrams on %s\n", address.c_str());
   }
+  std::unique_ptr<LogTail> tail;
+  if (!settings.tail.empty()) {
+    TailOptions following;
+    following.patterns = settings.tail;
+    following.clock = Now;
+    following.note = [](const std::string& note) { std::fprintf(stderr, "braid: %s\n", note.c_str()); };
+    absl::StatusOr<std::unique_ptr<LogTail>> started = LogTail::Start(std::move(following), db);
+    if (!started.ok()) return Fail(std::string(started.status().message()));
+    tail = *std::move(started);
+    for (const std::string& pattern : settings.tail) std::fprintf(stderr, "braid: following %s\n", pattern.c_str());
+  }
   if (welcome && !(*server)->addresses().empty()) std::fputs(welcome((*server)->addresses()[0]).c_str(), stderr);
   std::fflush(stderr);
 
@@ -66,6 +78,7 @@ int Serve(DB* db, const ServeSettings& settings,
   std::fprintf(stderr, "braid: stopping (%s)\n", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
   // A second signal ends the process at once; the WAL has everything that was acknowledged.
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  tail.reset();
   (*server)->Stop(kStopGrace);
   server->reset();
   if (const absl::Status status = db->Close(); !status.ok()) return Fail(std::string(status.message()));

@@ -17,8 +17,10 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 
-absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
-                                    const std::string& accept, const std::string& body, int timeout_seconds) {
+namespace {
+
+absl::StatusOr<HttpAnswer> Exchange(const std::string& url, const std::string& path, int timeout_seconds,
+                                    http::request<http::string_body> request) {
   // The parsed view points into the text.
   const std::string full_url = url.find("://") == std::string::npos ? "http://" + url : url;
   const auto parsed = boost::urls::parse_uri(full_url);
@@ -46,14 +48,11 @@ absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& p
   const timeval timeout{timeout_seconds, 0};
   setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 
-  http::request<http::string_body> request{http::verb::post, base + path, 11};
+  request.target(base + path);
   const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
   request.set(http::field::host, shown + ":" + port);
   request.set(http::field::user_agent, "braid");
-  request.set(http::field::content_type, content_type);
-  request.set(http::field::accept, accept);
   request.set(http::field::connection, "close");
-  request.body() = body;
   request.prepare_payload();
   http::write(socket, request, error);
   if (error) return failure(error.message());
@@ -68,6 +67,24 @@ absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& p
   answer.content_type = std::string(parser.get()[http::field::content_type]);
   answer.body = std::move(parser.get().body());
   return answer;
+}
+
+}  // namespace
+
+absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
+                                    const std::string& accept, const std::string& body, int timeout_seconds) {
+  http::request<http::string_body> request{http::verb::post, "/", 11};
+  request.set(http::field::content_type, content_type);
+  request.set(http::field::accept, accept);
+  request.body() = body;
+  return Exchange(url, path, timeout_seconds, std::move(request));
+}
+
+absl::StatusOr<HttpAnswer> HttpGet(const std::string& url, const std::string& path, const std::string& accept,
+                                   int timeout_seconds) {
+  http::request<http::string_body> request{http::verb::get, "/", 11};
+  request.set(http::field::accept, accept);
+  return Exchange(url, path, timeout_seconds, std::move(request));
 }
 
 }  // namespace braid

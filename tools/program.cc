@@ -11,6 +11,7 @@ const char* const kFooter =
     "Examples:\n"
     "  braid demo                                     an incident, answered by one query\n"
     "  braid serve --data ./telemetry                 OTLP, Prometheus and NDJSON in; queries out\n"
+    "  braid run --service web -- python3 app.py      a program, with all it tells\n"
     "  braid import --data ./telemetry app.ndjson.gz  files instead of a server\n"
     "  braid query --data ./telemetry 'logs{level >= error} | stats n = count() by (service)'\n";
 
@@ -36,9 +37,30 @@ void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
                     "Allow --listen on an address that others can reach; needs --token-file");
   command->add_option("--jaeger-udp", settings->jaeger_udp,
                       "Take Jaeger's Thrift datagrams on this loopback port, e.g. 6831; repeatable [off]");
+  command->add_option("--tail", settings->tail,
+                      "Follow log files: 'GLOB' or 'SERVICE=GLOB', quoted; repeatable. Keeps its place in the store");
   command->add_option("--token-file", settings->token_file,
                       "File whose first line is the bearer token that requests must carry");
   command->callback([settings, code] { *code = RunServe(*settings); });
+}
+
+void AddCapture(CLI::App* app, RunSettings* run, PipeSettings* pipe, int* code) {
+  CLI::App* command = app->add_subcommand(
+      "run", "Run a program and take its telemetry: what it prints, its /metrics, OTLP and Jaeger's datagrams");
+  command->add_option("command", run->command, "The program and its arguments, behind --")->required();
+  command->add_option("--service", run->service, "Name of the service [name of the program]");
+  command->add_option("--scrape", run->scrape, "Port of its /metrics; none: do not look for one [found out]")
+      ->check(CLI::IsMember({"none"}) | CLI::Range(1, 65535));
+  CLI::Option* data = command->add_option("--data", run->data, "Serve this store while the program runs [braid-data]");
+  command->add_option("--server", run->server, "Send to a running server [http://127.0.0.1:4318 if one answers there]")
+      ->excludes(data);
+  command->callback([run, code] { *code = RunProgramCaptured(*run); });
+
+  command = app->add_subcommand("pipe", "Pass standard input through and keep its lines: cmd 2>&1 | braid pipe");
+  command->add_option("--service", pipe->service, "Name of the service");
+  data = command->add_option("--data", pipe->data, "Write to this store instead of a server");
+  command->add_option("--server", pipe->server, "Server to send to [http://127.0.0.1:4318]")->excludes(data);
+  command->callback([pipe, code] { *code = RunPipe(*pipe); });
 }
 
 void AddImport(CLI::App* app, ImportSettings* settings, int* code) {
@@ -158,6 +180,8 @@ int RunProgram(int argc, char** argv) {
 
   int code = 0;
   ServeSettings serve;
+  RunSettings run;
+  PipeSettings pipe;
   ImportSettings import;
   QuerySettings query;
   InspectSettings inspect;
@@ -168,6 +192,7 @@ int RunProgram(int argc, char** argv) {
   std::string load_length = "10s";
   DemoSettings demo;
   AddServe(&app, &serve, &code);
+  AddCapture(&app, &run, &pipe, &code);
   AddImport(&app, &import, &code);
   AddQuery(&app, &query, &code);
   AddFiles(&app, &inspect, &verify, &code);

@@ -1,0 +1,148 @@
+"""`braid run`, `braid pipe` and `braid serve --tail` as programs: what passes through, what is kept, how they end."""
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from server_process import PROGRAM, Server
+
+
+def rows(server, query):
+    answer = server.query(query, start="now-1h", end="now+1h", limit=100000)
+    return answer["rows"]
+
+
+class Capture(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.server = Server(os.path.join(self.folder.name, "store")).start()
+        self.url = f"http://127.0.0.1:{self.server.port}"
+
+    def tearDown(self):
+        if self.server.process.poll() is None:
+            self.server.kill()
+        self.folder.cleanup()
+
+    def run_program(self, *command, **more):
+        return subprocess.run([PROGRAM, "run", "--service", "web", "--scrape", "none", "--server", self.url, "--", *command],
+                              capture_output=True, timeout=60, **more)
+
+    def test_outputs_pass_through_and_are_kept(self):
+        noise = os.urandom(300_000)
+        script = "cat; echo problem >&2; echo '{\"msg\":\"in json\",\"request_id\":\"r\"}'; exit 41"
+        done = self.run_program("sh", "-c", script, input=noise)
+        self.assertEqual(done.returncode, 41)
+        self.assertEqual(done.stdout, noise + b"{\"msg\":\"in json\",\"request_id\":\"r\"}\n")
+        self.assertEqual(done.stderr, b"problem\n")
+        found = rows(self.server, 'logs{service = "web", log.iostream = "stderr"} | keep message')
+        self.assertEqual(found, [["problem"]])
+        instances = rows(self.server, 'logs{service = "web"} | stats n = count() by (instance)')
+        self.assertEqual(len(instances), 1)
+
+    def test_exit_codes(self):
+        self.assertEqual(self.run_program("no-such-program-at-all").returncode, 127)
+        self.assertEqual(self.run_program("/").returncode, 126)
+        self.assertEqual(self.run_program("sh", "-c", "kill -9 $$").returncode, 128 + 9)
+        self.assertEqual(self.run_program("true").returncode, 0)
+
+    def test_signals_reach_the_program(self):
+        script = "trap 'echo caught; exit 5' {0}; echo ready; while :; do sleep 0.05; done"
+        for name in ("INT", "TERM", "HUP", "USR1"):
+            process = subprocess.Popen([PROGRAM, "run", "--scrape", "none", "--server", self.url, "--", "bash", "-c",
+                                        script.format(name)], stdout=subprocess.PIPE)
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+            process.send_signal(getattr(signal, "SIG" + name))
+            self.assertEqual(process.stdout.read(), b"caught\n")
+            self.assertEqual(process.wait(timeout=30), 5)
+
+    def test_what_the_program_is_told(self):
+        # What the user has set is left alone.
+        environment = {**os.environ, "OTEL_SERVICE_NAME": "mine", "OTEL_RESOURCE_ATTRIBUTES": "a=b"}
+        done = self.run_program("sh", "-c", "env | grep ^OTEL_ | sort", env=environment)
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual(lines[0], f"OTEL_EXPORTER_OTLP_ENDPOINT={self.url}")
+        self.assertEqual(lines[1], "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
+        self.assertRegex(lines[2], "^OTEL_RESOURCE_ATTRIBUTES=a=b,service.instance.id=[0-9a-f-]{36}$")
+        self.assertEqual(lines[3], "OTEL_SERVICE_NAME=mine")
+
+    def test_metrics_are_found(self):
+        page = ("import http.server\nclass H(http.server.BaseHTTPRequestHandler):\n  n=0\n  def do_GET(s):\n    H.n+=1\n"
+                "    s.send_response(200)\n    s.send_header('Content-Type','text/html')\n    s.end_headers()\n"
+                "    s.wfile.write(b'# TYPE asked_total counter\\nasked_total %d\\n' % H.n)\n"
+                "  def log_message(s,*a): pass\nhttp.server.HTTPServer(('',0),H).serve_forever()")
+        process = subprocess.Popen([PROGRAM, "run", "--service", "web", "--server", self.url, "--", sys.executable, "-c",
+                                    page], stderr=subprocess.PIPE, text=True)
+        self.assertIn("scraping http://127.0.0.1:", process.stderr.readline())
+        until = time.monotonic() + 20
+        while not (found := rows(self.server, 'samples{metric = "asked_total"} | keep value, job, service')):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+        self.assertEqual(found[0][1:], ["web", "web"])
+        process.terminate()
+        self.assertEqual(process.wait(timeout=30), 128 + signal.SIGTERM)
+
+    def test_a_store_of_its_own(self):
+        data = os.path.join(self.folder.name, "own")
+        done = subprocess.run([PROGRAM, "pipe", "--service", "p", "--data", data], input=b"one\ntwo", capture_output=True)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"one\ntwo", b""))
+        done = subprocess.run([PROGRAM, "query", "--data", data, "--format", "csv", "logs | keep service, message"],
+                              capture_output=True, text=True)
+        self.assertEqual(done.stdout.split(), ["service,message", "p,one", "p,two"])
+
+    def test_pipe_says_what_it_could_not_deliver(self):
+        self.server.kill()
+        began = time.monotonic()
+        done = subprocess.run([PROGRAM, "pipe", "--server", self.url], input=b"one\n", capture_output=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (1, b"one\n"))
+        self.assertIn(b"1 log records could not be delivered", done.stderr)
+        self.assertLess(time.monotonic() - began, 30)
+
+    def test_tail_through_kills(self):
+        self.server.kill()
+        log = os.path.join(self.folder.name, "app.log")
+        self.server = Server(os.path.join(self.folder.name, "tailed"), "--tail", f"web={log}*")
+        self.server.start()
+        random.seed(5)
+        written, stop = [0], threading.Event()
+
+        def write():
+            file = open(log, "a", encoding="utf-8")
+            while not stop.is_set():
+                for _ in range(random.randrange(200)):
+                    file.write(f"line {written[0]}\n")
+                    written[0] += 1
+                file.flush()
+                if random.randrange(10) == 0:
+                    os.rename(log, f"{log}.{written[0]}")
+                    file.close()
+                    file = open(log, "a", encoding="utf-8")
+                time.sleep(random.random() / 20)
+            file.close()
+        writer = threading.Thread(target=write)
+        writer.start()
+        for _ in range(6):
+            time.sleep(random.random())
+            self.server.kill()
+            self.server.start()
+        stop.set()
+        writer.join()
+        until = time.monotonic() + 30
+        count = 'logs{service = "web"} | stats n = count(), d = distinct(message)'
+        while rows(self.server, count)[0][0] < written[0] and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(1.5)
+        self.assertEqual(rows(self.server, count), [[written[0], written[0]]])
+
+
+if __name__ == "__main__":
+    result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromTestCase(Capture))
+    failed = len(result.failures) + len(result.errors)
+    print(f"[  PASSED  ] {result.testsRun - failed} tests.")
+    if failed:
+        print(f"[  FAILED  ] {failed} tests, listed below:")
+    sys.exit(1 if failed else 0)
