@@ -20,6 +20,8 @@ struct App {
   QueryLimits limits;
   SelfMetrics metrics;
   AnswerCount answers;
+  bool admin = false;        // routes that change the store as a whole are on: every request has a token
+  std::string snapshot_dir;  // where copies of the store go; empty = nowhere
 };
 
 // Each adds its routes. `app` outlives the router.
@@ -29,6 +31,7 @@ void AddCompatRoutes(App* app, Router* router);
 void AddElasticRoutes(App* app, Router* router);
 void AddQueryRoutes(App* app, Router* router);
 void AddPrometheusRoutes(App* app, Router* router);
+void AddAdminRoutes(App* app, Router* router);
 
 // Does an agent of Elasticsearch ask? Its first question goes to /, where people get the index page.
 bool AsksElastic(const http::Request& request);

@@ -26,6 +26,20 @@ absl::Status DecodeTo(const http::Request& request, const ingest::Coding* coding
   return decode(*body, batch, report);
 }
 
+// X-Braid-Durability: what a success of this one request means.
+absl::Status ReadDurability(const http::Request& request, WriteOptions* options) {
+  const std::string_view text = request.HeaderValue("X-Braid-Durability");
+  if (text.empty()) return absl::OkStatus();
+  if (text == "durable") {
+    options->durability = Durability::kDurable;
+  } else if (text == "buffered") {
+    options->durability = Durability::kBuffered;
+  } else {
+    return absl::InvalidArgumentError("X-Braid-Durability is durable or buffered");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 IngestOutcome IngestBody(App* app, Protocol protocol, Stage write_stage, const http::Request& request,
@@ -38,7 +52,9 @@ IngestOutcome IngestBody(App* app, Protocol protocol, Stage write_stage, const h
     outcome.status = absl::ResourceExhaustedError("the body unfolds to more than one write may hold");
   }
   if (outcome.status.ok() && !batch.empty()) {
-    outcome.status = app->db->Write(batch);
+    WriteOptions options;
+    outcome.status = ReadDurability(request, &options);
+    if (outcome.status.ok()) outcome.status = app->db->Write(batch, options);
     // What passed the decoders and the DB still refuses is the request's fault, not the store's.
     if (outcome.status.code() != absl::StatusCode::kInvalidArgument) outcome.stage = write_stage;
   }

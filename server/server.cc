@@ -23,12 +23,15 @@ class ServerImpl : public Server {
     app_.db = db;
     app_.now = options.clock != nullptr ? options.clock : SystemNow;
     app_.limits = options.query_limits;
+    app_.admin = !options.http.access.token.empty();
+    app_.snapshot_dir = options.snapshot_dir;
     AddOtlpRoutes(&app_, &router_);
     AddImportRoutes(&app_, &router_);
     AddCompatRoutes(&app_, &router_);
     AddElasticRoutes(&app_, &router_);
     AddQueryRoutes(&app_, &router_);
     AddPrometheusRoutes(&app_, &router_);
+    AddAdminRoutes(&app_, &router_);
     AddOwnRoutes();
   }
   ~ServerImpl() override { Stop(5 * kSecond); }
@@ -107,6 +110,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   // Queries: twice the cores at once, so that one that waits for the disk leaves no core idle.
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   tuned.http.slow_threads = std::max(tuned.http.slow_threads, 2 * cores);
+  if (const uint64_t memory = tuned.memory_bytes_max; memory > 0) {
+    // A quarter for the heads (an eighth each), an eighth for bodies and one for what they are decoded to, half for the
+    // queries that may run at once.
+    tuned.http.bodies_bytes_max = std::min<size_t>(tuned.http.bodies_bytes_max, memory / 8);
+    tuned.http.body_bytes_max = std::min(tuned.http.body_bytes_max, tuned.http.bodies_bytes_max);
+    tuned.query_limits.memory_bytes_max =
+        std::min(tuned.query_limits.memory_bytes_max, memory / 2 / static_cast<uint64_t>(tuned.http.slow_threads));
+  }
   auto server = std::make_unique<ServerImpl>(tuned, db);
   RETURN_IF_ERROR(server->Begin(tuned));
   return server;

@@ -23,9 +23,14 @@ struct ServerOptions {
   // Addresses, who may come, limits and threads: the names, reasons and defaults are there.
   http::ServerOptions http;
   QueryLimits query_limits;
+  // What the DB (its own option), bodies and queries may take together; lowers their limits. 0 = no limit.
+  uint64_t memory_bytes_max = 0;
   // Jaeger's agent: UDP ports to take Thrift batches on, on loopback addresses; none if empty. 6831 and 6832 are the
   // usual ones; each takes both protocols.
   std::vector<uint16_t> jaeger_udp_ports;
+  // Where POST /api/v1/admin/tsdb/snapshot puts copies of the store; on the store's file system they cost little.
+  // Empty: nowhere.
+  std::string snapshot_dir;
   // Where `now` comes from; the system's clock if null.
   std::function<Timestamp()> clock;
 };

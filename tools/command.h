@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "braid/db.h"
 #include "tools/generator/generator.h"
 #include "tools/load_run.h"
@@ -21,7 +22,10 @@ struct ServeSettings {
   std::string data = "braid-data";
   std::vector<std::string> listen;  // empty: 127.0.0.1:4318 and [::1]:4318
   std::string durability = "durable";
-  std::string retention;  // e.g. "15d"; empty = keep all
+  std::string retention;       // e.g. "15d"; empty = keep all
+  std::string retention_size;  // e.g. "10GB"; empty = no limit
+  std::string memory;          // e.g. "512MB"; empty = no limit
+  std::string reserve = "64MB";
   uint64_t flush_mb = 64;
   std::string recover = "refuse";
   bool allow_remote = false;         // bind to other addresses than loopback
@@ -88,6 +92,30 @@ struct VerifySettings {
 };
 int RunVerify(const VerifySettings& settings);
 
+struct DeleteSettings {
+  std::vector<std::string> selectors;
+  std::string data;    // directory; empty with `server` empty: braid-data
+  std::string server;  // URL
+  std::string token_file;
+  std::string start, end;
+};
+int RunDelete(const DeleteSettings& settings);
+
+struct BackupSettings {
+  std::string target;  // directory; empty with `server`
+  std::string data;
+  std::string server;
+  std::string token_file;
+};
+int RunBackup(const BackupSettings& settings);
+
+struct RestoreSettings {
+  std::string backup;
+  std::string data = "braid-data";
+  bool quiet = false;
+};
+int RunRestore(const RestoreSettings& settings);
+
 struct GenerateSettings {
   GeneratorOptions options;
   std::string out = ".";
@@ -115,6 +143,10 @@ bool ParseDurability(const std::string& text, Durability* durability);
 bool ParseRecovery(const std::string& text, Recovery* recovery);
 // "90s", "1h30m", "15d"; false for anything else.
 bool ParseDurationText(const std::string& text, Duration* duration);
+// "10GB", "512MB", "64KiB", "1000000"; units of 1,000 (KB, MB, GB, TB) or 1,024 (KiB, ...). False for anything else.
+bool ParseSizeText(const std::string& text, uint64_t* bytes);
+// The first line of a file with a token of 16 characters or more.
+absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
 // RFC 3339 ("2026-01-31T10:00:00Z"), seconds since the epoch, "now", or relative to now: "-1h".
 bool ParseTimeText(const std::string& text, Timestamp now, Timestamp* time);
 Timestamp Now();

@@ -25,6 +25,7 @@ int RunVerify(const VerifySettings& settings) {
   if (!report.ok()) return Fail(std::string(report.status().message()));
   bar.Finish(ReadableCount(report->files) + " files, " + ReadableCount(report->blocks) + " blocks, " +
              ReadableBytes(report->bytes));
+  for (const std::string& one : report->set_aside) std::printf("set aside: %s\n", one.c_str());
   for (const std::string& problem : report->problems) std::printf("%s\n", problem.c_str());
   if (report->problems.empty()) {
     std::printf("%s: sound\n", settings.dir.c_str());

@@ -81,6 +81,9 @@ absl::Status RunLocal(const QuerySettings& settings, const std::string& text) {
   for (const std::string& damaged : db->Stats().quarantined) {
     std::fprintf(stderr, "note (partial): %s; its rows are missing\n", damaged.c_str());
   }
+  for (const std::string& damaged : db->Stats().quarantined_before) {
+    std::fprintf(stderr, "note (partial): set aside earlier: %s\n", damaged.c_str());
+  }
   const std::shared_ptr<const Snapshot> snapshot = db->GetSnapshot();
 
   QueryOptions options;

@@ -1,14 +1,12 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
+#include <tuple>
 
-#include "engine/base/status_macros.h"
 #include "server/server.h"
 #include "tools/capture/log_tail.h"
 #include "tools/command.h"
-#include "tools/file_reader.h"
 #include "tools/terminal.h"
 
 namespace braid {
@@ -26,16 +24,6 @@ void BlockSignals(sigset_t* signals) {
   signal(SIGPIPE, SIG_IGN);
 }
 
-// The file's first line. Too short a token is no protection.
-absl::StatusOr<std::string> ReadToken(const std::string& path) {
-  ASSIGN_OR_RETURN(std::unique_ptr<FileReader> file, FileReader::Open(path));
-  ASSIGN_OR_RETURN(std::string token, file->ReadAll());
-  token.resize(std::min(token.find_first_of("\r\n"), token.size()));
-  if (token.size() < 16)
-    return absl::InvalidArgumentError(path + ": a token needs 16 characters or more in the first line");
-  return token;
-}
-
 }  // namespace
 
 int Serve(DB* db, const ServeSettings& settings,
@@ -46,11 +34,13 @@ int Serve(DB* db, const ServeSettings& settings,
   if (!settings.listen.empty()) options.http.listen = settings.listen;
   options.http.allow_remote = settings.allow_remote;
   if (!settings.token_file.empty()) {
-    const absl::StatusOr<std::string> token = ReadToken(settings.token_file);
+    const absl::StatusOr<std::string> token = ReadTokenFile(settings.token_file);
     if (!token.ok()) return Fail(std::string(token.status().message()));
     options.http.access.token = *token;
   }
   options.jaeger_udp_ports = settings.jaeger_udp;
+  if (!settings.memory.empty()) ParseSizeText(settings.memory, &options.memory_bytes_max);
+  if (!settings.data.empty()) options.snapshot_dir = settings.data + "/snapshots";
   absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(options, db);
   if (!server.ok()) return Fail(std::string(server.status().message()));
   for (const std::string& note : (*server)->notes()) std::fprintf(stderr, "braid: %s\n", note.c_str());
@@ -96,6 +86,18 @@ int RunServe(const ServeSettings& settings) {
     return Fail("--retention: '" + settings.retention + "' is not a duration such as 15d");
   }
   options.flush_bytes_max = settings.flush_mb << 20;
+  for (const auto& [name, text, bytes] :
+       {std::tuple("--retention-size", &settings.retention_size, &options.disk_bytes_max),
+        std::tuple("--memory", &settings.memory, &options.memory_bytes_max),
+        std::tuple("--reserve", &settings.reserve, &options.reserve_bytes)}) {
+    if (text->empty() || ParseSizeText(*text, bytes)) continue;
+    return Fail(std::string(name) + ": '" + *text + "' is not a size such as 512MB or 10GiB");
+  }
+  constexpr uint64_t kBudgetMin = uint64_t{64} << 20;
+  if (options.memory_bytes_max > 0 && options.memory_bytes_max < kBudgetMin) return Fail("--memory: at least 64MiB");
+  if (options.disk_bytes_max > 0 && options.disk_bytes_max < kBudgetMin) {
+    return Fail("--retention-size: at least 64MiB");
+  }
   const absl::StatusOr<std::unique_ptr<DB>> db = DB::Open(options, settings.data);
   if (!db.ok()) return Fail(std::string(db.status().message()));
   const DBStats stats = (*db)->Stats();
@@ -107,6 +109,9 @@ int RunServe(const ServeSettings& settings) {
                  ReadableBytes(stats.torn_bytes).c_str());
   }
   for (const std::string& damaged : stats.quarantined) std::fprintf(stderr, "braid: set aside: %s\n", damaged.c_str());
+  for (const std::string& damaged : stats.quarantined_before) {
+    std::fprintf(stderr, "braid: set aside earlier: %s\n", damaged.c_str());
+  }
   return Serve(db->get(), settings, nullptr);
 }
 

@@ -72,8 +72,10 @@ absl::StatusOr<HttpAnswer> Exchange(const std::string& url, const std::string& p
 }  // namespace
 
 absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
-                                    const std::string& accept, const std::string& body, int timeout_seconds) {
+                                    const std::string& accept, const std::string& body, int timeout_seconds,
+                                    const std::string& token) {
   http::request<http::string_body> request{http::verb::post, "/", 11};
+  if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
   request.set(http::field::content_type, content_type);
   request.set(http::field::accept, accept);
   request.body() = body;

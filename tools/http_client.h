@@ -16,9 +16,10 @@ struct HttpAnswer {
   std::string body;
 };
 
-// POSTs `body` to `url` ("http://host:port") + `path`. Waits at most `timeout_seconds` for the answer to begin.
+// `token` is the bearer token, if there is one. POSTs `body` to `url` ("http://host:port") + `path`. Waits at most `timeout_seconds` for the answer to begin.
 absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
-                                    const std::string& accept, const std::string& body, int timeout_seconds);
+                                    const std::string& accept, const std::string& body, int timeout_seconds,
+                                    const std::string& token = "");
 // The same for a GET.
 absl::StatusOr<HttpAnswer> HttpGet(const std::string& url, const std::string& path, const std::string& accept,
                                    int timeout_seconds);

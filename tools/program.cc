@@ -25,6 +25,14 @@ void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
       ->capture_default_str();
   command->add_option("--retention", settings->retention,
                       "Remove data older than this before the newest, e.g. 15d [keep all]");
+  command->add_option("--retention-size", settings->retention_size,
+                      "Remove the oldest data, whatever its signal, beyond so much disk, e.g. 10GB [no limit]");
+  command->add_option("--memory", settings->memory,
+                      "What heads, request bodies and queries may take together, e.g. 512MB [no limit]");
+  command
+      ->add_option("--reserve", settings->reserve,
+                   "Disk space kept back so that data can still be removed when the disk is full; 0 = none")
+      ->capture_default_str();
   command->add_option("--flush-mb", settings->flush_mb, "Memory of the head before it is flushed, in MB")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
@@ -107,6 +115,37 @@ void AddFiles(CLI::App* app, InspectSettings* inspect, VerifySettings* verify, i
   command->callback([verify, code] { *code = RunVerify(*verify); });
 }
 
+void AddLifecycle(CLI::App* app, DeleteSettings* erase, BackupSettings* backup, RestoreSettings* restore, int* code) {
+  CLI::App* command = app->add_subcommand("delete", "Delete series, log records or spans");
+  command
+      ->add_option("selectors", erase->selectors,
+                   "What to delete: 'up{job=\"x\"}', 'logs{service=\"shop\"}', 'spans{name in (\"a\", \"b\")}'")
+      ->required();
+  CLI::Option* data = command->add_option("--data", erase->data, "Directory of the store; not in use [braid-data]");
+  command->add_option("--server", erase->server, "A running server's URL instead; needs its token")->excludes(data);
+  command->add_option("--token-file", erase->token_file, "File whose first line is the server's token");
+  command->add_option("--start", erase->start, "First instant: RFC 3339, epoch seconds or -1h [the first]");
+  command->add_option("--end", erase->end, "Last instant [the last]");
+  command->callback([erase, code] { *code = RunDelete(*erase); });
+
+  command = app->add_subcommand("backup", "Copy a store, also while it is in use");
+  command->add_option("target", backup->target, "Directory for the copy; must be empty or not exist");
+  data = command->add_option("--data", backup->data, "Directory of the store [braid-data]");
+  command
+      ->add_option("--server", backup->server,
+                   "Let a running server make the copy in its own snapshots directory; needs its token")
+      ->excludes(data);
+  command->add_option("--token-file", backup->token_file, "File whose first line is the server's token");
+  command->callback([backup, code] { *code = RunBackup(*backup); });
+
+  command = app->add_subcommand("restore", "Check a backup and make a store of it");
+  command->add_option("backup", restore->backup, "Directory of the backup")->required();
+  command->add_option("--data", restore->data, "Directory of the store; must be empty or not exist")
+      ->capture_default_str();
+  command->add_flag("-q,--quiet", restore->quiet, "No progress");
+  command->callback([restore, code] { *code = RunRestore(*restore); });
+}
+
 void AddGenerate(CLI::App* app, GenerateSettings* settings, std::string* length, std::string* start, int* code) {
   CLI::App* command = app->add_subcommand("generate",
                                           "Write seeded telemetry of a small shop with an incident: metrics.om, "
@@ -186,6 +225,9 @@ int RunProgram(int argc, char** argv) {
   QuerySettings query;
   InspectSettings inspect;
   VerifySettings verify;
+  DeleteSettings erase;
+  BackupSettings backup;
+  RestoreSettings restore;
   GenerateSettings generate;
   std::string length = "30m", start;
   LoadSettings load;
@@ -196,6 +238,7 @@ int RunProgram(int argc, char** argv) {
   AddImport(&app, &import, &code);
   AddQuery(&app, &query, &code);
   AddFiles(&app, &inspect, &verify, &code);
+  AddLifecycle(&app, &erase, &backup, &restore, &code);
   AddGenerate(&app, &generate, &length, &start, &code);
   AddLoad(&app, &load, &load_length, &code);
   AddDemo(&app, &demo, &code);

@@ -1,11 +1,15 @@
 // Words and times as people type them on the command line.
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 
+#include "engine/base/status_macros.h"
 #include "server/request_time.h"
 #include "tools/command.h"
+#include "tools/file_reader.h"
 
 namespace braid {
 
@@ -45,6 +49,36 @@ bool ParseTimeText(const std::string& text, Timestamp now, Timestamp* time) {
       server::ParseRequestTime(!text.empty() && text[0] == '-' ? "now" + text : text, now);
   if (parsed.ok()) *time = *parsed;
   return parsed.ok();
+}
+
+bool ParseSizeText(const std::string& text, uint64_t* bytes) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  double number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + digits, number);
+  if (digits == 0 || read.ec != std::errc() || read.ptr != text.data() + digits) return false;
+  std::string unit = text.substr(digits);
+  if (unit == "B") unit.clear();
+  double factor = 1;
+  if (!unit.empty()) {
+    const size_t power = std::string_view("KMGT").find(unit[0]);
+    const bool binary = unit.size() == 3 && unit.substr(1) == "iB";
+    const bool decimal = unit.size() == 1 || (unit.size() == 2 && unit[1] == 'B');
+    if (power == std::string_view::npos || (!binary && !decimal)) return false;
+    for (size_t i = 0; i <= power; ++i) factor *= binary ? 1024 : 1000;
+  }
+  if (number * factor > 9e18) return false;
+  *bytes = static_cast<uint64_t>(number * factor);
+  return true;
+}
+
+absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<FileReader> file, FileReader::Open(path));
+  ASSIGN_OR_RETURN(std::string token, file->ReadAll());
+  token.resize(std::min(token.find_first_of("\r\n"), token.size()));
+  // Too short a token is no protection.
+  if (token.size() < 16)
+    return absl::InvalidArgumentError(path + ": a token needs 16 characters or more in the first line");
+  return token;
 }
 
 Timestamp Now() {

@@ -1,6 +1,7 @@
 #include "engine/db/compaction.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace braid {
 namespace {
@@ -21,8 +22,10 @@ Timestamp Plus(Timestamp time, Duration duration) {
 
 }  // namespace
 
-CompactionLimits LimitsFor(Duration retention) {
+CompactionLimits LimitsFor(Duration retention, uint64_t disk_bytes_max) {
   CompactionLimits limits;
+  // Removing a part is then a small step, and a merge takes little room besides.
+  if (disk_bytes_max > 0) limits.part_bytes_max = std::min(limits.part_bytes_max, disk_bytes_max / 8);
   if (retention > 0) limits.span_max = std::max(retention / kRetentionSteps, kHour);
   return limits;
 }
@@ -69,6 +72,23 @@ std::vector<size_t> PickExpired(const std::vector<PartEntry>& parts, Timestamp n
     if (!parts[i].time.empty() && parts[i].time.end < keep_from) expired.push_back(i);
   }
   return expired;
+}
+
+std::vector<size_t> PickOverBudget(const std::vector<PartEntry>& parts, uint64_t other_bytes, uint64_t bytes_max) {
+  std::vector<size_t> over;
+  uint64_t bytes = other_bytes;
+  for (const PartEntry& part : parts) bytes += part.bytes;
+  if (bytes_max == 0 || bytes <= bytes_max) return over;
+  std::vector<size_t> order(parts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return parts[a].time.end < parts[b].time.end; });
+  for (size_t i : order) {
+    if (bytes <= bytes_max) break;
+    bytes -= parts[i].bytes;
+    over.push_back(i);
+  }
+  return over;
 }
 
 }  // namespace braid

@@ -20,8 +20,8 @@ struct CompactionLimits {
   Duration span_max = 0;  // a merged part covers no more time than this; 0 = any. Keeps retention sharp.
 };
 
-// Limits that fit a retention time (0 = none).
-CompactionLimits LimitsFor(Duration retention);
+// Limits that fit a retention time and a limit of disk (0 = none).
+CompactionLimits LimitsFor(Duration retention, uint64_t disk_bytes_max);
 
 // The next merge as [begin, end) of `parts` (in age order), empty if none is due. Merges join neighbours only, so that
 // age order stays meaningful. Size-tiered: each byte is rewritten about log4(store / flush) times.
@@ -31,5 +31,8 @@ std::pair<size_t, size_t> PickMerge(const std::vector<PartEntry>& parts, const C
 // clock, so that one record from a far future does not empty the store; the clock alone never removes anything.
 std::vector<size_t> PickExpired(const std::vector<PartEntry>& parts, Timestamp newest, Timestamp clock,
                                 Duration retention);
+
+// The oldest parts (by their newest record) to remove until parts and `other_bytes` fit into `bytes_max` (0 = any).
+std::vector<size_t> PickOverBudget(const std::vector<PartEntry>& parts, uint64_t other_bytes, uint64_t bytes_max);
 
 }  // namespace braid

@@ -13,8 +13,10 @@ namespace {
 // A group is one record of the WAL: large enough to share a sync, small enough not to hold up the first of it.
 constexpr size_t kGroupBytesMax = size_t{4} << 20;
 constexpr size_t kGroupBatchesMax = 512;
-// kBuffered promises to lose at most a second.
-constexpr auto kBufferedSyncAge = std::chrono::milliseconds(900);
+// kBuffered promises to lose at most a second; the sync itself takes a part of it.
+constexpr auto kBufferedSyncAge = std::chrono::milliseconds(500);
+// Small limits must not make a part of every few writes.
+constexpr uint64_t kFlushBytesMin = uint64_t{64} << 10;
 // A head of compressed samples is much smaller than its WAL, which replay has to read.
 constexpr uint64_t kWalBytesPerHeadByte = 4;
 
@@ -26,6 +28,15 @@ size_t SizeOf(const BatchView& batch) {
 }
 
 }  // namespace
+
+uint64_t FlushBytesOf(const Options& options) {
+  uint64_t bytes = options.flush_bytes_max;
+  // Two heads, and what queries take.
+  if (options.memory_bytes_max > 0) bytes = std::min(bytes, options.memory_bytes_max / 8);
+  // The WAL of two heads takes half of the disk's limit at most.
+  if (options.disk_bytes_max > 0) bytes = std::min(bytes, options.disk_bytes_max / (4 * kWalBytesPerHeadByte));
+  return std::max(bytes, std::min(options.flush_bytes_max, kFlushBytesMin));
+}
 
 absl::StatusOr<std::unique_ptr<DB>> OpenDB(const Options& options, const std::string& path, FileSystem* fs) {
   auto db = std::make_unique<DBImpl>(options, path, fs);
@@ -60,16 +71,21 @@ absl::Status DBImpl::Poison(const absl::Status& cause) {
 }
 
 bool DBImpl::HeadIsFull() const {
-  return active_->byte_size() >= options_.flush_bytes_max ||
-         active_wal_bytes_ >= options_.flush_bytes_max * kWalBytesPerHeadByte;
+  return active_->byte_size() >= flush_bytes_ || active_wal_bytes_ >= flush_bytes_ * kWalBytesPerHeadByte;
 }
 
-absl::Status DBImpl::Write(const WriteBatch& batch) {
+absl::Status DBImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   BatchView view;
   RETURN_IF_ERROR(CheckBatch(batch, &view));
+  const Durability durability = options.durability.value_or(options_.durability);
+  if ((durability == Durability::kMemory) != (options_.durability == Durability::kMemory)) {
+    return absl::InvalidArgumentError(durability == Durability::kMemory
+                                          ? "a store with a WAL has no writes in memory alone"
+                                          : "a store in memory has no durable or buffered writes");
+  }
   RETURN_IF_ERROR(CheckWritable());
   if (batch.empty()) return absl::OkStatus();
-  Writer writer{&view};
+  Writer writer{&view, durability == Durability::kDurable};
   std::unique_lock queue_lock(queue_mutex_);
   queue_.push_back(&writer);
   writer.wake.wait(queue_lock, [&] { return writer.done || queue_.front() == &writer; });
@@ -89,6 +105,8 @@ absl::Status DBImpl::Write(const WriteBatch& batch) {
   }
   queue_lock.unlock();
   absl::Status status = WaitForRoom();
+  if (status.ok()) status = EnsureSegment();
+  if (status.ok()) status = reserve_.Keep();
   if (status.ok()) {
     std::lock_guard commit_lock(commit_mutex_);
     status = CommitGroup(group);
@@ -117,6 +135,28 @@ absl::Status DBImpl::WaitForRoom() {
     flush_wanted_.notify_one();
     room_.wait(lock);
   }
+  return absl::OkStatus();
+}
+
+// The manifest knows of a segment before anything in it is acknowledged, so that one that goes missing is noticed. One
+// that is begun when the head is switched is in the manifest with that head's flush.
+absl::Status DBImpl::EnsureSegment() {
+  if (segment_known_ || in_memory_only() || options_.durability == Durability::kMemory) return absl::OkStatus();
+  std::lock_guard manifest_lock(manifest_mutex_);
+  Manifest next = manifest_;
+  {
+    std::lock_guard commit_lock(commit_mutex_);
+    RETURN_IF_ERROR(CheckWritable());
+    if (wal_ == nullptr) {
+      ASSIGN_OR_RETURN(wal_, WalWriter::Create(fs_, WalDir(), manifest_store_, next_segment_, last_sequence_ + 1));
+      ++next_segment_;
+      // Its header must not be torn by a power failure, or it would look like one that was removed.
+      RETURN_IF_ERROR(SyncWal());
+    }
+    next.last_segment = wal_->segment();
+  }
+  RETURN_IF_ERROR(CommitManifest(next));
+  segment_known_ = true;
   return absl::OkStatus();
 }
 
@@ -149,8 +189,10 @@ absl::Status DBImpl::CommitGroup(const std::vector<Writer*>& group) {
     for (size_t i = 0; i < group.size(); ++i) entries.push_back({&resolved[i], group[i]->batch->body});
     const absl::Status appended = wal_->AppendCommit(sequence, entries, head);
     if (!appended.ok()) return wal_->broken().ok() ? appended : Poison(appended);
-    if (options_.durability == Durability::kDurable || Clock::now() - last_sync_ > kBufferedSyncAge) {
+    if (std::any_of(group.begin(), group.end(), [](const Writer* writer) { return writer->durable; })) {
       RETURN_IF_ERROR(SyncWal());
+    } else {
+      acknowledged_unsynced_ = true;
     }
     wal_size = wal_->size();
   }
@@ -160,6 +202,10 @@ absl::Status DBImpl::CommitGroup(const std::vector<Writer*>& group) {
   last_sequence_ = sequence;
   head->Publish();
   std::lock_guard lock(mutex_);
+  if (acknowledged_unsynced_ && !unsynced_since_) {
+    unsynced_since_ = Clock::now();
+    sync_wanted_.notify_one();
+  }
   counters_.batches_written += group.size();
   if (!active_since_) active_since_ = Clock::now();
   if (wal_size > 0) {
@@ -172,12 +218,32 @@ absl::Status DBImpl::CommitGroup(const std::vector<Writer*>& group) {
 
 absl::Status DBImpl::SyncWal() {
   if (wal_ == nullptr || wal_->synced()) return absl::OkStatus();
-  const absl::Status status = wal_->Sync(/*cut_to_synced=*/options_.durability == Durability::kDurable);
+  const absl::Status status = wal_->Sync(/*cut_to_synced=*/!acknowledged_unsynced_);
   if (!status.ok()) return Poison(status);
-  last_sync_ = Clock::now();
+  acknowledged_unsynced_ = false;
   std::lock_guard lock(mutex_);
+  unsynced_since_.reset();
   ++counters_.wal_syncs;
   return absl::OkStatus();
+}
+
+void DBImpl::SyncLoop() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      sync_wanted_.wait(lock, [&] { return closed_ || unsynced_since_; });
+      if (closed_) return;
+      const Clock::time_point due = *unsynced_since_ + kBufferedSyncAge;
+      sync_wanted_.wait_until(lock, due, [&] { return closed_; });
+      if (closed_) return;
+      // A durable write may have synced meanwhile, and another buffered one begun.
+      if (!unsynced_since_ || Clock::now() < *unsynced_since_ + kBufferedSyncAge) continue;
+    }
+    std::lock_guard lock(commit_mutex_);
+    if (SyncWal().ok()) continue;  // it poisons the store itself
+    std::lock_guard state_lock(mutex_);
+    unsynced_since_.reset();
+  }
 }
 
 absl::Status DBImpl::SwitchHead() {
@@ -198,7 +264,7 @@ absl::Status DBImpl::SwitchHead() {
 SourceList DBImpl::Sources() const {
   SourceList sources;
   sources.reserve(parts_.size() + 2);
-  for (const LivePart& part : parts_) sources.push_back(part.part);
+  for (const LivePart& part : parts_) sources.push_back(part.view);
   if (frozen_) sources.push_back(frozen_->View());
   sources.push_back(active_->View());
   return sources;
@@ -220,8 +286,14 @@ DBStats DBImpl::Stats() const {
     sources = Sources();
     generation = generation_;
     stats.parts = parts_.size();
-    for (const LivePart& part : parts_) stats.part_bytes += part.entry.bytes;
+    std::set<uint64_t> deletes;
+    for (const LivePart& part : parts_) {
+      stats.part_bytes += part.entry.bytes;
+      deletes.insert(part.entry.deletes.begin(), part.entry.deletes.end());
+    }
+    stats.deletes_pending = deletes.size();
     for (const auto& [segment, size] : segments_) stats.wal_bytes += size;
+    stats.reserve_bytes = reserve_.kept_bytes();
     stats.head_bytes = active_->byte_size() + (frozen_ ? frozen_->byte_size() : 0);
     series_in_heads = active_->cut().series + (frozen_ ? uint64_t{frozen_->cut().series} << 32 : 0);
   }
@@ -263,7 +335,9 @@ absl::Status DBImpl::Close() {
     room_.notify_all();
     flush_wanted_.notify_all();
     merge_wanted_.notify_all();
+    sync_wanted_.notify_all();
   }
+  if (sync_thread_.joinable()) sync_thread_.join();
   if (flush_thread_.joinable()) flush_thread_.join();
   if (merge_thread_.joinable()) merge_thread_.join();
   std::scoped_lock work_lock(flush_mutex_, merge_mutex_);

@@ -7,6 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/db_impl.h"
+#include "engine/db/masked_part.h"
+#include "engine/db/quarantine.h"
+#include "engine/head/wal_format.h"
 #include "engine/io/atomic_file.h"
 #include "engine/io/path.h"
 
@@ -14,8 +17,8 @@ namespace braid {
 namespace {
 
 constexpr char kLockName[] = "LOCK";
-// A reader beside a live writer starts again when a file that the manifest named has gone meanwhile.
-constexpr int kReadOnlyAttempts = 10;
+// A commit that waits longer for company costs more than the sync that it saves.
+constexpr Duration kGroupCommitWindowMax = 5 * kMillisecond;
 
 uint64_t RandomStoreId() {
   std::random_device device;
@@ -39,20 +42,14 @@ bool IsDamage(const absl::Status& status) {
 }  // namespace
 
 absl::Status DBImpl::Open() {
+  if (options_.group_commit_window < 0 || options_.group_commit_window > kGroupCommitWindowMax) {
+    return absl::InvalidArgumentError("group_commit_window is more than 5 ms");
+  }
   if (in_memory_only()) {
     if (options_.durability == Durability::kMemory && !options_.read_only) return absl::OkStatus();
     return absl::InvalidArgumentError("a store without a path must have Durability::kMemory and be writable");
   }
-  absl::Status status;
-  for (int attempt = 0; attempt < (options_.read_only ? kReadOnlyAttempts : 1); ++attempt) {
-    status = OpenFiles();
-    if (!absl::IsNotFound(status)) break;
-    std::lock_guard lock(mutex_);
-    parts_.clear();
-    segments_.clear();
-    counters_ = {};
-    active_ = std::make_shared<Head>();
-  }
+  const absl::Status status = options_.read_only ? OpenBeside({}) : OpenFiles();
   if (!status.ok()) {
     closed_ = true;
     return status;
@@ -60,6 +57,7 @@ absl::Status DBImpl::Open() {
   if (options_.background_work && !options_.read_only) {
     flush_thread_ = std::thread([this] { FlushLoop(); });
     merge_thread_ = std::thread([this] { MergeLoop(); });
+    if (options_.durability != Durability::kMemory) sync_thread_ = std::thread([this] { SyncLoop(); });
   }
   return absl::OkStatus();
 }
@@ -91,9 +89,12 @@ absl::Status DBImpl::OpenFiles() {
     RETURN_IF_ERROR(fs_->SyncDir(path_));
     fs_->Remove(JoinPath(path_, absl::StrCat(Absl(kManifestName), Absl(kTempSuffix)))).IgnoreError();
   }
+  counters_.quarantined_before = ListQuarantine(fs_, QuarantineDir());
   RETURN_IF_ERROR(OpenParts());
   if (!options_.read_only) RETURN_IF_ERROR(RemoveOrphans());
-  return ReplayWal();
+  RETURN_IF_ERROR(ReplayWal());
+  if (!options_.read_only) reserve_.Keep().IgnoreError();  // writers are told
+  return absl::OkStatus();
 }
 
 absl::Status DBImpl::OpenDirectory(bool* create) {
@@ -141,7 +142,15 @@ absl::Status DBImpl::CreateStore() {
 absl::Status DBImpl::OpenParts() {
   std::vector<std::pair<uint64_t, std::string>> damaged;
   for (const PartEntry& entry : manifest_.parts) {
-    LivePart live{entry, nullptr};
+    LivePart live{entry, nullptr, nullptr};
+    const auto before = std::find_if(reusable_.begin(), reusable_.end(),
+                                     [&](const LivePart& part) { return part.entry.id == entry.id; });
+    if (before != reusable_.end()) {
+      live.part = before->part;
+      live.view = MaskPart(live.part, manifest_.DeletesOf(entry));
+      parts_.push_back(std::move(live));
+      continue;
+    }
     absl::StatusOr<std::shared_ptr<Part>> part = Part::Open(fs_, PartDir(entry.id), PartName(entry.id));
     if (part.ok()) {
       const SourceCounts counts = (*part)->counts();
@@ -151,10 +160,11 @@ absl::Status DBImpl::OpenParts() {
     }
     if (part.ok()) {
       live.part = *std::move(part);
+      live.view = MaskPart(live.part, manifest_.DeletesOf(entry));
       parts_.push_back(std::move(live));
     } else if (!IsDamage(part.status())) {
       return part.status();
-    } else if (options_.read_only && absl::IsNotFound(part.status())) {
+    } else if (options_.read_only && !missing_is_damage_ && absl::IsNotFound(part.status())) {
       return part.status();  // a writer merged it away: begin again with the new manifest
     } else {
       damaged.emplace_back(entry.id, std::string(Str(part.status().message())));
@@ -170,6 +180,7 @@ absl::Status DBImpl::OpenParts() {
   ++next.generation;
   next.parts.clear();
   for (const LivePart& part : parts_) next.parts.push_back(part.entry);
+  next.DropSettledDeletes();
   RETURN_IF_ERROR(WriteManifest(fs_, path_, next));
   manifest_ = std::move(next);
   return absl::OkStatus();
@@ -191,7 +202,7 @@ absl::Status DBImpl::Quarantine(uint64_t part, const std::string& why) {
   RETURN_IF_ERROR(fs_->Rename(from, to));
   RETURN_IF_ERROR(fs_->SyncDir(QuarantineDir()));
   RETURN_IF_ERROR(fs_->SyncDir(PartsDir()));
-  return WriteFileAtomically(fs_, to + ".txt", why + "\n");
+  return WriteFileAtomically(fs_, to + kReasonSuffix, why + "\n");
 }
 
 absl::Status DBImpl::RemoveOrphans() {
@@ -213,6 +224,30 @@ absl::Status DBImpl::RemoveOrphans() {
   return absl::OkStatus();
 }
 
+absl::Status DBImpl::ReportMissingSegment(const WalRecoveryResult& result) {
+  const uint64_t last = manifest_.last_segment;
+  const bool kept =
+      std::any_of(segments_.begin(), segments_.end(), [&](const auto& segment) { return segment.first == last; });
+  if (last < manifest_.first_segment || kept) return absl::OkStatus();
+  if (result.next_segment <= last) {
+    const std::string why = "it is missing, and with it what was written there last";
+    counters_.quarantined.push_back(absl::StrCat("WAL segment ", last, ": ", why));
+    next_segment_ = last + 1;
+    if (!options_.read_only) {
+      RETURN_IF_ERROR(fs_->CreateDir(QuarantineDir()));
+      RETURN_IF_ERROR(fs_->SyncDir(path_));
+      RETURN_IF_ERROR(
+          WriteFileAtomically(fs_, JoinPath(QuarantineDir(), WalSegmentName(last) + kReasonSuffix), why + "\n"));
+    }
+  }
+  if (options_.read_only) return absl::OkStatus();
+  // It was reported, or set aside; only once.
+  Manifest next = manifest_;
+  next.last_segment = 0;
+  std::lock_guard lock(manifest_mutex_);
+  return CommitManifest(std::move(next));
+}
+
 absl::Status DBImpl::ReplayWal() {
   WalRecoverySpec spec;
   spec.fs = fs_;
@@ -226,11 +261,13 @@ absl::Status DBImpl::ReplayWal() {
   ASSIGN_OR_RETURN(WalRecoveryResult result, RecoverWal(spec, active_.get()));
   next_segment_ = result.next_segment;
   last_sequence_ = result.last_sequence;
+  if (options_.read_only) tail_ = std::move(result.tail);
   counters_.replayed_batches = result.batches;
   counters_.torn_bytes = result.torn_bytes;
   counters_.quarantined.insert(counters_.quarantined.end(), result.set_aside.begin(), result.set_aside.end());
   segments_ = std::move(result.segments);
   for (const auto& [segment, size] : segments_) active_wal_bytes_ += size;
+  RETURN_IF_ERROR(ReportMissingSegment(result));
   if (!active_->cut().empty()) active_since_ = Clock::now();
   if (!result.must_flush || options_.read_only) return absl::OkStatus();
   {

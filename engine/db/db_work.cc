@@ -6,6 +6,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/db/compaction.h"
 #include "engine/db/db_impl.h"
+#include "engine/db/masked_part.h"
 #include "engine/head/wal_format.h"
 #include "engine/io/path.h"
 #include "engine/part/part_merge.h"
@@ -27,6 +28,11 @@ Timestamp NewestOf(const Source& source) {
   return newest;
 }
 
+bool IsEmpty(const PartEntry& part) {
+  return part.samples == 0 &&
+         std::all_of(std::begin(part.rows), std::end(part.rows), [](uint64_t rows) { return rows == 0; });
+}
+
 Timestamp WallClock() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -40,10 +46,6 @@ void DBImpl::FlushLoop() {
       std::unique_lock lock(mutex_);
       if (!closed_ && (frozen_ == nullptr || !flush_error_.ok())) flush_wanted_.wait_for(lock, kFlushInterval);
       if (closed_) return;
-    }
-    if (options_.durability == Durability::kBuffered) {
-      std::lock_guard lock(commit_mutex_);
-      SyncWal().IgnoreError();  // it poisons the store itself
     }
     FlushIfDue().IgnoreError();  // kept in flush_error_, and tried again
   }
@@ -123,11 +125,11 @@ absl::Status DBImpl::FlushFrozen() {
   absl::Status status;
   std::optional<LivePart> added;
   if (!head->cut().empty()) {
-    absl::StatusOr<LivePart> part = WritePart({view.get()});
+    absl::StatusOr<LivePart> part = WritePart({view.get()}, fs_);
     status = part.status();
     if (part.ok()) added = *std::move(part);
   }
-  if (status.ok()) status = Install({}, added, head.get());
+  if (status.ok()) status = Install({}, std::move(added), head.get(), {});
   {
     std::lock_guard lock(mutex_);
     flush_error_ = status;
@@ -138,7 +140,18 @@ absl::Status DBImpl::FlushFrozen() {
   return status;
 }
 
-absl::StatusOr<LivePart> DBImpl::WritePart(const std::vector<const Source*>& sources) {
+absl::StatusOr<LivePart> DBImpl::WritePart(const std::vector<const Source*>& sources, FileSystem* fs) {
+  absl::StatusOr<LivePart> part = WritePartOnce(sources, fs);
+  // What is merged or flushed gives more room free than it takes, in parts or in the WAL.
+  if (absl::IsResourceExhausted(part.status()) && reserve_.Release()) part = WritePartOnce(sources, fs);
+  if (part.ok()) {
+    std::lock_guard lock(mutex_);
+    counters_.part_bytes_written += part->entry.bytes;
+  }
+  return part;
+}
+
+absl::StatusOr<LivePart> DBImpl::WritePartOnce(const std::vector<const Source*>& sources, FileSystem* fs) {
   uint64_t id = 0;
   {
     std::lock_guard lock(manifest_mutex_);
@@ -147,12 +160,13 @@ absl::StatusOr<LivePart> DBImpl::WritePart(const std::vector<const Source*>& sou
   const std::string dir = PartDir(id);
   auto write = [&]() -> absl::StatusOr<LivePart> {
     RETURN_IF_ERROR(fs_->CreateDir(dir));
-    ASSIGN_OR_RETURN(std::unique_ptr<PartWriter> writer, PartWriter::Create(fs_, dir));
+    ASSIGN_OR_RETURN(std::unique_ptr<PartWriter> writer, PartWriter::Create(fs, dir));
     RETURN_IF_ERROR(MergeSources(sources, writer.get()));
     RETURN_IF_ERROR(writer->Finish());
     RETURN_IF_ERROR(fs_->SyncDir(PartsDir()));
     LivePart part;
     ASSIGN_OR_RETURN(part.part, Part::Open(fs_, dir, PartName(id)));
+    part.view = part.part;
     part.entry.id = id;
     part.entry.bytes = part.part->byte_size();
     part.entry.time = part.part->time_range();
@@ -166,14 +180,39 @@ absl::StatusOr<LivePart> DBImpl::WritePart(const std::vector<const Source*>& sou
   return part;
 }
 
-absl::Status DBImpl::Install(const std::vector<uint64_t>& removed, const std::optional<LivePart>& added,
-                             const Head* flushed) {
+absl::Status DBImpl::CommitManifest(Manifest next) {
+  ++next.generation;
+  next.DropSettledDeletes();
+  absl::Status status = WriteManifest(fs_, path_, next);
+  if (absl::IsResourceExhausted(status) && reserve_.Release()) status = WriteManifest(fs_, path_, next);
+  if (!status.ok()) {
+    // Was the new one put in place? If so, only the disk knows which of the two will be found after a power failure.
+    const absl::StatusOr<Manifest> on_disk = ReadManifest(fs_, path_);
+    if (!on_disk.ok() || on_disk->generation != manifest_.generation) return Poison(status);
+    return status;
+  }
+  manifest_ = std::move(next);
+  return absl::OkStatus();
+}
+
+absl::Status DBImpl::Install(const std::vector<uint64_t>& removed, std::optional<LivePart> added, const Head* flushed,
+                             const std::set<uint64_t>& carried_out) {
   auto is_removed = [&](uint64_t id) { return std::find(removed.begin(), removed.end(), id) != removed.end(); };
   std::lock_guard manifest_lock(manifest_mutex_);
   Manifest next = manifest_;
   std::vector<LivePart> parts, gone;
   {
     std::lock_guard lock(mutex_);
+    if (added) {
+      // Deletes that came while the part was being written have still to be carried out.
+      std::set<uint64_t> late;
+      for (const LivePart& part : parts_) {
+        if (is_removed(part.entry.id)) late.insert(part.entry.deletes.begin(), part.entry.deletes.end());
+      }
+      for (uint64_t id : carried_out) late.erase(id);
+      added->entry.deletes.assign(late.begin(), late.end());
+      added->view = MaskPart(added->part, manifest_.DeletesOf(added->entry));
+    }
     bool placed = !added;
     for (const LivePart& part : parts_) {
       if (!is_removed(part.entry.id)) {
@@ -183,24 +222,24 @@ absl::Status DBImpl::Install(const std::vector<uint64_t>& removed, const std::op
       if (!placed) parts.push_back(*added);
       placed = true;
       gone.push_back(part);
+      gone.back().view = nullptr;  // it would be a reader of the part
     }
     if (!placed) parts.push_back(*added);
     if (flushed != nullptr) {
       next.first_segment = frozen_segment_end_;
       next.flushed_sequence = frozen_sequence_;
+      const bool later = !segments_.empty() && segments_.back().first >= next.first_segment;
+      next.last_segment = later ? segments_.back().first : 0;
+      if (!later) segment_known_ = false;
     }
   }
-  ++next.generation;
   next.parts.clear();
   for (const LivePart& part : parts) next.parts.push_back(part.entry);
-  if (absl::Status status = WriteManifest(fs_, path_, next); !status.ok()) {
-    // Was the new one put in place? If so, only the disk knows which of the two will be found after a power failure.
-    const absl::StatusOr<Manifest> on_disk = ReadManifest(fs_, path_);
-    if (!on_disk.ok() || on_disk->generation != manifest_.generation) return Poison(status);
-    if (added) RemovePartDir(PartDir(added->entry.id)).IgnoreError();
+  if (absl::Status status = CommitManifest(next); !status.ok()) {
+    // Which manifest counts is not known once the store is poisoned; the next Open sees to the files.
+    if (added && CheckWritable().ok()) RemovePartDir(PartDir(added->entry.id)).IgnoreError();
     return status;
   }
-  manifest_ = next;
   {
     std::lock_guard lock(mutex_);
     parts_ = std::move(parts);
@@ -252,20 +291,25 @@ void DBImpl::RemoveObsolete() {
 }
 
 absl::Status DBImpl::RemoveExpired() {
-  if (options_.retention <= 0) return absl::OkStatus();
+  if (options_.retention <= 0 && options_.disk_bytes_max == 0) return absl::OkStatus();
+  uint64_t wal_bytes = 0;
   std::vector<PartEntry> entries;
   SourceList sources;
   {
     std::lock_guard lock(mutex_);
     for (const LivePart& part : parts_) entries.push_back(part.entry);
+    for (const auto& [segment, size] : segments_) wal_bytes += size;
     sources = Sources();
   }
   Timestamp newest = kMinTimestamp;
   for (const auto& source : sources) newest = std::max(newest, NewestOf(*source));
   sources.clear();
+  std::set<size_t> picked;
+  for (size_t i : PickExpired(entries, newest, WallClock(), options_.retention)) picked.insert(i);
+  for (size_t i : PickOverBudget(entries, wal_bytes, options_.disk_bytes_max)) picked.insert(i);
   std::vector<uint64_t> removed;
-  for (size_t i : PickExpired(entries, newest, WallClock(), options_.retention)) removed.push_back(entries[i].id);
-  return removed.empty() ? absl::OkStatus() : Install(removed, std::nullopt, nullptr);
+  for (size_t i : picked) removed.push_back(entries[i].id);
+  return removed.empty() ? absl::OkStatus() : Install(removed, std::nullopt, nullptr, {});
 }
 
 absl::Status DBImpl::MergeIfDue(bool* merged) {
@@ -274,6 +318,7 @@ absl::Status DBImpl::MergeIfDue(bool* merged) {
   std::lock_guard merge_lock(merge_mutex_);
   RETURN_IF_ERROR(RemoveExpired());
   RemoveObsolete();
+  reserve_.Keep().IgnoreError();  // writers are told
   std::vector<LivePart> parts;
   {
     std::lock_guard lock(mutex_);
@@ -284,9 +329,18 @@ absl::Status DBImpl::MergeIfDue(bool* merged) {
     entries.push_back(part.entry);
     if (unmergeable_.contains(part.entry.id)) entries.back().bytes = UINT64_MAX;  // too large for every merge
   }
-  const auto [begin, end] = PickMerge(entries, LimitsFor(options_.retention));
-  if (begin == end) return absl::OkStatus();
-  std::vector<LivePart> picked(parts.begin() + begin, parts.begin() + end);
+  auto [begin, end] = PickMerge(entries, LimitsFor(options_.retention, options_.disk_bytes_max));
+  if (begin == end) {
+    // No merge is due that would carry out a delete: then a part is rewritten for its sake.
+    const auto has_deletes = [&](const LivePart& part) {
+      return !part.entry.deletes.empty() && !unmergeable_.contains(part.entry.id);
+    };
+    begin = static_cast<size_t>(std::find_if(parts.begin(), parts.end(), has_deletes) - parts.begin());
+    if (begin == parts.size()) return absl::OkStatus();
+    end = begin + 1;
+  }
+  std::vector<LivePart> picked(parts.begin() + static_cast<ptrdiff_t>(begin),
+                               parts.begin() + static_cast<ptrdiff_t>(end));
   parts.clear();
   RETURN_IF_ERROR(MergeParts(std::move(picked)));
   *merged = true;
@@ -296,11 +350,13 @@ absl::Status DBImpl::MergeIfDue(bool* merged) {
 absl::Status DBImpl::MergeParts(std::vector<LivePart> parts) {
   std::vector<const Source*> sources;
   std::vector<uint64_t> ids;
+  std::set<uint64_t> carried_out;
   for (const LivePart& part : parts) {
-    sources.push_back(part.part.get());
+    sources.push_back(part.view.get());
     ids.push_back(part.entry.id);
+    carried_out.insert(part.entry.deletes.begin(), part.entry.deletes.end());
   }
-  absl::StatusOr<LivePart> merged = WritePart(sources);
+  absl::StatusOr<LivePart> merged = WritePart(sources, options_.merge_bytes_per_second_max > 0 ? &merge_fs_ : fs_);
   if (!merged.ok()) {
     // Damaged blocks must not get lost in a merge: the parts stay as they are, and queries say what is missing.
     if (absl::IsDataLoss(merged.status())) unmergeable_.insert(ids.begin(), ids.end());
@@ -308,7 +364,14 @@ absl::Status DBImpl::MergeParts(std::vector<LivePart> parts) {
   }
   sources.clear();
   parts.clear();
-  RETURN_IF_ERROR(Install(ids, *merged, nullptr));
+  std::optional<LivePart> added = *std::move(merged);
+  if (IsEmpty(added->entry)) {
+    // Everything was deleted.
+    const uint64_t id = added->entry.id;
+    added.reset();
+    RemovePartDir(PartDir(id)).IgnoreError();
+  }
+  RETURN_IF_ERROR(Install(ids, std::move(added), nullptr, carried_out));
   std::lock_guard lock(mutex_);
   ++counters_.merges;
   return absl::OkStatus();
@@ -336,7 +399,8 @@ absl::Status DBImpl::Compact() {
     std::lock_guard lock(mutex_);
     parts = parts_;
   }
-  return parts.size() < 2 ? absl::OkStatus() : MergeParts(std::move(parts));
+  const bool due = parts.size() > 1 || (parts.size() == 1 && !parts[0].entry.deletes.empty());
+  return due ? MergeParts(std::move(parts)) : absl::OkStatus();
 }
 
 }  // namespace braid

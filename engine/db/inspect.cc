@@ -8,6 +8,7 @@
 #include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/manifest.h"
+#include "engine/db/quarantine.h"
 #include "engine/head/batch_reader.h"
 #include "engine/head/wal_reader.h"
 #include "engine/io/atomic_file.h"
@@ -163,8 +164,23 @@ absl::Status ReadSegment(FileSystem* fs, const std::string& path, uint64_t store
   return absl::OkStatus();
 }
 
+std::string DescribeDelete(const DeleteSpec& spec) {
+  const char* const signals[] = {"metrics", "logs", "spans"};
+  std::string text =
+      absl::StrCat(signals[static_cast<int>(spec.signal)], " time ", spec.time.start, "..", spec.time.end);
+  const char* const ops[] = {"=", "!=", "=~", "!~"};
+  for (const Matcher& matcher : spec.matchers) {
+    absl::StrAppend(&text, " ", matcher.name, ops[static_cast<int>(matcher.op)], "\"", matcher.value, "\"");
+  }
+  for (const Predicate& predicate : spec.predicates) {
+    absl::StrAppend(&text, " ", predicate.column.name, predicate.op == Predicate::Op::kNotEqual ? "!=" : "=");
+    for (const Value& value : predicate.values) absl::StrAppend(&text, "\"", ToText(View(value)), "\" ");
+  }
+  return text;
+}
+
 std::string DescribeManifest(const Manifest& manifest, Lines* lines) {
-  lines->Add(absl::StrCat("manifest version ", kManifestVersion, " store ", absl::Hex(manifest.store, absl::kZeroPad16),
+  lines->Add(absl::StrCat("manifest version ", manifest.version, " store ", absl::Hex(manifest.store, absl::kZeroPad16),
                           " generation ", manifest.generation));
   lines->Add(absl::StrCat("next part ", manifest.next_part, ", first WAL segment ", manifest.first_segment,
                           ", last commit in parts ", manifest.flushed_sequence));
@@ -172,6 +188,10 @@ std::string DescribeManifest(const Manifest& manifest, Lines* lines) {
     lines->Add(absl::StrCat("part ", PartName(part.id), " bytes ", part.bytes, " time ", part.time.start, "..",
                             part.time.end, " samples ", part.samples, " logs ", part.rows[0], " spans ", part.rows[1],
                             " events ", part.rows[2], " links ", part.rows[3], " exemplars ", part.rows[4]));
+    for (uint64_t id : part.deletes) lines->Add(absl::StrCat("  to be read through delete ", id));
+  }
+  for (const DeleteMark& mark : manifest.deletes) {
+    lines->Add(absl::StrCat("delete ", mark.id, ": ", DescribeDelete(mark.spec)));
   }
   return lines->Take();
 }
@@ -236,6 +256,7 @@ absl::StatusOr<VerifyReport> VerifyStore(const std::string& path,
   report.blocks = 2;
   report.bytes = manifest_bytes.size();
 
+  report.set_aside = ListQuarantine(fs, JoinPath(path, "quarantine"));
   const std::string wal_dir = JoinPath(path, "wal");
   std::vector<std::pair<uint64_t, std::string>> segments;
   uint64_t total = report.bytes;
@@ -245,6 +266,11 @@ absl::StatusOr<VerifyReport> VerifyStore(const std::string& path,
     if (!ParseWalSegmentName(name, &segment) || segment < manifest->first_segment) continue;
     segments.emplace_back(segment, JoinPath(wal_dir, name));
     total += SizeOfFile(fs, segments.back().second);
+  }
+  const uint64_t last = manifest->last_segment;
+  if (last >= manifest->first_segment &&
+      std::none_of(segments.begin(), segments.end(), [&](const auto& segment) { return segment.first == last; })) {
+    report.problems.push_back(JoinPath(wal_dir, WalSegmentName(last)) + ": 0: the segment is missing");
   }
   for (const PartEntry& part : manifest->parts) total += part.bytes;
   auto advance = [&](uint64_t bytes) {

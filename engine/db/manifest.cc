@@ -1,11 +1,13 @@
 #include "engine/db/manifest.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/checksum.h"
 #include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
+#include "engine/db/delete_spec.h"
 #include "engine/io/atomic_file.h"
 #include "engine/io/path.h"
 
@@ -29,11 +31,24 @@ std::string EncodeBody(const Manifest& manifest) {
     PutFixed64(&body, static_cast<uint64_t>(part.time.end));
     PutVarint(&body, part.samples);
     for (uint64_t rows : part.rows) PutVarint(&body, rows);
+    if (manifest.version < 2) continue;
+    PutVarint(&body, part.deletes.size());
+    for (uint64_t id : part.deletes) PutVarint(&body, id);
+  }
+  if (manifest.version < 2) return body;
+  PutVarint(&body, manifest.last_segment);
+  PutVarint(&body, manifest.next_delete);
+  PutVarint(&body, manifest.deletes.size());
+  for (const DeleteMark& mark : manifest.deletes) {
+    PutVarint(&body, mark.id);
+    std::string spec;
+    EncodeDeleteSpec(mark.spec, &spec);
+    PutBytes(&body, spec);
   }
   return body;
 }
 
-bool DecodeBody(std::string_view body, Manifest* manifest) {
+bool DecodeBody(std::string_view body, uint32_t version, Manifest* manifest) {
   Decoder in(body);
   uint64_t count = 0;
   if (!in.ReadFixed64(&manifest->store) || !in.ReadVarint(&manifest->generation) ||
@@ -50,6 +65,28 @@ bool DecodeBody(std::string_view body, Manifest* manifest) {
     }
     part.time = {static_cast<Timestamp>(start), static_cast<Timestamp>(end)};
     for (uint64_t& rows : part.rows) in.ReadVarint(&rows);
+    if (version < 2) continue;
+    if (!in.ReadVarintMax(in.remaining(), &count)) return false;
+    part.deletes.resize(count);
+    for (uint64_t& id : part.deletes) in.ReadVarint(&id);
+  }
+  if (version < 2) return in.done();
+  if (!in.ReadVarint(&manifest->last_segment) || !in.ReadVarint(&manifest->next_delete) ||
+      !in.ReadVarintMax(in.remaining() / 2, &count)) {
+    return false;
+  }
+  manifest->deletes.resize(count);
+  std::vector<uint64_t> ids;
+  for (DeleteMark& mark : manifest->deletes) {
+    std::string_view spec;
+    if (!in.ReadVarint(&mark.id) || !in.ReadBytes(&spec) || !DecodeDeleteSpec(spec, &mark.spec)) return false;
+    ids.push_back(mark.id);
+  }
+  // A part that names a delete which is not there would show what was deleted.
+  for (const PartEntry& part : manifest->parts) {
+    for (uint64_t id : part.deletes) {
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) return false;
+    }
   }
   return in.done();
 }
@@ -65,25 +102,42 @@ absl::Status DecodeCopy(std::string_view bytes, Manifest* manifest, uint64_t* si
       crc != Crc32c(bytes.substr(0, kHeadBytes - 4))) {
     return absl::DataLossError("its header is damaged");
   }
-  if (version > kManifestVersion || (features & ~kManifestFeatures) != 0) {
+  if (version == 0 || version > kManifestVersion || (features & ~kManifestFeatures) != 0) {
     return absl::FailedPreconditionError(absl::StrCat("the store was written by a newer version of Braid (format ",
                                                       version, ", features ", features, "; this one reads format ",
                                                       kManifestVersion, ")"));
   }
   if (body_size > in.remaining() || !in.ReadRaw(body_size, &body) || !in.ReadFixed32(&crc) || crc != Crc32c(body) ||
-      !DecodeBody(body, manifest)) {
+      !DecodeBody(body, version, manifest)) {
     return absl::DataLossError("its list of parts is damaged");
   }
+  manifest->version = version;
   *size = kHeadBytes + body_size + 4;
   return absl::OkStatus();
 }
 
 }  // namespace
 
+std::vector<DeleteSpec> Manifest::DeletesOf(const PartEntry& part) const {
+  std::vector<DeleteSpec> specs;
+  for (const DeleteMark& mark : deletes) {
+    if (std::find(part.deletes.begin(), part.deletes.end(), mark.id) != part.deletes.end()) specs.push_back(mark.spec);
+  }
+  return specs;
+}
+
+void Manifest::DropSettledDeletes() {
+  std::erase_if(deletes, [&](const DeleteMark& mark) {
+    return std::none_of(parts.begin(), parts.end(), [&](const PartEntry& part) {
+      return std::find(part.deletes.begin(), part.deletes.end(), mark.id) != part.deletes.end();
+    });
+  });
+}
+
 std::string EncodeManifest(const Manifest& manifest) {
   const std::string body = EncodeBody(manifest);
   std::string copy(kManifestMagic);
-  PutFixed32(&copy, kManifestVersion);
+  PutFixed32(&copy, manifest.version);
   PutFixed32(&copy, kManifestFeatures);
   PutFixed64(&copy, body.size());
   PutFixed32(&copy, Crc32c(copy));
@@ -120,7 +174,9 @@ absl::StatusOr<Manifest> ReadManifest(FileSystem* fs, const std::string& dir) {
 }
 
 absl::Status WriteManifest(FileSystem* fs, const std::string& dir, const Manifest& manifest) {
-  return WriteFileAtomically(fs, JoinPath(dir, kManifestName), EncodeManifest(manifest));
+  Manifest present = manifest;
+  present.version = kManifestVersion;
+  return WriteFileAtomically(fs, JoinPath(dir, kManifestName), EncodeManifest(present));
 }
 
 std::string PartName(uint64_t id) {

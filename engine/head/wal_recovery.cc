@@ -18,6 +18,7 @@ class WalRecovery {
  public:
   WalRecovery(const WalRecoverySpec& spec, Head* head) : spec_(spec), head_(head) {
     result_.last_sequence = spec.flushed_sequence;
+    result_.tail.last_sequence = spec.flushed_sequence;
     result_.next_segment = spec.first_segment;
   }
 
@@ -68,7 +69,7 @@ class WalRecovery {
     last_ended_ = false;
     ASSIGN_OR_RETURN(std::unique_ptr<WalReader> reader, WalReader::Open(spec_.fs, PathOf(segment)));
     reader->SetPlace(spec_.store, segment);
-    WalReplayer replayer(head_, spec_.mode == Recovery::kSalvage);
+    auto replayer = std::make_unique<WalReplayer>(head_, spec_.mode == Recovery::kSalvage);
     WalSegmentHeader header;
     ASSIGN_OR_RETURN(const bool header_ok, reader->ReadHeader(&header));
     uint64_t offset = kWalSegmentHeaderBytes;
@@ -97,7 +98,7 @@ class WalRecovery {
       if (why.empty()) {
         if (offset == reader->size()) break;
         ASSIGN_OR_RETURN(const bool valid, reader->ReadRecord(offset, &record, &why));
-        if (valid) RETURN_IF_ERROR(TakeRecord(record, &replayer, &ended, &why));
+        if (valid) RETURN_IF_ERROR(TakeRecord(record, replayer.get(), &ended, &why));
         if (valid && why.empty()) {
           offset = record.end;
           continue;
@@ -105,7 +106,10 @@ class WalRecovery {
       }
       const uint64_t damage = offset;
       ASSIGN_OR_RETURN(const bool corrupt, IsCorrupt(index, reader.get(), damage));
-      if (!corrupt) return CutTorn(segment, damage, reader->size());
+      if (!corrupt) {
+        if (damage >= kWalSegmentHeaderBytes) SetTail(segment, damage, ended, std::move(replayer));
+        return CutTorn(segment, damage, reader->size());
+      }
       RETURN_IF_ERROR(MeetCorruption(index, reader.get(), damage, why));
       if (stopped_) return absl::OkStatus();
       why.clear();
@@ -116,9 +120,14 @@ class WalRecovery {
       if (found && record.header.kind == WalRecordKind::kCommit) result_.last_sequence = record.header.sequence - 1;
       offset = next;
     }
+    SetTail(segment, reader->size(), ended, std::move(replayer));
     result_.segments.emplace_back(segment, reader->size());
     last_ended_ = ended;
     return absl::OkStatus();
+  }
+
+  void SetTail(uint64_t segment, uint64_t offset, bool ended, std::unique_ptr<WalReplayer> replayer) {
+    result_.tail = {segment, offset, ended, std::move(replayer), result_.last_sequence};
   }
 
   // Applies a valid record. `*why` is set if it does not fit in here after all.

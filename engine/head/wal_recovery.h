@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "braid/options.h"
 #include "engine/head/head.h"
+#include "engine/head/wal_tail.h"
 #include "engine/io/file_system.h"
 
 namespace braid {
@@ -39,6 +40,7 @@ struct WalRecoveryResult {
   // The head holds what the segments as they stand do not replay to: it must reach a part before they are read again.
   bool must_flush = false;
   std::vector<std::pair<uint64_t, uint64_t>> segments;  // number and size of those that are kept
+  WalTail tail;                                         // how far it was read, for those who follow it
 };
 
 absl::StatusOr<WalRecoveryResult> RecoverWal(const WalRecoverySpec& spec, Head* head);

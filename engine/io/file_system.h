@@ -1,8 +1,8 @@
 // The engine's only way to the disk. Tests put a fault-injecting implementation in its place.
 //
 // Threads: a FileSystem may be used by many threads; a file object by one at a time, but RandomReadFile::Read by many.
-// Errors: NotFound, ResourceExhausted (ENOSPC, EDQUOT), PermissionDenied, else Unavailable; every message names the
-// path and errno's text.
+// Errors: NotFound, ResourceExhausted (ENOSPC, EDQUOT), PermissionDenied, InvalidArgument (no regular file where one is
+// needed), else Unavailable; every message names the path and errno's text.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +50,10 @@ class FileSystem {
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted, no dots
   virtual absl::Status CreateDir(const std::string& dir) = 0;                         // also if it is there already
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
+  // A second name of a file that will not change again. An error of any kind may mean that it has to be copied.
+  virtual absl::Status Link(const std::string& from, const std::string& to) {
+    return absl::UnimplementedError("link " + from + " to " + to);
+  }
   virtual absl::Status Remove(const std::string& path) = 0;    // a file
   virtual absl::Status RemoveDir(const std::string& dir) = 0;  // an empty directory
   virtual absl::Status SyncDir(const std::string& dir) = 0;    // entries of the directory are on disk

@@ -34,6 +34,8 @@ absl::Status FromErrno(int error, const char* what, const std::string& path) {
     case EACCES:
     case EPERM:
     case EROFS: return absl::PermissionDeniedError(message);
+    case EISDIR:
+    case ELOOP: return absl::InvalidArgumentError(message);
     default: return absl::UnavailableError(message);
   }
 }
@@ -189,9 +191,12 @@ class PosixFileSystem : public FileSystem {
   }
 
   absl::StatusOr<std::unique_ptr<RandomReadFile>> OpenRead(const std::string& path) override {
-    ASSIGN_OR_RETURN(Descriptor fd, OpenFile(path, O_RDONLY));
-    ASSIGN_OR_RETURN(const uint64_t size, SizeOf(fd.get(), path));
-    return std::make_unique<PosixReadFile>(path, std::move(fd), size);
+    // A pipe in a file's place must not be waited for.
+    ASSIGN_OR_RETURN(Descriptor fd, OpenFile(path, O_RDONLY | O_NONBLOCK));
+    struct stat info;
+    if (::fstat(fd.get(), &info) != 0) return FromErrno(errno, "stat", path);
+    if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(path + " is not a regular file");
+    return std::make_unique<PosixReadFile>(path, std::move(fd), static_cast<uint64_t>(info.st_size));
   }
 
   absl::StatusOr<std::vector<std::string>> List(const std::string& dir) override {
@@ -222,6 +227,11 @@ class PosixFileSystem : public FileSystem {
 
   absl::Status Rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return FromErrno(errno, "rename", from + " to " + to);
+    return absl::OkStatus();
+  }
+
+  absl::Status Link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) != 0) return FromErrno(errno, "link", from + " to " + to);
     return absl::OkStatus();
   }
 

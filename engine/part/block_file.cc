@@ -151,9 +151,15 @@ absl::Status BlockFileReader::ParseTrailer(FileKind kind) {
 
 absl::StatusOr<std::unique_ptr<BlockFileReader>> BlockFileReader::Open(FileSystem* fs, const std::string& path,
                                                                        const std::string& name, FileKind kind) {
+  ASSIGN_OR_RETURN(std::unique_ptr<RandomReadFile> file, fs->OpenRead(path));
+  return Open(std::move(file), name, kind);
+}
+
+absl::StatusOr<std::unique_ptr<BlockFileReader>> BlockFileReader::Open(std::unique_ptr<RandomReadFile> file,
+                                                                       const std::string& name, FileKind kind) {
   std::unique_ptr<BlockFileReader> reader(new BlockFileReader);
   reader->name_ = name;
-  ASSIGN_OR_RETURN(reader->file_, fs->OpenRead(path));
+  reader->file_ = std::move(file);
   RETURN_IF_ERROR(reader->ParseHeader(kind));
   RETURN_IF_ERROR(reader->ParseTrailer(kind));
   std::string footer;

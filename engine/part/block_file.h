@@ -70,6 +70,8 @@ class BlockFileReader {
   // Reads header, trailer and footer. `name` is what messages call the file.
   static absl::StatusOr<std::unique_ptr<BlockFileReader>> Open(FileSystem* fs, const std::string& path,
                                                                const std::string& name, FileKind kind);
+  static absl::StatusOr<std::unique_ptr<BlockFileReader>> Open(std::unique_ptr<RandomReadFile> file,
+                                                               const std::string& name, FileKind kind);
   // The block's plain bytes. The only way to a block's content.
   absl::Status ReadBlock(BlockRef ref, BlockType type, std::string* plain) const;
   // DataLoss if the footer has no such section.

@@ -73,9 +73,15 @@ absl::Status LabelIndexWriter::Write(BlockFileWriter* file) const {
 
 absl::StatusOr<std::unique_ptr<LabelIndex>> LabelIndex::Open(FileSystem* fs, const std::string& path,
                                                              const std::string& name, uint32_t series) {
+  ASSIGN_OR_RETURN(std::unique_ptr<RandomReadFile> file, fs->OpenRead(path));
+  return Open(std::move(file), name, series);
+}
+
+absl::StatusOr<std::unique_ptr<LabelIndex>> LabelIndex::Open(std::unique_ptr<RandomReadFile> file,
+                                                             const std::string& name, uint32_t series) {
   std::unique_ptr<LabelIndex> index(new LabelIndex);
   index->series_ = series;
-  ASSIGN_OR_RETURN(index->file_, BlockFileReader::Open(fs, path, name, FileKind::kLabelIndex));
+  ASSIGN_OR_RETURN(index->file_, BlockFileReader::Open(std::move(file), name, FileKind::kLabelIndex));
   std::string plain;
   RETURN_IF_ERROR(index->file_->ReadSection("names", BlockType::kDirectory, &plain));
   Decoder in(plain);

@@ -38,6 +38,8 @@ class LabelIndex {
   // Reads the names only. `series` bounds the ordinals.
   static absl::StatusOr<std::unique_ptr<LabelIndex>> Open(FileSystem* fs, const std::string& path,
                                                           const std::string& name, uint32_t series);
+  static absl::StatusOr<std::unique_ptr<LabelIndex>> Open(std::unique_ptr<RandomReadFile> file, const std::string& name,
+                                                          uint32_t series);
   // Ordinals of the series that satisfy all matchers. Adds stored bytes read to `*bytes_read`.
   absl::StatusOr<Postings> Match(const std::vector<CompiledMatcher>& matchers, uint64_t* bytes_read) const;
   // Calls visit(name, value, postings) for every pair, in order.

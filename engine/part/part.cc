@@ -28,7 +28,13 @@ absl::Status PartImpl::Load() {
   streams_ = std::make_shared<const StreamTable>(std::move(streams));
   traces_ = std::make_shared<const TraceFilter>(std::move(traces));
   byte_size_ = meta->size();
-  for (const PartFile& file : meta_.files) byte_size_ += file.size;
+  for (const PartFile& file : meta_.files) {
+    byte_size_ += file.size;
+    // Indexes are read when first needed, but opened now: by then a writer may have merged the part away.
+    if (!std::string_view(file.name).ends_with(kIndexSuffix)) continue;
+    absl::StatusOr<std::unique_ptr<RandomReadFile>> opened = fs_->OpenRead(Path(file.name));
+    if (opened.ok()) index_files_.emplace(file.name, *std::move(opened));
+  }
 
   auto check = [&](const char* what, const BlockFileReader& file, const std::string& name) {
     const PartFile* listed = meta_.FindFile(name);
@@ -57,11 +63,18 @@ absl::Status PartImpl::Load() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<RandomReadFile>> PartImpl::TakeIndexFile(const std::string& name) const {
+  const auto found = index_files_.find(name);
+  if (found == index_files_.end() || found->second == nullptr) return fs_->OpenRead(Path(name));
+  return std::move(found->second);
+}
+
 absl::StatusOr<const TermIndex*> PartImpl::Terms(Table table) const {
   return terms_[static_cast<size_t>(table)].Get([&]() -> absl::StatusOr<std::unique_ptr<TermIndex>> {
     std::string file = std::string(braid::ToString(table)) + kIndexSuffix;
     uint32_t groups = static_cast<uint32_t>(tables_[static_cast<size_t>(table)]->groups().size());
-    ASSIGN_OR_RETURN(auto index, TermIndex::Open(fs_, Path(file), FileLabel(file), groups));
+    ASSIGN_OR_RETURN(std::unique_ptr<RandomReadFile> opened, TakeIndexFile(file));
+    ASSIGN_OR_RETURN(auto index, TermIndex::Open(std::move(opened), FileLabel(file), groups));
     const PartFile* listed = meta_.FindFile(file);
     // An index of another part would hide rows; it must be the one that was written with these.
     if (listed == nullptr || listed->id != index->file().file_id()) {
@@ -73,7 +86,8 @@ absl::StatusOr<const TermIndex*> PartImpl::Terms(Table table) const {
 
 absl::StatusOr<const LabelIndex*> PartImpl::LabelsIndex() const {
   return labels_.Get([&]() -> absl::StatusOr<std::unique_ptr<LabelIndex>> {
-    ASSIGN_OR_RETURN(auto index, LabelIndex::Open(fs_, Path(kLabelIndexFile), FileLabel(kLabelIndexFile),
+    ASSIGN_OR_RETURN(std::unique_ptr<RandomReadFile> opened, TakeIndexFile(kLabelIndexFile));
+    ASSIGN_OR_RETURN(auto index, LabelIndex::Open(std::move(opened), FileLabel(kLabelIndexFile),
                                                   static_cast<uint32_t>(meta_.counts.series)));
     const PartFile* listed = meta_.FindFile(kLabelIndexFile);
     if (listed == nullptr || listed->id != index->file().file_id()) {
@@ -98,7 +112,9 @@ absl::StatusOr<std::unique_ptr<Scan>> PartImpl::OpenScan(const ScanSpec& spec) c
   return MakeTableScan(Context(spec.table), spec);
 }
 
-absl::StatusOr<OrderedRows> PartImpl::OpenOrderedRows(Table table) const { return MakeOrderedRows(Context(table)); }
+absl::StatusOr<OrderedRows> PartImpl::OpenOrderedRows(Table table, const std::vector<ColumnRef>& more) const {
+  return MakeOrderedRows(Context(table), more);
+}
 
 absl::StatusOr<std::unique_ptr<SeriesScan>> PartImpl::OpenSeriesScan(const SeriesSpec& spec) const {
   SeriesContext context;

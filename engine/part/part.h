@@ -45,6 +45,9 @@ class Part : public Source {
   // Reads meta and footers only; blocks are read when scans need them. DataLoss if the part cannot be used at all.
   static absl::StatusOr<std::shared_ptr<Part>> Open(FileSystem* fs, const std::string& dir, const std::string& name);
 
+  using Source::OpenOrderedRows;
+  // The same, with columns of any level behind those of OrderedRows::columns, which does not name them.
+  virtual absl::StatusOr<OrderedRows> OpenOrderedRows(Table table, const std::vector<ColumnRef>& more) const = 0;
   virtual uint64_t byte_size() const = 0;
   // Newest and oldest time of any signal.
   virtual TimeRange time_range() const = 0;

@@ -56,7 +56,8 @@ class PartImpl : public Part, public std::enable_shared_from_this<PartImpl> {
   TimeRange SampleRange() const override { return meta_.sample_range; }
   absl::StatusOr<std::unique_ptr<Scan>> OpenScan(const ScanSpec& spec) const override;
   absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeriesScan(const SeriesSpec& spec) const override;
-  absl::StatusOr<OrderedRows> OpenOrderedRows(Table table) const override;
+  absl::StatusOr<OrderedRows> OpenOrderedRows(Table table) const override { return OpenOrderedRows(table, {}); }
+  absl::StatusOr<OrderedRows> OpenOrderedRows(Table table, const std::vector<ColumnRef>& more) const override;
   std::vector<ColumnInfo> Columns(Table table) const override;
   std::vector<MetricMetadata> Metadata() const override { return meta_.metadata; }
   bool MayContainTrace(TraceId id) const override { return traces_->MayContain(id); }
@@ -72,6 +73,7 @@ class PartImpl : public Part, public std::enable_shared_from_this<PartImpl> {
   TableContext Context(Table table) const;
   absl::StatusOr<const TermIndex*> Terms(Table table) const;
   absl::StatusOr<const LabelIndex*> LabelsIndex() const;
+  absl::StatusOr<std::unique_ptr<RandomReadFile>> TakeIndexFile(const std::string& name) const;
   void AddStreamColumns(Table table, std::vector<ColumnInfo>* columns) const;
   uint64_t DerivedRows(Table table, const std::string& name) const;
 
@@ -88,6 +90,8 @@ class PartImpl : public Part, public std::enable_shared_from_this<PartImpl> {
   std::shared_ptr<const StreamTable> streams_;
   std::shared_ptr<const TraceFilter> traces_;
   std::shared_ptr<const SampleFileReader> samples_;
+  // Those not read yet; each is taken by the one that reads it.
+  mutable std::map<std::string, std::unique_ptr<RandomReadFile>> index_files_;
   LazyIndex<LabelIndex> labels_;
   std::array<std::shared_ptr<const TableFileReader>, kTableCount> tables_;
   std::array<LazyIndex<TermIndex>, kTableCount> terms_;

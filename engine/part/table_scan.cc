@@ -177,7 +177,7 @@ std::unique_ptr<Scan> MakeTableScan(TableContext context, const ScanSpec& spec) 
   return std::make_unique<TableScan>(std::move(context), spec);
 }
 
-OrderedRows MakeOrderedRows(TableContext context) {
+OrderedRows MakeOrderedRows(TableContext context, const std::vector<ColumnRef>& more) {
   OrderedRows rows;
   for (const auto& [name, type] : StoredColumns(context.table)) rows.columns.push_back({ColumnLevel::kBuiltin, name});
   size_t stored = rows.columns.size();
@@ -187,7 +187,9 @@ OrderedRows MakeOrderedRows(TableContext context) {
     }
   }
   std::sort(rows.columns.begin() + static_cast<ptrdiff_t>(stored), rows.columns.end());
-  rows.scan = std::make_unique<OrderedScan>(std::move(context), rows.columns);
+  std::vector<ColumnRef> refs = rows.columns;
+  refs.insert(refs.end(), more.begin(), more.end());
+  rows.scan = std::make_unique<OrderedScan>(std::move(context), std::move(refs));
   return rows;
 }
 

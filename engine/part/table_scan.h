@@ -32,8 +32,8 @@ struct TableContext {
 };
 
 std::unique_ptr<Scan> MakeTableScan(TableContext context, const ScanSpec& spec);
-// All rows, stored columns, damage is an error.
-OrderedRows MakeOrderedRows(TableContext context);
+// All rows, stored columns and then `more`, which the result does not name; damage is an error.
+OrderedRows MakeOrderedRows(TableContext context, const std::vector<ColumnRef>& more);
 
 // The columns of one row group by reference: stored, derived from stream or other columns, or coalesced (kAny).
 class ColumnResolver {

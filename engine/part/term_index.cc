@@ -196,8 +196,14 @@ absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
 
 absl::StatusOr<std::unique_ptr<TermIndex>> TermIndex::Open(FileSystem* fs, const std::string& path,
                                                            const std::string& name, uint32_t groups) {
+  ASSIGN_OR_RETURN(std::unique_ptr<RandomReadFile> file, fs->OpenRead(path));
+  return Open(std::move(file), name, groups);
+}
+
+absl::StatusOr<std::unique_ptr<TermIndex>> TermIndex::Open(std::unique_ptr<RandomReadFile> file,
+                                                           const std::string& name, uint32_t groups) {
   std::unique_ptr<TermIndex> index(new TermIndex);
-  ASSIGN_OR_RETURN(index->file_, BlockFileReader::Open(fs, path, name, FileKind::kTermIndex));
+  ASSIGN_OR_RETURN(index->file_, BlockFileReader::Open(std::move(file), name, FileKind::kTermIndex));
   index->groups_ = groups;
   std::string plain;
   RETURN_IF_ERROR(index->file_->ReadSection("directory", BlockType::kDirectory, &plain));

@@ -66,6 +66,8 @@ class TermIndex {
  public:
   static absl::StatusOr<std::unique_ptr<TermIndex>> Open(FileSystem* fs, const std::string& path,
                                                          const std::string& name, uint32_t groups);
+  static absl::StatusOr<std::unique_ptr<TermIndex>> Open(std::unique_ptr<RandomReadFile> file, const std::string& name,
+                                                         uint32_t groups);
   // Row groups that may have each term, ascending: result i belongs to hash i. Adds stored bytes read to `*bytes_read`.
   absl::StatusOr<std::vector<std::vector<uint32_t>>> Lookup(const std::vector<uint64_t>& hashes,
                                                             uint64_t* bytes_read) const;

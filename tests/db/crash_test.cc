@@ -164,7 +164,7 @@ TEST(CrashTest, OneDamagedByteOfTheManifestIsHarmless) {
   fs.SetContents("db/MANIFEST", both);
   EXPECT_TRUE(absl::IsDataLoss(OpenDB(Quiet(), "db", &fs).status()));
   std::string newer = manifest;
-  newer[8] = 2;
+  newer[8] = 3;
   fs.SetContents("db/MANIFEST", newer.substr(0, 4096));
   EXPECT_FALSE(OpenDB(Quiet(), "db", &fs).ok());
 }

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "braid/delete_spec.h"
 #include "braid/options.h"
 #include "braid/snapshot.h"
 #include "braid/write_batch.h"
@@ -33,10 +34,14 @@ struct DBStats {
   uint64_t wal_syncs = 0;
   uint64_t flushes = 0;
   uint64_t merges = 0;
-  uint64_t replayed_batches = 0;         // by Open
-  uint64_t torn_bytes = 0;               // cut from the end of the WAL by Open
-  std::vector<std::string> quarantined;  // "part <name>: why", and WAL ranges set aside
-  std::string read_only_reason;          // not empty once a failed write has made the store read-only
+  uint64_t part_bytes_written = 0;              // by flushes and merges, since Open
+  uint64_t deletes_pending = 0;                 // deletes that some part has still to be read through
+  uint64_t replayed_batches = 0;                // by Open
+  uint64_t torn_bytes = 0;                      // cut from the end of the WAL by Open
+  uint64_t reserve_bytes = 0;                   // kept back for a full disk
+  std::vector<std::string> quarantined;         // "part <name>: why", and WAL ranges set aside, by this Open
+  std::vector<std::string> quarantined_before;  // the same by earlier ones: what still lies in quarantine/
+  std::string read_only_reason;                 // not empty once a failed write has made the store read-only
 };
 
 class DB {
@@ -48,7 +53,8 @@ class DB {
   virtual ~DB() = default;  // closes; an unflushed head stays in the WAL
 
   // Writes the batch: whole or not at all, durable as Options says, visible to every snapshot taken after it returned.
-  virtual absl::Status Write(const WriteBatch& batch) = 0;
+  virtual absl::Status Write(const WriteBatch& batch, const WriteOptions& options) = 0;
+  absl::Status Write(const WriteBatch& batch) { return Write(batch, WriteOptions()); }
   // Sees every Write that returned before, and no batch in part.
   virtual std::shared_ptr<const Snapshot> GetSnapshot() const = 0;
   // Moves the head to a part and waits for it.
@@ -57,6 +63,17 @@ class DB {
   virtual absl::Status Tick() = 0;
   // Merges all parts into one. Long: reads and writes the whole store.
   virtual absl::Status Compact() = 0;
+  // Deletes what any of the specs chooses of all that was written before the call; what is written later stays, even if
+  // it is the same. Durable when it returns, all of it or nothing; no snapshot taken afterwards shows any of it. The
+  // bytes go as merges rewrite the parts, which background work (or Tick) does for the sake of deletes alone too. Moves
+  // the head to a part first. InvalidArgument for a bad spec (then nothing is deleted); ResourceExhausted while more
+  // than 1,000 deletes wait for merges; FailedPrecondition for a store without a path.
+  virtual absl::Status Delete(const std::vector<DeleteSpec>& specs) = 0;
+  // Copies the store to `target` while it is in use; as BackupStore (braid/backup.h).
+  virtual absl::Status Backup(const std::string& target) = 0;
+  // Of a store that was opened read-only: lets later snapshots see what its writer has acknowledged meanwhile. Cheap
+  // where little was written since. A store that is written to here sees everything anyway.
+  virtual absl::Status Refresh() = 0;
   virtual DBStats Stats() const = 0;
   // Stops background work and releases the directory. Later calls answer FailedPrecondition.
   virtual absl::Status Close() = 0;

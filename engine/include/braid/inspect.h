@@ -21,6 +21,8 @@ struct VerifyReport {
   uint64_t blocks = 0;
   uint64_t bytes = 0;
   std::vector<std::string> problems;  // "file: offset: what is wrong"; empty = the store is sound
+  // What Open set aside and still lies in quarantine/, with the reason: rows that the store does not show any more.
+  std::vector<std::string> set_aside;
 };
 // Reads every byte of the store at `path`, checks every checksum, and that indexes agree with the rows they point to.
 // `progress` (may be null) is called with bytes done and bytes in all.
