@@ -8,8 +8,8 @@
 #include "query/plan/empty_note.h"
 #include "query/plan/plan_builder.h"
 #include "query/plan/query_range.h"
-#include "query/rows/status_macros.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "query/plan/span_source.h"
 #include "query/rows/aggregate.h"
-#include "query/rows/status_macros.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

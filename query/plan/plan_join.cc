@@ -7,8 +7,8 @@
 
 #include "query/plan/plan_builder.h"
 #include "query/rows/cells.h"
-#include "query/rows/status_macros.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

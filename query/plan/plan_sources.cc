@@ -7,9 +7,9 @@
 #include "query/plan/query_range.h"
 #include "query/plan/series_reason.h"
 #include "query/plan/span_source.h"
-#include "query/rows/status_macros.h"
 #include "query/syntax/literals.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {
@@ -242,7 +242,7 @@ void PlanBuilder::HintAtGaps(const Expr& expr) {
   std::vector<const Selector*> selectors;
   CollectSelectors(expr, &selectors);
   for (const Selector* selector : selectors) {
-    if (!selector->range || *selector->range >= step) continue;
+    if (!selector->range || selector->range_expr != nullptr || *selector->range >= step) continue;
     context_->AddNote("hint", "step " + PrintDuration(step) + " is longer than the window [" +
                                   PrintDuration(*selector->range) +
                                   "]: most samples are not seen; pass start, end and step");

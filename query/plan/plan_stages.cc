@@ -7,9 +7,9 @@
 #include "query/rows/aggregate.h"
 #include "query/rows/cells.h"
 #include "query/rows/expression_nodes.h"
-#include "query/rows/status_macros.h"
 #include "query/rows/windows.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "query/plan/plan_builder.h"
-#include "query/rows/status_macros.h"
 #include "query/rows/time_text.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

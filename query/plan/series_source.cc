@@ -8,8 +8,8 @@
 #include "query/rows/cells.h"
 #include "query/rows/column_concat.h"
 #include "query/rows/reservation.h"
-#include "query/rows/status_macros.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -7,8 +7,8 @@
 #include "query/rows/column_concat.h"
 #include "query/rows/reservation.h"
 #include "query/rows/spanset.h"
-#include "query/rows/status_macros.h"
 #include "query/rows/trace_tree.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

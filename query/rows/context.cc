@@ -8,7 +8,7 @@
 #include "query/rows/reservation.h"
 #include "query/rows/row_order.h"
 #include "query/rows/select_rows.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

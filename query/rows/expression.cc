@@ -7,11 +7,11 @@
 
 #include "query/rows/expression_nodes.h"
 #include "query/rows/functions.h"
-#include "query/rows/status_macros.h"
 #include "query/rows/time_text.h"
 #include "query/syntax/errors.h"
 #include "query/syntax/function_table.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

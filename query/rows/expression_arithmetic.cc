@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "query/rows/expression_nodes.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

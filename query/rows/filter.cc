@@ -6,7 +6,7 @@
 
 #include "query/rows/cells.h"
 #include "query/rows/operators.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 #include "re2/re2.h"
 
 namespace braid {

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 #include "re2/re2.h"
 #include "simdjson.h"
 

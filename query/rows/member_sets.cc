@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "query/rows/key_table.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -12,7 +12,7 @@
 #include "query/rows/line_parser.h"
 #include "query/rows/operators.h"
 #include "query/rows/reservation.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "query/rows/column_concat.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -8,8 +8,8 @@
 #include "query/rows/key_table.h"
 #include "query/rows/reservation.h"
 #include "query/rows/row_order.h"
-#include "query/rows/status_macros.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "query/rows/reservation.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -70,22 +70,31 @@ struct VectorSelector {
   std::vector<LabelMatcher> matchers;  // including the one for __name__ when `metric` is set
 };
 // Time modifiers of a selector or sub-query; at most one of the @ forms is set.
+// Durations that are known only when the query runs stand as `..._expr`, with a placeholder beside them; see
+// durations.h.
 struct TimeModifiers {
   Duration offset = 0;
+  ExprPtr offset_expr;
   std::optional<Timestamp> at;
   bool at_start = false;
   bool at_end = false;
 };
+// How a selector treats the ends of its window: as they are; the last sample before each end counts as standing on it
+// (anchored); or the value there is interpolated between the samples around it (smoothed).
+enum class WindowEdge : uint8_t { kPlain, kAnchored, kSmoothed };
 struct Selector {
   VectorSelector selector;
   TimeModifiers time;
   std::optional<Duration> range;
+  ExprPtr range_expr;
+  WindowEdge edge = WindowEdge::kPlain;
 };  // x, x[5m]
 struct SubqueryExpr {
   ExprPtr inner;
-  Duration range;
+  Duration range = 0;
   std::optional<Duration> step;
   TimeModifiers time;
+  ExprPtr range_expr, step_expr;
 };
 struct AggregationExpr {  // sum by (a) (x), topk(3, x)
   std::string op;
@@ -100,7 +109,8 @@ struct VectorMatching {
   bool given = false;
   std::vector<std::string> labels;
   enum class Group : uint8_t { kOneToOne, kLeft, kRight } group = Group::kOneToOne;
-  std::vector<std::string> include;  // labels of group_left / group_right
+  std::vector<std::string> include;             // labels of group_left / group_right
+  std::optional<double> fill_left, fill_right;  // stands in for a series that is missing on that side
 };
 
 // ---- both
@@ -119,8 +129,10 @@ enum class BinaryOp : uint8_t {
   kLessEqual,
   kGreater,
   kGreaterEqual,
+  kTrimUpper,  // </ and >/ of native histograms
+  kTrimLower,
   kMatch,
-  kNotMatch,  // the last two: =~ !~
+  kNotMatch,  // =~ !~
   kAnd,
   kOr,
   kUnless,

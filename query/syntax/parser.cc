@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "query/syntax/errors.h"
 #include "query/syntax/foreign_words.h"
+#include "query/syntax/function_table.h"
 #include "query/syntax/literals.h"
 #include "query/syntax/parser_state.h"
 #include "query/syntax/vector_types.h"
@@ -67,6 +69,11 @@ Parser::Failed Parser::Fail(const Place& place, std::string code, std::string me
   return {};
 }
 
+Parser::Failed Parser::FailWith(const absl::Status& status) {
+  if (!error_.has_value()) error_ = ErrorOf(status);
+  return {};
+}
+
 std::string Parser::Describe(const Token& token) const {
   std::string text(TextOf(token).substr(0, 60));
   switch (token.type) {
@@ -76,6 +83,7 @@ std::string Parser::Describe(const Token& token) const {
            {"by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}) {
         if (absl::EqualsIgnoreCase(text, {keyword.data(), keyword.size()})) return "<" + std::string(keyword) + ">";
       }
+      if (promql_ && FindVectorAggregation(text) != nullptr) return "<aggr:" + absl::AsciiStrToLower(text) + ">";
       return "identifier \"" + text + "\"";
     }
     case TokenType::kNumber: return "number \"" + text + "\"";
@@ -125,8 +133,9 @@ Parser::Failed Parser::Unexpected(std::string_view context, std::string_view exp
     return Fail(token.place, "E014", "'|>' is not an operator here", "stages begin with `|`");
   }
   if (token.type == TokenType::kTrimLower || token.type == TokenType::kTrimUpper) {
-    return Fail(token.place, "E070", "'" + std::string(TextOf(token)) + "' is recognised but not supported",
-                "histograms are not trimmed; see histogram_fraction()");
+    return Fail(token.place, "E070",
+                "'" + std::string(TextOf(token)) + "' cuts native histograms in vector expressions",
+                "to compare, put a space behind < or >");
   }
   std::string message = "unexpected " + Describe(token);
   if (!context.empty()) message += " in " + std::string(context);

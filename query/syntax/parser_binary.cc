@@ -24,6 +24,8 @@ bool FindOperator(TokenType type, Operator* out) {
     case TokenType::kLessEqual: *out = {BinaryOp::kLessEqual, kCompare}; return true;
     case TokenType::kGreater: *out = {BinaryOp::kGreater, kCompare}; return true;
     case TokenType::kGreaterEqual: *out = {BinaryOp::kGreaterEqual, kCompare}; return true;
+    case TokenType::kTrimUpper: *out = {BinaryOp::kTrimUpper, kCompare}; return true;
+    case TokenType::kTrimLower: *out = {BinaryOp::kTrimLower, kCompare}; return true;
     case TokenType::kMatch: *out = {BinaryOp::kMatch, kCompare}; return true;
     case TokenType::kNotMatch: *out = {BinaryOp::kNotMatch, kCompare}; return true;
     case TokenType::kPlus: *out = {BinaryOp::kAdd, kSum}; return true;
@@ -90,6 +92,7 @@ ExprPtr Parser::ParseBinary(Position position, int min_precedence) {
       return Unexpected("", "", "compare labels in the braces of a selector, or rows after `| where`");
     }
     if (!rows && token.type == TokenType::kAssign) return Unexpected();
+    if (rows && (token.type == TokenType::kTrimUpper || token.type == TokenType::kTrimLower)) return Unexpected();
     if (!CountOperator(token.place)) return nullptr;
     BinaryExpr binary;
     binary.op = op.op;
@@ -152,10 +155,33 @@ bool Parser::ParseModifiers(BinaryExpr* binary) {
   } else if (IsAnyCaseWord("group_left") || IsAnyCaseWord("group_right")) {
     return Unexpected("", "", "write `on (...) group_left (...)` or `ignoring (...) group_left (...)`");
   }
-  for (const std::string_view fill : {"fill", "fill_left", "fill_right"}) {
-    if (IsAnyCaseWord(fill) && Is(TokenType::kLeftParen, 1) && Is(TokenType::kRightParen, 3)) {
-      return Fail(Peek().place, "E070", "`" + std::string(fill) + "` is recognised but not supported",
-                  "write `(a or on (...) b * 0)` for the side that may be missing");
+  return ParseFill(&matching);
+}
+
+// fill (0), fill_left (0), fill_right (0): what a series that is missing on a side is taken for.
+bool Parser::ParseFill(VectorMatching* matching) {
+  const auto at_fill = [this](std::string_view word) { return IsAnyCaseWord(word) && Is(TokenType::kLeftParen, 1); };
+  const bool both = at_fill("fill");
+  while (both || at_fill("fill_left") || at_fill("fill_right")) {
+    const bool left = IsAnyCaseWord("fill_left");
+    std::optional<double>* target = left ? &matching->fill_left : &matching->fill_right;
+    if (target->has_value()) return Unexpected();
+    const size_t sign = Is(TokenType::kMinus, 2) || Is(TokenType::kPlus, 2) ? 1 : 0;
+    const bool number = Is(TokenType::kNumber, 2 + sign) || Is(TokenType::kDuration, 2 + sign) ||
+                        IsAnyCaseWord("inf", 2 + sign) || IsAnyCaseWord("nan", 2 + sign);
+    if (!number) return Unexpected("fill modifier", "number");
+    at_ += 2;
+    const bool negative = Is(TokenType::kMinus);
+    at_ += sign;
+    const ExprPtr literal = ParseLiteral();
+    double value = 0;
+    if (const auto* n = std::get_if<NumberLiteral>(&literal->node)) value = n->value;
+    if (const auto* d = std::get_if<DurationLiteral>(&literal->node)) value = static_cast<double>(d->value) / 1e9;
+    if (!Expect(TokenType::kRightParen, "fill modifier", "\")\"")) return false;
+    *target = negative ? -value : value;
+    if (both) {
+      matching->fill_left = matching->fill_right;
+      break;
     }
   }
   return true;

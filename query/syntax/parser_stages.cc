@@ -374,7 +374,9 @@ bool Parser::ParseStats(StatsStage* stats) {
   if (Is(TokenType::kLeftBracket)) {
     const Place opening = Advance().place;
     Duration window = 0;
-    if (!ParseRange(&window, "`stats`")) return false;
+    ExprPtr open;
+    if (!ParseRange(&window, &open, "`stats`")) return false;
+    if (open != nullptr) return Fail(open->place, "E071", "the window of `stats` is a constant", "write [5m]");
     if (!Close(TokenType::kRightBracket, opening, "`stats`")) return false;
     stats->window = window;
     if (IsWord("by")) return Unexpected("`stats`", "", "`by` stands before the window: by (...) [5m]");

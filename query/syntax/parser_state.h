@@ -105,6 +105,7 @@ class Parser {
 
   // ---- errors (parser.cc)
   Failed Fail(const Place& place, std::string code, std::string message, std::string hint = "");
+  Failed FailWith(const absl::Status& status);  // of a status that carries a QueryError
   // "unexpected X in <context>, expected <expected>" at the next token.
   Failed Unexpected(std::string_view context = "", std::string_view expected = "", std::string hint = "");
   std::string Describe(const Token& token) const;
@@ -162,6 +163,7 @@ class Parser {
   ExprPtr ParseBinary(Position position, int min_precedence);
   ExprPtr ParseUnary(Position position);
   bool ParseModifiers(BinaryExpr* binary);
+  bool ParseFill(VectorMatching* matching);
   bool ParseLabels(std::vector<std::string>* labels);
   ExprPtr ParseLiteral();  // REQUIRES: AtLiteral()
   bool AtLiteral() const;
@@ -179,10 +181,13 @@ class Parser {
   ExprPtr ParseBrackets(ExprPtr inner, size_t first);
   ExprPtr ParseOffset(ExprPtr inner, size_t first);
   ExprPtr ParseAt(ExprPtr inner, size_t first);
-  // Durations and numbers as PromQL 3 lets one compute with them; constant.
-  bool ParseDurationExpr(double* seconds, std::string_view context, int min_precedence);
-  bool ParseDurationPrimary(double* seconds, std::string_view context);
-  bool ParseRange(Duration* range, std::string_view context);
+  ExprPtr ParseEdge(ExprPtr inner, size_t first);
+  // Durations and numbers as PromQL 3 lets one compute with them.
+  ExprPtr ParseDurationExpr(std::string_view context, int min_precedence);
+  ExprPtr ParseDurationPrimary(std::string_view context);
+  ExprPtr ParseDurationCall();
+  // A length of time that is above zero: `*range`, or `*open` if it is known only when the query runs.
+  bool ParseRange(Duration* range, ExprPtr* open, std::string_view context);
   ExprPtr LetOperand(const Token& name);
 
   // ---- row position (parser_rows.cc)

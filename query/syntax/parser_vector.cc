@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "absl/strings/ascii.h"
+#include "query/syntax/durations.h"
 #include "query/syntax/errors.h"
 #include "query/syntax/function_table.h"
 #include "query/syntax/literals.h"
@@ -21,7 +22,7 @@ ExprPtr Parser::ParsePostfix() {
     } else if (Is(TokenType::kAt)) {
       expr = ParseAt(std::move(expr), first);
     } else if (IsAnyCaseWord("anchored") || IsAnyCaseWord("smoothed")) {
-      return Fail(Peek().place, "E070", "`" + std::string(TextOf(Peek())) + "` is recognised but not supported");
+      expr = ParseEdge(std::move(expr), first);
     } else {
       break;
     }
@@ -251,72 +252,100 @@ ExprPtr Parser::ParseAggregation(size_t first) {
   return Make(std::move(aggregation), first);
 }
 
-bool Parser::ParseDurationPrimary(double* seconds, std::string_view context) {
+// step(), range(), min_of(a, b), max_of(a, b); the last two also by their older names.
+ExprPtr Parser::ParseDurationCall() {
+  const size_t first = at_;
+  const Token& name = Advance();
+  CallExpr call;
+  call.function = std::string(TextOf(name));
+  call.name_place = name.place;
+  const bool of_query = call.function == "step" || call.function == "range";
+  const bool of_two =
+      call.function == "min_of" || call.function == "max_of" || call.function == "min" || call.function == "max";
+  if (!of_query && !of_two) {
+    return Fail(name.place, "E071", "'" + call.function + "' is no function of durations",
+                "durations know step(), range(), min_of(a, b) and max_of(a, b)");
+  }
+  const Place opening = Advance().place;
+  for (int i = 0; i < (of_two ? 2 : 0); ++i) {
+    if (i > 0 && !Expect(TokenType::kComma, "duration expression", "\",\"")) return nullptr;
+    const size_t begin = at_;
+    Item arg;
+    arg.expr = ParseDurationExpr("duration expression", 1);
+    if (arg.expr == nullptr) return nullptr;
+    arg.text = TextFrom(begin);
+    arg.place = PlaceFrom(begin);
+    call.args.push_back(std::move(arg));
+  }
+  if (!Close(TokenType::kRightParen, opening, "duration expression")) return nullptr;
+  return Make(std::move(call), first);
+}
+
+ExprPtr Parser::ParseDurationPrimary(std::string_view context) {
   const Nesting nesting(this);
-  if (!nesting.ok()) return false;
-  if (Is(TokenType::kDuration)) {
-    *seconds = static_cast<double>(NumberOf(Advance()).integer) / 1e9;
-    return true;
-  }
-  if (Is(TokenType::kNumber)) {
-    *seconds = NumberOf(Advance()).value;
-    return true;
-  }
+  if (!nesting.ok()) return nullptr;
+  const size_t first = at_;
+  if (Is(TokenType::kDuration) || Is(TokenType::kNumber)) return ParseLiteral();
+  if (Is(TokenType::kParam) && !promql_) return ParseLiteral();
   if (Is(TokenType::kMinus) || Is(TokenType::kPlus)) {
-    const bool negative = Advance().type == TokenType::kMinus;
-    if (!ParseDurationExpr(seconds, context, 3)) return false;
-    if (negative) *seconds = -*seconds;
-    return true;
+    const UnaryOp op = Advance().type == TokenType::kMinus ? UnaryOp::kMinus : UnaryOp::kPlus;
+    ExprPtr operand = ParseDurationExpr(context, 3);
+    if (operand == nullptr) return nullptr;
+    return Make(UnaryExpr{op, std::move(operand)}, first);
   }
   if (Is(TokenType::kLeftParen)) {
     const Place opening = Advance().place;
-    return ParseDurationExpr(seconds, context, 1) && Close(TokenType::kRightParen, opening, context);
+    ExprPtr inner = ParseDurationExpr(context, 1);
+    if (inner == nullptr || !Close(TokenType::kRightParen, opening, context)) return nullptr;
+    return Make(ParenExpr{std::move(inner)}, first);
   }
-  if (Is(TokenType::kParam) || (Is(TokenType::kName) && Is(TokenType::kLeftParen, 1))) {
-    return Fail(Peek().place, "E071",
-                "a range is a constant: '" + std::string(TextOf(Peek())) + "' is not supported here",
-                "write a duration such as 5m");
-  }
+  if (Is(TokenType::kName) && Is(TokenType::kLeftParen, 1)) return ParseDurationCall();
   return Unexpected(context, "duration");
 }
 
-bool Parser::ParseDurationExpr(double* seconds, std::string_view context, int min_precedence) {
-  if (!ParseDurationPrimary(seconds, context)) return false;
-  while (true) {
-    const TokenType type = Peek().type;
-    const int precedence = type == TokenType::kPlus || type == TokenType::kMinus                                  ? 1
-                           : type == TokenType::kStar || type == TokenType::kSlash || type == TokenType::kPercent ? 2
-                           : type == TokenType::kCaret                                                            ? 3
-                                                                                                                  : 0;
-    if (precedence == 0 || precedence < min_precedence) return true;
-    if (!CountOperator(Peek().place)) return false;
-    const Place place = Advance().place;
+ExprPtr Parser::ParseDurationExpr(std::string_view context, int min_precedence) {
+  const size_t first = at_;
+  ExprPtr left = ParseDurationPrimary(context);
+  while (left != nullptr) {
+    BinaryExpr binary;
+    int precedence = 1;
+    switch (Peek().type) {
+      case TokenType::kPlus: binary.op = BinaryOp::kAdd; break;
+      case TokenType::kMinus: binary.op = BinaryOp::kSub; break;
+      case TokenType::kStar: precedence = 2, binary.op = BinaryOp::kMul; break;
+      case TokenType::kSlash: precedence = 2, binary.op = BinaryOp::kDiv; break;
+      case TokenType::kPercent: precedence = 2, binary.op = BinaryOp::kMod; break;
+      case TokenType::kCaret: precedence = 3, binary.op = BinaryOp::kPow; break;
+      default: return left;
+    }
+    if (precedence < min_precedence) return left;
+    if (!CountOperator(Peek().place)) return nullptr;
+    binary.op_place = Advance().place;
     const Nesting nesting(this);
-    double right = 0;
-    if (!nesting.ok() || !ParseDurationExpr(&right, context, type == TokenType::kCaret ? 3 : precedence + 1))
-      return false;
-    if ((type == TokenType::kSlash || type == TokenType::kPercent) && right == 0) {
-      return Fail(place, "E055", type == TokenType::kSlash ? "division by zero" : "modulo by zero");
-    }
-    switch (type) {
-      case TokenType::kPlus: *seconds += right; break;
-      case TokenType::kMinus: *seconds -= right; break;
-      case TokenType::kStar: *seconds *= right; break;
-      case TokenType::kSlash: *seconds /= right; break;
-      case TokenType::kPercent: *seconds = std::fmod(*seconds, right); break;
-      default: *seconds = std::pow(*seconds, right);
-    }
+    if (!nesting.ok()) return nullptr;
+    binary.right = ParseDurationExpr(context, precedence == 3 ? 3 : precedence + 1);
+    if (binary.right == nullptr) return nullptr;
+    binary.left = std::move(left);
+    left = Make(std::move(binary), first);
   }
+  return left;
 }
 
-bool Parser::ParseRange(Duration* range, std::string_view context) {
+bool Parser::ParseRange(Duration* range, ExprPtr* open, std::string_view context) {
   const size_t first = at_;
   if (Is(TokenType::kDuration) && (Is(TokenType::kRightBracket, 1) || Is(TokenType::kColon, 1))) {
     *range = NumberOf(Advance()).integer;  // exact to the nanosecond
   } else {
-    double seconds = 0;
-    if (!ParseDurationExpr(&seconds, context, 1)) return false;
-    const std::optional<Duration> duration = DurationOfSeconds(seconds);
+    ExprPtr expr = ParseDurationExpr(context, 1);
+    if (expr == nullptr) return false;
+    if (IsOpenDuration(*expr)) {
+      *range = 0;
+      *open = std::move(expr);
+      return true;
+    }
+    const absl::StatusOr<double> seconds = DurationSeconds(*expr, {});
+    if (!seconds.ok()) return FailWith(seconds.status());
+    const std::optional<Duration> duration = DurationOfSeconds(*seconds);
     if (!duration.has_value()) return Fail(PlaceFrom(first), "E005", "duration out of range");
     *range = *duration;
   }
@@ -324,19 +353,43 @@ bool Parser::ParseRange(Duration* range, std::string_view context) {
   return Fail(PlaceFrom(first), "E055", "duration must be greater than 0");
 }
 
+// `x anchored`, `x[5m] smoothed`.
+ExprPtr Parser::ParseEdge(ExprPtr inner, size_t first) {
+  const bool anchored = IsAnyCaseWord("anchored");
+  const std::string word(anchored ? "anchored" : "smoothed");
+  const Place place = Advance().place;
+  Expr copy = *inner;
+  auto* selector = std::get_if<Selector>(&copy.node);
+  if (selector == nullptr) {
+    const bool subquery = std::holds_alternative<SubqueryExpr>(inner->node);
+    return Fail(inner->place, "E057",
+                word + " modifier " + (subquery ? "is not supported for subqueries" : "not implemented"),
+                "it stands behind a selector: x[5m] " + word);
+  }
+  const WindowEdge edge = anchored ? WindowEdge::kAnchored : WindowEdge::kSmoothed;
+  if (selector->edge != WindowEdge::kPlain && selector->edge != edge) {
+    return Fail(place, "E057", "anchored and smoothed modifiers cannot be used together");
+  }
+  selector->edge = edge;
+  copy.place = PlaceFrom(first);
+  return std::make_shared<const Expr>(std::move(copy));
+}
+
 ExprPtr Parser::ParseBrackets(ExprPtr inner, size_t first) {
   const size_t bracket = at_;
   const Place opening = Advance().place;
   Duration range = 0;
+  ExprPtr range_expr;
   if (Is(TokenType::kEnd)) return Fail(opening, "E015", "unclosed left bracket");
-  if (!ParseRange(&range, "subquery or range selector")) return nullptr;
+  if (!ParseRange(&range, &range_expr, "subquery or range selector")) return nullptr;
   if (Accept(TokenType::kColon)) {
     SubqueryExpr subquery;
     subquery.range = range;
+    subquery.range_expr = std::move(range_expr);
     if (!Is(TokenType::kRightBracket)) {
       if (Is(TokenType::kEnd)) return Fail(opening, "E015", "unclosed left bracket");
       Duration step = 0;
-      if (!ParseRange(&step, "subquery selector")) return nullptr;
+      if (!ParseRange(&step, &subquery.step_expr, "subquery selector")) return nullptr;
       subquery.step = step;
     }
     if (!Close(TokenType::kRightBracket, opening, "subquery selector")) return nullptr;
@@ -358,7 +411,7 @@ ExprPtr Parser::ParseBrackets(ExprPtr inner, size_t first) {
   std::string wrong;
   if (selector == nullptr || selector->range.has_value()) {
     wrong = "ranges only allowed for vector selectors";
-  } else if (selector->time.offset != 0) {
+  } else if (selector->time.offset != 0 || selector->time.offset_expr != nullptr) {
     wrong = "no offset modifiers allowed before range";
   } else if (selector->time.at.has_value() || selector->time.at_start || selector->time.at_end) {
     wrong = "no @ modifiers allowed before range";
@@ -369,6 +422,7 @@ ExprPtr Parser::ParseBrackets(ExprPtr inner, size_t first) {
   }
   Selector ranged = *selector;
   ranged.range = range;
+  ranged.range_expr = std::move(range_expr);
   return Make(std::move(ranged), first);
 }
 
@@ -385,22 +439,31 @@ TimeModifiers* ModifiersOf(Expr* expr) {
 
 ExprPtr Parser::ParseOffset(ExprPtr inner, size_t first) {
   const Place place = Advance().place;
+  const size_t value = at_;
   const bool negative = Is(TokenType::kMinus);
   if (negative || Is(TokenType::kPlus)) Advance();
-  double seconds = 0;
   Duration offset = 0;
-  const size_t value = at_;
+  ExprPtr open;
   if (Is(TokenType::kDuration)) {
     offset = NumberOf(Advance()).integer;
+    if (negative) offset = -offset;
   } else {
-    if (!Is(TokenType::kNumber) && !Is(TokenType::kLeftParen) && !Is(TokenType::kParam) &&
-        !(Is(TokenType::kName) && Is(TokenType::kLeftParen, 1))) {
-      return Unexpected("offset", "duration");
+    const bool call = Is(TokenType::kName) && Is(TokenType::kLeftParen, 1);
+    if (!Is(TokenType::kNumber) && !Is(TokenType::kLeftParen) && !(Is(TokenType::kParam) && !promql_) && !call) {
+      return Unexpected("offset", "number, duration, step(), or range()");
     }
-    if (!ParseDurationPrimary(&seconds, "offset")) return nullptr;
-    const std::optional<Duration> duration = DurationOfSeconds(seconds);
-    if (!duration.has_value()) return Fail(PlaceFrom(value), "E005", "duration out of range");
-    offset = *duration;
+    ExprPtr expr = ParseDurationPrimary("offset");
+    if (expr == nullptr) return nullptr;
+    if (negative) expr = Make(UnaryExpr{UnaryOp::kMinus, std::move(expr)}, value);
+    if (IsOpenDuration(*expr)) {
+      open = std::move(expr);
+    } else {
+      const absl::StatusOr<double> seconds = DurationSeconds(*expr, {});
+      if (!seconds.ok()) return FailWith(seconds.status());
+      const std::optional<Duration> duration = DurationOfSeconds(*seconds);
+      if (!duration.has_value()) return Fail(PlaceFrom(value), "E005", "duration out of range");
+      offset = *duration;
+    }
   }
   Expr copy = *inner;
   TimeModifiers* modifiers = ModifiersOf(&copy);
@@ -409,8 +472,11 @@ ExprPtr Parser::ParseOffset(ExprPtr inner, size_t first) {
         inner->place, "E057",
         "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
   }
-  if (modifiers->offset != 0) return Fail(place, "E057", "offset may not be set multiple times");
-  modifiers->offset = negative ? -offset : offset;
+  if (modifiers->offset != 0 || modifiers->offset_expr != nullptr) {
+    return Fail(place, "E057", "offset may not be set multiple times");
+  }
+  modifiers->offset = offset;
+  modifiers->offset_expr = std::move(open);
   copy.place = PlaceFrom(first);
   return std::make_shared<const Expr>(std::move(copy));
 }

@@ -10,8 +10,8 @@
 namespace braid {
 namespace {
 
-constexpr std::string_view kBinarySpellings[] = {
-    "+", "-", "*", "/", "%", "^", "atan2", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "and", "or", "unless"};
+constexpr std::string_view kBinarySpellings[] = {"+",  "-", "*",  "/",  "%",  "^",  "atan2", "==",  "!=", "<",
+                                                 "<=", ">", ">=", "</", ">/", "=~", "!~",    "and", "or", "unless"};
 
 bool IsPlainName(std::string_view name, bool dots) {
   bool start = true;
@@ -207,7 +207,9 @@ class Printer {
     }
     std::string out = quoted ? "" : selector.metric;
     if (!inside.empty() || out.empty()) out += "{" + inside + "}";
-    if (s.range.has_value()) out += "[" + PrintDuration(*s.range) + "]";
+    if (s.range.has_value()) out += "[" + Length(*s.range, s.range_expr) + "]";
+    if (s.edge == WindowEdge::kAnchored) out += " anchored";
+    if (s.edge == WindowEdge::kSmoothed) out += " smoothed";
     return out + Modifiers(s.time);
   }
 
@@ -216,18 +218,27 @@ class Printer {
     return IsPlainName(name, true);
   }
 
-  static std::string Modifiers(const TimeModifiers& time) {
+  std::string Length(Duration constant, const ExprPtr& open) {
+    return open != nullptr ? Text(*open) : PrintDuration(constant);
+  }
+
+  std::string Modifiers(const TimeModifiers& time) {
     std::string out;
     if (time.at_start) out += " @ start()";
     if (time.at_end) out += " @ end()";
     if (time.at.has_value()) out += " @ " + TimeText(*time.at);
+    if (time.offset_expr != nullptr) {
+      const auto* unary = std::get_if<UnaryExpr>(&time.offset_expr->node);
+      out +=
+          " offset " + (unary != nullptr ? "-" + Text(*unary->operand, kPostfix) : Text(*time.offset_expr, kPostfix));
+    }
     if (time.offset != 0) out += " offset " + PrintDuration(time.offset);
     return out;
   }
 
   std::string Node(const SubqueryExpr& s) {
-    return Text(*s.inner, kPostfix) + "[" + PrintDuration(s.range) + ":" +
-           (s.step.has_value() ? PrintDuration(*s.step) : "") + "]" + Modifiers(s.time);
+    return Text(*s.inner, kPostfix) + "[" + Length(s.range, s.range_expr) + ":" +
+           (s.step.has_value() ? Length(*s.step, s.step_expr) : "") + "]" + Modifiers(s.time);
   }
 
   std::string Node(const AggregationExpr& a) {
@@ -256,6 +267,8 @@ class Printer {
         out += Labels(b.matching.include);
       }
     }
+    if (b.matching.fill_left) out += " fill_left (" + PrintNumber(*b.matching.fill_left) + ")";
+    if (b.matching.fill_right) out += " fill_right (" + PrintNumber(*b.matching.fill_right) + ")";
     return out + " " + Text(*b.right, right_to_left ? kUnary : precedence + 1);
   }
 

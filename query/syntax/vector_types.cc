@@ -225,6 +225,9 @@ class Checker {
       if (!matching.labels.empty()) {
         return VectorProblem{"E056", "vector matching only allowed between instant vectors", "", expr.place};
       }
+      if (matching.fill_left || matching.fill_right) {
+        return VectorProblem{"E056", "filling in missing series only allowed between instant vectors", "", expr.place};
+      }
       if (IsSet(binary.op)) {
         return VectorProblem{
             "E056", "set operator \"" + std::string(SetName(binary.op)) + "\" not allowed in binary scalar expression",
@@ -233,6 +236,8 @@ class Checker {
     } else if (IsSet(binary.op) && matching.group != VectorMatching::Group::kOneToOne) {
       return VectorProblem{"E056", "no grouping allowed for \"" + std::string(SetName(binary.op)) + "\" operation", "",
                            expr.place};
+    } else if (IsSet(binary.op) && (matching.fill_left || matching.fill_right)) {
+      return VectorProblem{"E056", "filling in missing series not allowed for set operators", "", expr.place};
     }
     return std::nullopt;
   }

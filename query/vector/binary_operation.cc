@@ -1,6 +1,7 @@
 #include "query/vector/binary_operation.h"
 
 #include "query/vector/histogram_math.h"
+#include "query/vector/histogram_trim.h"
 
 namespace braid::promql {
 namespace {
@@ -53,6 +54,8 @@ std::string_view OperatorText(BinaryOp op) {
     case BinaryOp::kLessEqual: return "<=";
     case BinaryOp::kGreater: return ">";
     case BinaryOp::kGreaterEqual: return ">=";
+    case BinaryOp::kTrimUpper: return "</";
+    case BinaryOp::kTrimLower: return ">/";
     case BinaryOp::kMatch: return "=~";
     case BinaryOp::kNotMatch: return "!~";
     case BinaryOp::kAnd: return "and";
@@ -68,7 +71,8 @@ bool ChangesMetric(BinaryOp op) { return op <= BinaryOp::kAtan2; }
 bool ApplyToPoints(BinaryOp op, const Point& left, const Point& right, const Place& place, Annotations* annotations,
                    OperationResult* result) {
   result->kept = true;
-  if (left.histogram == nullptr && right.histogram == nullptr) {
+  const bool trim = op == BinaryOp::kTrimUpper || op == BinaryOp::kTrimLower;
+  if (left.histogram == nullptr && right.histogram == nullptr && !trim) {
     result->point = {ApplyToFloats(op, left.value, right.value, &result->kept), nullptr};
     return true;
   }
@@ -88,6 +92,11 @@ bool ApplyToPoints(BinaryOp op, const Point& left, const Point& right, const Pla
     return true;
   } else if (op == BinaryOp::kDiv && left.histogram != nullptr) {
     result->point = {0, Scaled(*left.histogram, right.value, true)};
+    return true;
+  } else if (trim && left.histogram != nullptr) {
+    auto trimmed = std::make_shared<Histogram>(*left.histogram);
+    TrimHistogram(trimmed.get(), right.value, op == BinaryOp::kTrimUpper);
+    result->point = {0, std::move(trimmed)};
     return true;
   }
   const auto type = [](const Point& point) { return point.histogram == nullptr ? "float" : "histogram"; };

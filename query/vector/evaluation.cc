@@ -5,11 +5,13 @@
 #include <cmath>
 #include <limits>
 
+#include "query/syntax/durations.h"
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 #include "query/vector/histogram_math.h"
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
-#include "query/vector/status_macros.h"
+#include "query/vector/range_window.h"
 
 namespace braid::promql {
 namespace {
@@ -26,6 +28,11 @@ double NumberOf(const Value& value) {
 }
 
 }  // namespace
+
+DurationScope ScopeOf(const VectorContext& context) {
+  const bool instant = context.start == context.end;
+  return {instant ? 0 : context.step, SaturatingSubtract(context.end, context.start), context.params};
+}
 
 const Expr& WithoutParens(const Expr& expr) {
   const Expr* inner = &expr;
@@ -237,6 +244,7 @@ absl::Status Evaluation::Each(const Expr& expr, const Instants& times, SeriesSin
   RETURN_IF_ERROR(CheckAlive());
   if (const auto* paren = std::get_if<ParenExpr>(&expr.node)) return Each(*paren->inner, times, sink);
   if (const auto* selector = std::get_if<Selector>(&expr.node); selector != nullptr && !selector->range) {
+    if (selector->edge == WindowEdge::kSmoothed) return EachSmoothed(expr, *selector, times, sink);
     return EachSelected(*selector, times, false, sink);
   }
   if (const auto* unary = std::get_if<UnaryExpr>(&expr.node)) return EachUnary(*unary, times, sink);
@@ -337,7 +345,9 @@ namespace braid {
 absl::StatusOr<VectorResult> EvaluateVector(const Expr& expr, const std::vector<Timestamp>& times,
                                             const VectorContext& context) {
   if (times.empty()) return absl::InvalidArgumentError("an evaluation needs at least one instant");
-  return promql::Evaluation(context).Run(expr, times);
+  if (!HasOpenDurations(expr)) return promql::Evaluation(context).Run(expr, times);
+  ASSIGN_OR_RETURN(const ExprPtr closed, CloseDurations(expr, promql::ScopeOf(context)));
+  return promql::Evaluation(context).Run(*closed, times);
 }
 
 }  // namespace braid

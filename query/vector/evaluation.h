@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "query/syntax/ast.h"
+#include "query/syntax/durations.h"
 #include "query/syntax/function_table.h"
 #include "query/vector/annotations.h"
 #include "query/vector/evaluator.h"
@@ -25,11 +26,15 @@ namespace braid::promql {
 // The expression without the parentheses around it.
 const Expr& WithoutParens(const Expr& expr);
 
+// What the open durations of an expression may ask the query for.
+DurationScope ScopeOf(const VectorContext& context);
+
 // Where a range vector is looked at: one window (end - range, end] for each instant.
 struct WindowEnds {
   Duration range = 0;
   std::vector<Timestamp> ends;
   bool fixed = false;  // all ends are equal (@)
+  WindowEdge edge = WindowEdge::kPlain;
 };
 
 class Evaluation {
@@ -78,6 +83,8 @@ class Evaluation {
                           absl::FunctionRef<absl::Status(SeriesData&&)> sink);
   // With `sample_times`, values are the times of the samples found.
   absl::Status EachSelected(const Selector& selector, const Instants& times, bool sample_times, SeriesSink sink);
+  // `x smoothed`: values between samples by straight lines.
+  absl::Status EachSmoothed(const Expr& expr, const Selector& selector, const Instants& times, SeriesSink sink);
   absl::Status EachSamples(const Expr& range_vector, const WindowEnds& windows, SampleSink sink);
   absl::StatusOr<VectorResult> RunMatrix(const Expr& expr, const Instants& times);
 

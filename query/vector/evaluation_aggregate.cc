@@ -1,11 +1,11 @@
 // Aggregations that fold: series stream in, only groups are held.
+#include "query/syntax/status_macros.h"
 #include "query/vector/aggregation.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/grouping.h"
 #include "query/vector/histogram_quantile.h"
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
-#include "query/vector/status_macros.h"
 
 namespace braid::promql {
 

@@ -1,11 +1,11 @@
 // Binary operators between a vector and a scalar, and between matched series of two vectors.
 #include <algorithm>
 
+#include "query/syntax/status_macros.h"
 #include "query/vector/binary_operation.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/label_set.h"
 #include "query/vector/matching.h"
-#include "query/vector/status_macros.h"
 
 namespace braid::promql {
 namespace {
@@ -34,6 +34,14 @@ Labels ResultLabels(const Labels& many, const Labels& one, BinaryOp op, const Ve
   return labels;
 }
 
+// The labels by which a series is matched: what a filled-in series has.
+Labels MatchLabels(const Labels& labels, const VectorMatching& matching, const std::vector<std::string>& names) {
+  if (matching.on) return KeepLabels(labels, names);
+  Labels rest = WithoutLabels(labels, names);
+  RemoveLabel(&rest, kMetricNameLabel);
+  return rest;
+}
+
 }  // namespace
 
 absl::Status Evaluation::EachBinary(const Expr& expr, const BinaryExpr& binary, const Instants& times,
@@ -57,12 +65,13 @@ absl::Status Evaluation::EachWithScalar(const Expr& expr, const BinaryExpr& bina
   ASSIGN_OR_RETURN(const std::vector<double> scalars, Scalar(swapped ? *binary.left : *binary.right, times));
   const BinaryOp op = binary.op;
   const bool comparison = IsComparison(op);
+  const bool trims = op == BinaryOp::kTrimUpper || op == BinaryOp::kTrimLower;
   const bool drops_name = ChangesMetric(op) || binary.return_bool;
   return Each(swapped ? *binary.right : *binary.left, times, [&](EvalSeries&& series) -> absl::Status {
     bool any = false;
     for (size_t i = 0; i < times.size(); ++i) {
       if (series.present[i] == 0) continue;
-      if (!series.IsHistogram(i)) {
+      if (!series.IsHistogram(i) && !trims) {
         bool kept = true;
         const double vector_value = series.values[i];
         double result = swapped ? ApplyToFloats(op, scalars[i], vector_value, &kept)
@@ -97,6 +106,7 @@ absl::Status Evaluation::EachMatched(const Expr& expr, const BinaryExpr& binary,
                                      SeriesSink sink) {
   const VectorMatching& matching = binary.matching;
   const bool one_to_one = matching.group == VectorMatching::Group::kOneToOne;
+  const bool trims = binary.op == BinaryOp::kTrimUpper || binary.op == BinaryOp::kTrimLower;
   // "many" is the left side unless group_right turns it round.
   const bool swapped = matching.group == VectorMatching::Group::kRight;
   ASSIGN_OR_RETURN(Collected left, Collect(*binary.left, times));
@@ -108,8 +118,8 @@ absl::Status Evaluation::EachMatched(const Expr& expr, const BinaryExpr& binary,
   const std::vector<std::vector<size_t>> many_of = keys.Assign(many);
   const std::vector<std::vector<size_t>> one_of = keys.Assign(one);
   // At an instant at which one side has no series at all nothing is compared, so duplicates do not matter there.
+  const bool fills = matching.fill_left.has_value() || matching.fill_right.has_value();
   const std::vector<uint8_t> any_many = AnyPresentAt(many, times.size());
-  const std::vector<uint8_t> any_one = AnyPresentAt(one, times.size());
 
   constexpr size_t kNone = static_cast<size_t>(-1);
   SeriesMerger merger;
@@ -122,43 +132,44 @@ absl::Status Evaluation::EachMatched(const Expr& expr, const BinaryExpr& binary,
     std::fill(partner.begin(), partner.end(), kNone);
     for (size_t r : one_of[key]) {
       for (size_t i = 0; i < times.size(); ++i) {
-        if (one[r].present[i] == 0 || any_many[i] == 0) continue;
+        if (one[r].present[i] == 0 || (any_many[i] == 0 && !fills)) continue;
         if (partner[i] != kNone) {
           return ErrorOn(expr, DuplicateMessage(matching, one[partner[i]].labels, one[r].labels));
         }
         partner[i] = r;
       }
     }
-    if (key >= many_of.size()) continue;
     std::fill(matched.begin(), matched.end(), 0);
     // With grouping, equal labels of two results of one key are an error even if a comparison filters one of them.
     SeriesMerger uniqueness;
-    for (size_t l : many_of[key]) {
-      const EvalSeries& from = many[l];
+    const auto pair_up = [&](const EvalSeries& from) -> absl::Status {
+      EvalSeries filled;
+      if (matching.fill_right) {
+        filled = EvalSeries(MatchLabels(from.labels, matching, keys.names()), false, times.size());
+        std::fill(filled.values.begin(), filled.values.end(), *matching.fill_right);
+      }
       EvalSeries* target = nullptr;
       EvalSeries* seen = nullptr;
       size_t target_partner = kNone;
       std::vector<std::pair<size_t, EvalSeries>> results;  // by partner
       std::vector<EvalSeries> occurrences;                 // parallel to results
       for (size_t i = 0; i < times.size(); ++i) {
-        if (from.present[i] == 0 || partner[i] == kNone) continue;
-        const EvalSeries& other = one[partner[i]];
+        if (from.present[i] == 0 || (partner[i] == kNone && !matching.fill_right)) continue;
+        const EvalSeries& other = partner[i] == kNone ? filled : one[partner[i]];
         OperationResult result;
-        if (!from.IsHistogram(i) && !other.IsHistogram(i)) {
+        if (!from.IsHistogram(i) && !other.IsHistogram(i) && !trims) {
           result.point.value = swapped ? ApplyToFloats(binary.op, other.values[i], from.values[i], &result.kept)
                                        : ApplyToFloats(binary.op, from.values[i], other.values[i], &result.kept);
         } else {
           const Point a = PointAt(from, i), b = PointAt(other, i);
           if (!ApplyToPoints(binary.op, swapped ? b : a, swapped ? a : b, expr.place, &annotations_, &result)) continue;
         }
-        if (one_to_one) {
-          if (matched[i] != 0) {
-            return ErrorOn(expr,
-                           "multiple matches for labels: many-to-one matching must be explicit "
-                           "(group_left/group_right)");
-          }
-          matched[i] = 1;
+        if (one_to_one && matched[i] != 0) {
+          return ErrorOn(expr,
+                         "multiple matches for labels: many-to-one matching must be explicit "
+                         "(group_left/group_right)");
         }
+        matched[i] = 1;
         if (target == nullptr || target_partner != partner[i]) {
           target_partner = partner[i];
           auto it = std::find_if(results.begin(), results.end(),
@@ -192,6 +203,18 @@ absl::Status Evaluation::EachMatched(const Expr& expr, const BinaryExpr& binary,
           return ErrorOn(expr, std::string(status.message()));
         }
       }
+      return absl::OkStatus();
+    };
+    if (key < many_of.size()) {
+      for (size_t l : many_of[key]) RETURN_IF_ERROR(pair_up(many[l]));
+    }
+    if (!matching.fill_left) continue;
+    for (size_t r : one_of[key]) {
+      EvalSeries missing(MatchLabels(one[r].labels, matching, keys.names()), false, times.size());
+      for (size_t i = 0; i < times.size(); ++i) {
+        if (partner[i] == r && matched[i] == 0) missing.SetFloat(i, *matching.fill_left);
+      }
+      if (missing.AnyPresent()) RETURN_IF_ERROR(pair_up(missing));
     }
   }
   for (EvalSeries& series : merger.Take()) RETURN_IF_ERROR(sink(std::move(series)));

@@ -3,13 +3,14 @@
 #include <cmath>
 #include <limits>
 
+#include "query/syntax/status_macros.h"
 #include "query/vector/civil_time.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/functions_range.h"
 #include "query/vector/label_set.h"
 #include "query/vector/natural_order.h"
 #include "query/vector/number_text.h"
-#include "query/vector/status_macros.h"
+#include "query/vector/window_edge.h"
 
 namespace braid::promql {
 namespace {
@@ -243,17 +244,21 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
   const std::string& name = call.function;
   const Expr& range_vector = *call.args[range_argument].expr;
   RangeCall range_call;
-  range_call.place = WithoutParens(*call.args[0].expr).place;
+  // Annotations about a sub-query point to the beginning of the text, as Prometheus' do.
+  const Expr& first = WithoutParens(*call.args[0].expr);
+  range_call.place = std::holds_alternative<SubqueryExpr>(first.node) ? Place{} : first.place;
   range_call.annotations = &annotations_;
   for (size_t i = 0; i < call.args.size(); ++i) {
     if (i == range_argument) continue;
     ASSIGN_OR_RETURN(std::vector<double> values, Scalar(*call.args[i].expr, times));
     range_call.scalars.push_back(std::move(values));
   }
+  const WindowEnds windows = EndsOf(range_vector, times);
+  if (std::string problem = EdgeProblem(windows.edge, name); !problem.empty()) return ErrorOn(expr, std::move(problem));
+  range_call.edge = windows.edge;
   const std::unique_ptr<RangeFunction> function = MakeRangeFunction(name, range_call);
   if (function == nullptr) return ErrorOn(expr, "unknown function with name " + QuotedText(name));
 
-  const WindowEnds windows = EndsOf(range_vector, times);
   const bool same_result = windows.fixed && DependsOnWindowAlone(name);
   const bool keeps_name = name == "last_over_time" || name == "first_over_time";
   const bool for_counters = name == "rate" || name == "increase";
@@ -262,7 +267,7 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
 
   RETURN_IF_ERROR(EachSamples(range_vector, windows, [&](SampleSeries&& samples) {
     EvalSeries series(samples.labels, samples.drop_name || !keeps_name, times.size());
-    WindowSlider slider(&samples, windows.range);
+    WindowSlider slider(&samples, windows.range, windows.edge, context_.lookback);
     function->Begin(samples);
     bool any_float = false;
     for (size_t step = 0; step < times.size(); ++step) {

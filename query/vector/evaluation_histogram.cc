@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/histogram_math.h"
 #include "query/vector/histogram_quantile.h"
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
-#include "query/vector/status_macros.h"
 
 namespace braid::promql {
 namespace {

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
-#include "query/vector/status_macros.h"
 #include "re2/re2.h"
 
 namespace braid::promql {

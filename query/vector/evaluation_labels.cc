@@ -1,9 +1,9 @@
 // label_replace and label_join: they look at labels alone.
 #include <cctype>
 
+#include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/label_set.h"
-#include "query/vector/status_macros.h"
 #include "re2/re2.h"
 
 namespace braid::promql {

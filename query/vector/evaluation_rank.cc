@@ -1,12 +1,14 @@
 // Aggregations that choose series of each group: topk, bottomk, limitk, limit_ratio.
+#include <xxhash.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/grouping.h"
 #include "query/vector/number_text.h"
-#include "query/vector/status_macros.h"
 
 namespace braid::promql {
 namespace {
@@ -74,16 +76,24 @@ class BestHeap {
   std::vector<Ranked> heap_;
 };
 
-// A number in [0, 1) that depends on the labels alone and spreads evenly.
+// A number in [0, 1] that depends on the labels alone and spreads evenly: the one by which Prometheus (as it is built
+// by default) chooses, so that the same series are chosen. XXH64 over each name and value behind its length.
 double SpreadOf(const Labels& labels) {
-  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (char c : SignatureOfAll(labels)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  hash ^= hash >> 33;  // finalizer of MurmurHash3
-  hash *= 0xff51afd7ed558ccdULL;
-  hash ^= hash >> 33;
-  hash *= 0xc4ceb9fe1a85ec53ULL;
-  hash ^= hash >> 33;
-  return static_cast<double>(hash >> 11) * 0x1.0p-53;
+  std::string bytes;
+  const auto add = [&bytes](std::string_view text) {
+    const size_t size = text.size();
+    if (size < 255) {
+      bytes += static_cast<char>(size);
+    } else {
+      for (const size_t byte : {size_t{255}, size, size >> 8, size >> 16}) bytes += static_cast<char>(byte & 0xff);
+    }
+    bytes += text;
+  };
+  for (const Label& label : labels) {
+    add(label.name);
+    add(label.value);
+  }
+  return static_cast<double>(XXH64(bytes.data(), bytes.size(), 0)) / 18446744073709551615.0;
 }
 
 }  // namespace

@@ -2,12 +2,13 @@
 #include <algorithm>
 
 #include "query/syntax/parser.h"
+#include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/histogram_math.h"
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
 #include "query/vector/range_window.h"
-#include "query/vector/status_macros.h"
+#include "query/vector/window_edge.h"
 
 namespace braid::promql {
 namespace {
@@ -67,6 +68,7 @@ WindowEnds Evaluation::EndsOf(const Expr& expr, const Instants& times) const {
   const TimeModifiers* time = nullptr;
   if (const auto* selector = std::get_if<Selector>(&range_vector.node)) {
     windows.range = selector->range.value_or(0);
+    windows.edge = selector->edge;
     time = &selector->time;
   } else {
     const auto& subquery = std::get<SubqueryExpr>(range_vector.node);
@@ -172,7 +174,9 @@ absl::Status Evaluation::EachSelected(const Selector& selector, const Instants& 
 absl::Status Evaluation::EachSamples(const Expr& expr, const WindowEnds& windows, SampleSink sink) {
   const Expr& range_vector = WithoutParens(expr);
   if (const auto* selector = std::get_if<Selector>(&range_vector.node)) {
-    const TimeRange range{SaturatingSubtract(windows.ends.front(), windows.range - 1), windows.ends.back()};
+    TimeRange range{SaturatingSubtract(windows.ends.front(), windows.range - 1), windows.ends.back()};
+    if (windows.edge != WindowEdge::kPlain) range.start = SaturatingSubtract(range.start, context_.lookback);
+    if (windows.edge == WindowEdge::kSmoothed) range.end = SaturatingSubtract(range.end, -context_.lookback);
     return ScanSeries(selector->selector, range, [&](SeriesData&& data) {
       SampleSeries series = ToSampleSeries(std::move(data));
       return series.empty() ? absl::OkStatus() : sink(std::move(series));
@@ -212,8 +216,16 @@ absl::StatusOr<VectorResult> Evaluation::RunMatrix(const Expr& expr, const Insta
   MemoryHold hold(this);
   RETURN_IF_ERROR(EachSamples(expr, windows, [&](SampleSeries&& samples) {
     RETURN_IF_ERROR(hold.Add(samples.MemoryBytes()));
-    WindowSlider slider(&samples, windows.range);
+    WindowSlider slider(&samples, windows.range, windows.edge, context_.lookback);
     const Window& w = slider.MoveTo(windows.ends[0], times[0]);
+    if (windows.edge != WindowEdge::kPlain) {
+      const std::string word = windows.edge == WindowEdge::kAnchored ? "anchored" : "smoothed";
+      if (w.histograms() > 0) return ErrorOn(expr, word + " modifier is not supported with histograms");
+      SeriesData cut = CutToEdges(w);
+      cut.labels = samples.labels;
+      if (!cut.times.empty()) result.matrix.push_back(std::move(cut));
+      return absl::OkStatus();
+    }
     SeriesData series;
     series.labels = samples.labels;
     if (samples.drop_name) RemoveMetricName(&series.labels);

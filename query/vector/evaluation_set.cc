@@ -1,7 +1,7 @@
 // and, or, unless.
+#include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/matching.h"
-#include "query/vector/status_macros.h"
 
 namespace braid::promql {
 

@@ -19,6 +19,7 @@ struct RangeCall {
   std::vector<std::vector<double>> scalars;  // arguments that are no range vector, one value per step each
   Place place;                               // of the first argument, where annotations point
   Annotations* annotations = nullptr;
+  WindowEdge edge = WindowEdge::kPlain;
 };
 
 class RangeFunction {

@@ -5,6 +5,7 @@
 #include "query/vector/functions_range.h"
 #include "query/vector/histogram_math.h"
 #include "query/vector/number_text.h"
+#include "query/vector/window_edge.h"
 
 namespace braid::promql {
 namespace {
@@ -265,8 +266,16 @@ class TransitionCount : public RangeFunction {
   }
 
   absl::Status Apply(const Window& w, size_t step, EvalSeries* out) override {
-    const size_t first = w.float_begin + w.histogram_begin;
+    size_t first = w.float_begin + w.histogram_begin;
     const size_t last = w.float_end + w.histogram_end - 1;
+    if (w.edge == WindowEdge::kAnchored) {
+      const auto count_until_start = [&w](const std::vector<Timestamp>& times) {
+        return static_cast<size_t>(std::upper_bound(times.begin(), times.end(), w.start) - times.begin());
+      };
+      const size_t inside = count_until_start(w.series->float_times) + count_until_start(w.series->histogram_times);
+      if (inside > last) return absl::OkStatus();  // nothing behind the start
+      if (inside > first) first = inside - 1;      // the last sample before it is what the others are compared with
+    }
     out->SetFloat(step, running_[last] - running_[first]);
     return absl::OkStatus();
   }
@@ -289,6 +298,9 @@ class TransitionCount : public RangeFunction {
 }  // namespace
 
 std::unique_ptr<RangeFunction> MakeRateFunction(std::string_view name, const RangeCall& call) {
+  if (call.edge != WindowEdge::kPlain && (name == "rate" || name == "increase" || name == "delta")) {
+    return MakeEdgeRate(name, call);
+  }
   if (name == "rate") return std::make_unique<ExtrapolatedRate>(true, true, call);
   if (name == "increase") return std::make_unique<ExtrapolatedRate>(true, false, call);
   if (name == "delta") return std::make_unique<ExtrapolatedRate>(false, false, call);

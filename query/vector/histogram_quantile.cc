@@ -47,16 +47,6 @@ void CutZeroBucket(const Histogram& histogram, Range* range) {
   }
 }
 
-// Share of the bucket's observations at or below `value`, which lies inside it.
-double FractionBelow(const Range& range, double value, bool linear) {
-  if (linear) return (value - range.lower) / (range.upper - range.lower);
-  const double log_lower = std::log2(std::fabs(range.lower));
-  const double log_upper = std::log2(std::fabs(range.upper));
-  const double log_value = std::log2(std::fabs(value));
-  if (value > 0) return (log_value - log_lower) / (log_upper - log_lower);
-  return 1 - (log_value - log_upper) / (log_lower - log_upper);
-}
-
 bool AlmostEqual(double a, double b, double tolerance) {
   if (a == b) return true;
   const double sum = std::fabs(a) + std::fabs(b);
@@ -102,6 +92,14 @@ MonotonicityFix MakeMonotonic(std::vector<ClassicBucket>* buckets) {
 }
 
 }  // namespace
+
+double FractionBelow(double lower, double upper, double value, bool linear) {
+  if (linear) return (value - lower) / (upper - lower);
+  const double log_lower = std::log2(std::fabs(lower)), log_upper = std::log2(std::fabs(upper));
+  const double log_value = std::log2(std::fabs(value));
+  if (value > 0) return (log_value - log_lower) / (log_upper - log_lower);
+  return 1 - (log_value - log_upper) / (log_lower - log_upper);
+}
 
 double NativeQuantile(double q, const Histogram& histogram, NanEffect* effect) {
   *effect = NanEffect::kNone;
@@ -172,7 +170,7 @@ double NativeFraction(double lower, double upper, const Histogram& histogram, Na
       const bool linear = custom || zero_bucket;
       // In a bucket without lower end there is nothing to interpolate.
       if (linear && range.lower == -kInfinity) return range.count;
-      return rank + range.count * FractionBelow(range, value, linear);
+      return rank + range.count * FractionBelow(range.lower, range.upper, value, linear);
     };
     if (!lower_set && range.lower >= lower) {
       lower_rank = rank;

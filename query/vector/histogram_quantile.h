@@ -13,6 +13,8 @@ namespace braid::promql {
 // What a caller should tell its user about an input with NaN observations.
 enum class NanEffect : uint8_t { kNone, kResultIsNan, kResultIsSkewed, kExcluded };
 
+// Share of a bucket's observations at or below `value`, which lies inside it.
+double FractionBelow(double lower, double upper, double value, bool linear);
 double NativeQuantile(double q, const Histogram& histogram, NanEffect* effect);
 double NativeFraction(double lower, double upper, const Histogram& histogram, NanEffect* effect);
 double NativeVariance(const Histogram& histogram);

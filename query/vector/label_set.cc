@@ -40,7 +40,11 @@ void RemoveLabel(Labels* labels, std::string_view name) {
   if (it != labels->end()) labels->erase(it);
 }
 
-void RemoveMetricName(Labels* labels) { RemoveLabel(labels, kMetricNameLabel); }
+void RemoveMetricName(Labels* labels) {
+  for (const std::string_view name : {kMetricNameLabel, std::string_view("__type__"), std::string_view("__unit__")}) {
+    RemoveLabel(labels, name);
+  }
+}
 
 Labels KeepLabels(const Labels& labels, const std::vector<std::string>& names) {
   Labels kept;

@@ -12,6 +12,7 @@ namespace braid::promql {
 // Adds or replaces; an empty value removes.
 void SetLabel(Labels* labels, std::string_view name, std::string_view value);
 void RemoveLabel(Labels* labels, std::string_view name);
+// The name and what describes the metric: __type__ and __unit__.
 void RemoveMetricName(Labels* labels);
 
 // REQUIRES: `names` sorted.

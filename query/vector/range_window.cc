@@ -10,9 +10,11 @@ Timestamp SaturatingSubtract(Timestamp a, Duration b) {
   return result;
 }
 
-WindowSlider::WindowSlider(const SampleSeries* series, Duration range) {
+WindowSlider::WindowSlider(const SampleSeries* series, Duration range, WindowEdge edge, Duration reach)
+    : before_(edge == WindowEdge::kPlain ? 0 : reach), after_(edge == WindowEdge::kSmoothed ? reach : 0) {
   window_.series = series;
   window_.range = range;
+  window_.edge = edge;
 }
 
 const Window& WindowSlider::MoveTo(Timestamp end, Timestamp at) {
@@ -20,9 +22,10 @@ const Window& WindowSlider::MoveTo(Timestamp end, Timestamp at) {
   w.at = at;
   w.end = end;
   w.start = SaturatingSubtract(end, w.range);
-  const auto slide = [&](const std::vector<Timestamp>& times, size_t* first, size_t* last) {
-    while (*last < times.size() && times[*last] <= w.end) ++*last;
-    while (*first < *last && times[*first] <= w.start) ++*first;
+  const Timestamp low = SaturatingSubtract(w.start, before_), high = SaturatingSubtract(w.end, -after_);
+  const auto slide = [low, high](const std::vector<Timestamp>& times, size_t* first, size_t* last) {
+    while (*last < times.size() && times[*last] <= high) ++*last;
+    while (*first < *last && times[*first] <= low) ++*first;
   };
   slide(w.series->float_times, &w.float_begin, &w.float_end);
   slide(w.series->histogram_times, &w.histogram_begin, &w.histogram_end);

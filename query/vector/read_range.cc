@@ -1,7 +1,7 @@
 // From when to when an expression reads.
 #include <algorithm>
 
-#include "query/vector/evaluator.h"
+#include "query/vector/evaluation.h"
 #include "query/vector/range_window.h"
 
 namespace braid {
@@ -32,11 +32,19 @@ TimeRange Widen(TimeRange times, Duration range) {
 }  // namespace
 
 TimeRange ReadRange(const Expr& expr, TimeRange times, const VectorContext& context) {
+  if (HasOpenDurations(expr)) {
+    const absl::StatusOr<ExprPtr> closed = CloseDurations(expr, promql::ScopeOf(context));
+    return closed.ok() ? ReadRange(**closed, times, context) : kNothing;  // the evaluation will say what is wrong
+  }
   struct Visitor {
     TimeRange times;
     const VectorContext& context;
     TimeRange operator()(const Selector& selector) const {
-      return Widen(Shift(times, selector.time, context), selector.range.value_or(context.lookback));
+      TimeRange range = Widen(Shift(times, selector.time, context), selector.range.value_or(context.lookback));
+      if (selector.edge == WindowEdge::kPlain) return range;
+      if (selector.range) range.start = SaturatingSubtract(range.start, context.lookback);
+      if (selector.edge == WindowEdge::kSmoothed) range.end = SaturatingSubtract(range.end, -context.lookback);
+      return range;
     }
     TimeRange operator()(const SubqueryExpr& subquery) const {
       return ReadRange(*subquery.inner, Widen(Shift(times, subquery.time, context), subquery.range), context);

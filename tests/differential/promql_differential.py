@@ -5,7 +5,7 @@
 Both servers get the same seeded samples by remote write (counters with resets, gauges with gaps, NaN, infinities and
 staleness markers, classic and native histograms) and the same random expressions as instant and range queries. Answers
 agree if both fail, or if they hold the same series with the same points: NaN equals NaN, numbers within 1e-9 of the
-larger one. Where they do not agree, Prometheus is asked again several times: it adds up in the order of a hash map in
+larger one. Words of errors and annotations are compared too and counted. Where they do not agree, Prometheus is asked again several times: it adds up in the order of a hash map in
 places, so answers that differ from its own are counted as "unstable". Numbers that differ by less than 1e-6 (of bytes:
 1e-3) are counted as "rounding": the ends of long sums of large numbers. Differences that a function is known for are
 counted by their reason, see KNOWN. Everything else is a difference; the exit status is 1 if there is one.
@@ -281,7 +281,10 @@ class Grammar:
         if depth > 0 and self.chance.random() < 0.2:
             inner = self.vector(depth - 1) if self.chance.random() < 0.9 else self.scalar(depth - 1)
             return f"({inner})[{self.pick(DURATIONS[2:8])}:{self.pick(['', '30s', '1m', '17s'])}]{self.modifiers()}"
-        return f"{self.selector()}[{self.pick(DURATIONS)}]{self.modifiers()}"
+        length = self.pick(DURATIONS)
+        if self.chance.random() < 0.05:
+            length = f"{length} {self.pick('+*/')} {self.pick(['2', '1.5', '(1 + 2)', '30s'])}"
+        return f"{self.selector()}[{length}]{self.modifiers()}"
 
     def grouping(self):
         if self.chance.random() < 0.25:
@@ -409,7 +412,6 @@ class Grammar:
 # Where an expression with this text differs, it may: the peer's version is behind the rules that Braid follows (those of
 # Prometheus' own later tests), or its answer follows from its build.
 KNOWN = [(re.compile(pattern), reason) for pattern, reason in (
-    (r"limit_ratio", "limit_ratio chooses by a hash of the build"),
     (r"mad_over_time", "mad_over_time of a NaN is NaN in later versions"),
     (r"(rate|increase)\(.*(native|custom)_seconds", "rate of native histograms stops at zero in later versions"),
     (r"histogram_fraction\((0|-1|-Inf),", "histogram_fraction of classic buckets from below zero is NaN in 3.5"),
@@ -520,8 +522,9 @@ def main():
     parser.add_argument("--braid", default=os.environ.get("BRAID_PROGRAM", "build/braid"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--queries", type=int, default=20000)
-    parser.add_argument("--features", default="promql-experimental-functions,native-histograms,promql-delayed-name-removal")
+    parser.add_argument("--features", default="promql-experimental-functions,native-histograms,promql-delayed-name-removal,promql-duration-expr")
     parser.add_argument("--show", type=int, default=10)
+    parser.add_argument("--words", type=int, default=0, help="so many errors and annotations that differ are shown")
     settings = parser.parse_args()
     chance = random.Random(settings.seed)
     work = tempfile.mkdtemp(prefix="braid-differential-")
@@ -582,7 +585,11 @@ def run(settings, chance, servers):
         what = verdict(braid, peer)
         if not what:
             if braid["status"] != "success":
-                return "equal errors", ""
+                ours, theirs = (answer.get("error", "").replace('invalid parameter "query": ', "") for answer in (braid, peer))
+                return "equal errors" if ours == theirs else "errors in other words", f"{ours!r}, {theirs!r}"
+            ours, theirs = (sorted(answer.get("warnings", []) + answer.get("infos", [])) for answer in (braid, peer))
+            if ours != theirs:
+                return "equal answers, other annotations", f"{ours}, {theirs}"
             return ("equal answers" if braid["data"]["result"] else "equal, empty"), ""
         for _ in range(8):
             again = servers[1].ask(path, params)
@@ -616,7 +623,8 @@ def run(settings, chance, servers):
                 break
             for asked, (outcome, what) in zip(batch, pool.map(compare, batch)):
                 counts[outcome] += 1
-                if outcome in ("DIFFERENT", "rounding") and shown < settings.show:
+                words = outcome in ("errors in other words", "equal answers, other annotations") and counts[outcome] <= settings.words
+                if words or (outcome in ("DIFFERENT", "rounding") and shown < settings.show):
                     shown += outcome == "DIFFERENT"
                     print(f"{outcome} {json.dumps(asked[1])}\n  {what}", flush=True)
     print(f"seed {settings.seed}, {settings.queries} queries: " + "".join(f"\n  {n:7} {what}" for what, n in counts.most_common()))

@@ -17,6 +17,7 @@ std::string Number(double v) {
 std::string Of(const TimeModifiers& t) {
   std::string out;
   if (t.offset != 0) out += " offset=" + std::to_string(t.offset);
+  if (t.offset_expr != nullptr) out += " offset=" + TreeText(*t.offset_expr);
   if (t.at.has_value()) out += " at=" + std::to_string(*t.at);
   if (t.at_start) out += " at=start";
   if (t.at_end) out += " at=end";
@@ -66,11 +67,14 @@ struct ExprText {
       out += " " + m.matcher.name + "/" + std::to_string(int(m.matcher.op)) + "/" + m.matcher.value + m.param;
     }
     if (s.range.has_value()) out += " range=" + std::to_string(*s.range);
+    if (s.range_expr != nullptr) out += "=" + TreeText(*s.range_expr);
+    if (s.edge != WindowEdge::kPlain) out += s.edge == WindowEdge::kAnchored ? " anchored" : " smoothed";
     return out + Of(s.time) + ")";
   }
   std::string operator()(const SubqueryExpr& s) const {
     return "sub(" + TreeText(*s.inner) + " " + std::to_string(s.range) + ":" + std::to_string(s.step.value_or(-1)) +
-           Of(s.time) + ")";
+           (s.range_expr != nullptr ? " range=" + TreeText(*s.range_expr) : "") +
+           (s.step_expr != nullptr ? " step=" + TreeText(*s.step_expr) : "") + Of(s.time) + ")";
   }
   std::string operator()(const AggregationExpr& a) const {
     return "agg(" + a.op + (a.has_grouping ? (a.without ? " without" : " by") + Of(a.grouping) : "") +
@@ -84,10 +88,12 @@ struct ExprText {
            TreeText(*u.operand) + ")";
   }
   std::string operator()(const BinaryExpr& b) const {
-    static const char* const kNames[] = {
-        "+", "-", "*", "/", "%", "^", "atan2", "=", "!=", "<", "<=", ">", ">=", "=~", "!~", "and", "or", "unless"};
+    static const char* const kNames[] = {"+",  "-", "*",  "/",  "%",  "^",  "atan2", "=",   "!=", "<",
+                                         "<=", ">", ">=", "</", ">/", "=~", "!~",    "and", "or", "unless"};
     std::string out = "(" + std::string(kNames[int(b.op)]);
     if (b.return_bool) out += " bool";
+    if (b.matching.fill_left) out += " fill_left=" + Number(*b.matching.fill_left);
+    if (b.matching.fill_right) out += " fill_right=" + Number(*b.matching.fill_right);
     if (b.matching.given) {
       out += (b.matching.on ? " on" : " ignoring") + Of(b.matching.labels);
       if (b.matching.group != VectorMatching::Group::kOneToOne) {

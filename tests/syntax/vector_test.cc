@@ -109,7 +109,8 @@ TEST(VectorSyntax, ErrorsInPrometheusWords) {
       {"foo{a=5}", "1:7: parse error: unexpected number \"5\" in label matching, expected string"},
       {"foo{a}", "1:6: parse error: unexpected \"}\" in label matching, expected label matching operator"},
       {"foo[5m] offset 1m offset 1m", "1:19: parse error: offset may not be set multiple times"},
-      {"foo offset", "1:11: parse error: unexpected end of input in offset, expected duration"},
+      {"foo offset",
+       "1:11: parse error: unexpected end of input in offset, expected number, duration, step(), or range()"},
       {"foo @ x", "1:7: parse error: unexpected identifier \"x\" in @, expected timestamp"},
       {"foo @ 1 @ 2", "1:9: parse error: @ <timestamp> may not be set multiple times"},
       {"1 offset 1m",
@@ -271,10 +272,27 @@ TEST(VectorSyntax, EveryFunctionHasItsArguments) {
 }
 
 TEST(VectorSyntax, PrintsWhatItReads) {
-  for (const char* text :
-       {"sum by (a) (rate(foo{b=\"c\"}[5m]))", "-foo ^ 2", "(a + b) * c", "a / on (x) group_left (y) b",
-        "foo[5m:30s] @ 1.5 offset 1h", "{\"logs\"}", "{\"a b\", \"c d\"!=\"e\"}", "topk(3, foo)", "a > bool 1",
-        "foo @ start()", "max without (x) (a)", "1h30m", "Inf", "{__name__=~\"a.+\"}", "a ^ b ^ c", "a - (b - c)"}) {
+  for (const char* text : {"sum by (a) (rate(foo{b=\"c\"}[5m]))",
+                           "-foo ^ 2",
+                           "(a + b) * c",
+                           "a / on (x) group_left (y) b",
+                           "foo[5m:30s] @ 1.5 offset 1h",
+                           "{\"logs\"}",
+                           "{\"a b\", \"c d\"!=\"e\"}",
+                           "topk(3, foo)",
+                           "a > bool 1",
+                           "foo @ start()",
+                           "max without (x) (a)",
+                           "1h30m",
+                           "Inf",
+                           "{__name__=~\"a.+\"}",
+                           "a ^ b ^ c",
+                           "a - (b - c)",
+                           "foo[2 * step()] anchored offset -step()",
+                           "foo[min_of(range(), 5m):step() / 2]",
+                           "foo smoothed @ end()",
+                           "a + on (x) group_left (y) fill_left (-1) fill_right (2) b",
+                           "h </ 2 >/ 1"}) {
     const auto expr = ParseVectorExpression(text);
     ASSERT_TRUE(expr.ok()) << text;
     EXPECT_EQ(Print(**expr), text);
