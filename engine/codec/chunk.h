@@ -5,6 +5,7 @@
 // Threads: pure functions; an appender belongs to one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -28,25 +29,29 @@ inline constexpr size_t kMaxChunkBuckets = 1 << 22;
 // An open chunk that samples are appended to in ascending time. It holds nothing but the encoded bits.
 class GorillaAppender {
  public:
+  // Times of a chunk are multiples of one of these; its number stands in the chunk.
+  static constexpr std::array<int64_t, 4> kUnits = {1, 1'000, 1'000'000, 1'000'000'000};
+
   GorillaAppender() = default;
   // REQUIRES: time is greater than the time before; count() < kMaxChunkSamples.
   void Append(Timestamp time, double value);
   uint32_t count() const { return count_; }
-  Timestamp first_time() const { return first_time_; }
-  Timestamp last_time() const { return last_time_; }
+  Timestamp first_time() const { return first_units_ * kUnits[unit_]; }
+  Timestamp last_time() const { return last_units_ * kUnits[unit_]; }
   size_t byte_size() const { return sizeof(*this) + bits_.capacity(); }  // memory in use
   std::string Finish() const;  // the chunk as DecodeChunk reads it; appending may go on
 
  private:
   // Writes everything anew in a finer unit, when a time is no multiple of the one so far.
   void Rebuild(uint8_t unit);
-  void PutTime(Timestamp time);
+  void PutTime(int64_t units);
   void PutValue(uint64_t bits);
   void Put(uint64_t value, uint32_t bits);
+  void PutPair(uint64_t prefix, uint32_t prefix_bits, uint64_t value, uint32_t bits);
 
   std::string bits_;
-  Timestamp first_time_ = 0;
-  Timestamp last_time_ = 0;
+  int64_t first_units_ = 0;
+  int64_t last_units_ = 0;
   uint64_t last_delta_ = 0;  // in units
   uint64_t last_value_bits_ = 0;
   uint32_t count_ = 0;

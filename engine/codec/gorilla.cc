@@ -23,9 +23,18 @@ struct TimeClass {
 };
 constexpr std::array<TimeClass, 4> kTimeClasses = {{{0b10, 2, 7}, {0b110, 3, 14}, {0b1110, 4, 20}, {0b1111, 4, 64}}};
 
-uint8_t CoarsestUnit(Timestamp time) {
-  uint8_t unit = kTimeUnits.size() - 1;
-  while (time % kTimeUnits[unit] != 0) --unit;
+// Division by a constant is many times as fast as by a variable, and each appended time needs one or two.
+int64_t DivideByUnit(Timestamp time, uint8_t unit) {
+  switch (unit) {
+    case 0: return time;
+    case 1: return time / kTimeUnits[1];
+    case 2: return time / kTimeUnits[2];
+    default: return time / kTimeUnits[3];
+  }
+}
+
+uint8_t CoarsestUnit(Timestamp time, uint8_t unit) {
+  while (DivideByUnit(time, unit) * kTimeUnits[unit] != time) --unit;
   return unit;
 }
 
@@ -136,29 +145,39 @@ bool ReadValueChange(BitReader* reader, Window* window, uint64_t* change) {
 }  // namespace
 
 void GorillaAppender::Put(uint64_t value, uint32_t bits) {
-  while (bits > 0) {
-    if (free_bits_ == 0) {
-      bits_.push_back(0);
-      free_bits_ = 8;
-    }
-    const uint32_t taken = std::min<uint32_t>(bits, free_bits_);
-    const uint64_t part = (value >> (bits - taken)) & ((1u << taken) - 1);
-    bits_.back() = static_cast<char>(static_cast<uint8_t>(bits_.back()) | part << (free_bits_ - taken));
-    free_bits_ = static_cast<uint8_t>(free_bits_ - taken);
-    bits -= taken;
+  if (bits < 64) value &= (uint64_t{1} << bits) - 1;
+  if (bits <= free_bits_) {
+    free_bits_ = static_cast<uint8_t>(free_bits_ - bits);
+    bits_.back() = static_cast<char>(static_cast<uint8_t>(bits_.back()) | value << free_bits_);
+    return;
   }
+  const uint32_t left = bits - free_bits_;  // 1 to 64
+  if (free_bits_ > 0) bits_.back() = static_cast<char>(static_cast<uint8_t>(bits_.back()) | value >> left);
+  const uint64_t word = __builtin_bswap64(value << (64 - left));
+  const uint32_t bytes = (left + 7) / 8;
+  bits_.append(reinterpret_cast<const char*>(&word), bytes);
+  free_bits_ = static_cast<uint8_t>(bytes * 8 - left);
 }
 
-void GorillaAppender::PutTime(Timestamp time) {
-  const int64_t unit = kTimeUnits[unit_];
-  const uint64_t delta = static_cast<uint64_t>(time / unit) - static_cast<uint64_t>(last_time_ / unit);
+// A prefix and what follows it, in one step where they fit.
+void GorillaAppender::PutPair(uint64_t prefix, uint32_t prefix_bits, uint64_t value, uint32_t bits) {
+  if (prefix_bits + bits > 64) {
+    Put(prefix, prefix_bits);
+    return Put(value, bits);
+  }
+  if (bits < 64) value &= (uint64_t{1} << bits) - 1;
+  Put(prefix << bits | value, prefix_bits + bits);
+}
+
+// `units`: the time in units.
+void GorillaAppender::PutTime(int64_t units) {
+  const uint64_t delta = static_cast<uint64_t>(units) - static_cast<uint64_t>(last_units_);
   const uint64_t change = delta - last_delta_;
+  last_units_ = units;
   last_delta_ = delta;
   if (change == 0) return Put(0, 1);
   for (const TimeClass& size : kTimeClasses) {
-    if (!FitsSigned(change, size.value_bits)) continue;
-    Put(size.prefix, size.prefix_bits);
-    return Put(change, size.value_bits);
+    if (FitsSigned(change, size.value_bits)) return PutPair(size.prefix, size.prefix_bits, change, size.value_bits);
   }
 }
 
@@ -173,32 +192,27 @@ void GorillaAppender::PutValue(uint64_t bits) {
     const uint32_t window = 64u - leading_ - trailing_;
     // A window much too wide is left, or one outlier would cost the whole rest of the chunk.
     if (window <= significant + 11) {
-      Put(0b10, 2);
-      return Put(change >> trailing_, window);
+      return PutPair(0b10, 2, change >> trailing_, window);
     }
   }
   leading_ = static_cast<uint8_t>(leading);
   trailing_ = static_cast<uint8_t>(trailing);
-  Put(0b11, 2);
-  Put(leading, 5);
-  Put(significant & 63, 6);
-  Put(change >> trailing, significant);
+  PutPair(uint64_t{0b11} << 11 | leading << 6 | (significant & 63), 13, change >> trailing, significant);
 }
 
 void GorillaAppender::Append(Timestamp time, double value) {
   const uint64_t bits = std::bit_cast<uint64_t>(value);
   if (count_ == 0) {
-    first_time_ = time;
-    unit_ = CoarsestUnit(time);
+    unit_ = CoarsestUnit(time, kTimeUnits.size() - 1);
+    last_units_ = first_units_ = DivideByUnit(time, unit_);
     last_value_bits_ = bits;
     Put(bits, 64);
   } else {
-    const uint8_t unit = CoarsestUnit(time);
+    const uint8_t unit = CoarsestUnit(time, unit_);
     if (unit < unit_) Rebuild(unit);
-    PutTime(time);
+    PutTime(DivideByUnit(time, unit_));
     PutValue(bits);
   }
-  last_time_ = time;
   ++count_;
 }
 
@@ -216,10 +230,10 @@ void GorillaAppender::Rebuild(uint8_t unit) {
   finer.bits_.reserve(bits_.capacity());
   finer.Append(times[0], values[0]);
   finer.unit_ = unit;
+  finer.last_units_ = finer.first_units_ = DivideByUnit(times[0], unit);
   for (size_t i = 1; i < times.size(); ++i) {
-    finer.PutTime(times[i]);
+    finer.PutTime(DivideByUnit(times[i], unit));
     finer.PutValue(std::bit_cast<uint64_t>(values[i]));
-    finer.last_time_ = times[i];
     ++finer.count_;
   }
   *this = std::move(finer);
@@ -232,7 +246,7 @@ std::string GorillaAppender::Finish() const {
   PutVarint(&chunk, count_);
   if (count_ == 0) return chunk;
   PutByte(&chunk, unit_);
-  PutZigzag(&chunk, first_time_ / kTimeUnits[unit_]);
+  PutZigzag(&chunk, first_units_);
   PutRaw(&chunk, bits_);
   return chunk;
 }

@@ -8,11 +8,11 @@
 
 #include "braid/types.h"
 #include "engine/base/coding.h"
+#include "engine/codec/chunk.h"
 
 namespace braid {
 
-// Times of a chunk are multiples of one of these; its number stands in the chunk.
-inline constexpr std::array<int64_t, 4> kTimeUnits = {1, 1'000, 1'000'000, 1'000'000'000};
+inline constexpr std::array<int64_t, 4> kTimeUnits = GorillaAppender::kUnits;
 
 // Reads the body that follows the sample count: unit, first time, bits to the end. False for what no appender wrote.
 bool ReadGorilla(Decoder* decoder, size_t count, Timestamp* times, double* values);
