@@ -18,6 +18,7 @@ constexpr uint8_t kPackedKind = 2;  // + order
 constexpr uint8_t kZstdKind = 5;    // + order
 constexpr uint8_t kKindMask = 7;
 constexpr uint8_t kGcdFlag = 8;
+constexpr uint8_t kPlanesFlag = 16;  // of the zstd kinds
 constexpr uint8_t kPatchedFlag = 0x80;
 constexpr uint32_t kOrders = 3;
 
@@ -40,48 +41,87 @@ struct BlockPlan {
 
 uint32_t WidthOf(uint64_t range) { return static_cast<uint32_t>(std::bit_width(range)); }
 
-BlockPlan PlanWithWindow(const int64_t* sorted, size_t count, size_t begin, size_t kept) {
+// The least and greatest values of a block, as many as may be outliers and one more, ascending.
+class Extremes {
+ public:
+  static constexpr size_t kKept = kOutlierCounts.back() + 1;
+
+  Extremes(const int64_t* values, size_t count) : count_(count), kept_(std::min(count, kKept)) {
+    std::copy_n(values, kept_, low_.begin());
+    std::sort(low_.begin(), low_.begin() + static_cast<ptrdiff_t>(kept_));
+    high_ = low_;
+    for (size_t i = kept_; i < count; ++i) {
+      const int64_t value = values[i];
+      if (value > high_[0]) {
+        size_t at = 1;
+        for (; at < kKept && high_[at] < value; ++at) high_[at - 1] = high_[at];
+        high_[at - 1] = value;
+      }
+      if (value < low_[kKept - 1]) {
+        size_t at = kKept - 1;
+        for (; at > 0 && low_[at - 1] > value; --at) low_[at] = low_[at - 1];
+        low_[at] = value;
+      }
+    }
+  }
+  // The value at `rank` of the sorted block. REQUIRES: one of the first or of the last kKept.
+  int64_t Sorted(size_t rank) const { return rank < kept_ ? low_[rank] : high_[rank - (count_ - kept_)]; }
+
+ private:
+  size_t count_;
+  size_t kept_;
+  std::array<int64_t, kKept> low_{};
+  std::array<int64_t, kKept> high_{};
+};
+
+// The block with base and width of the values of ranks [begin, begin + kept); the others are outliers.
+BlockPlan PlanWithWindow(const Extremes& extremes, size_t count, size_t begin, size_t kept) {
   BlockPlan plan;
-  plan.base = Bits(sorted[begin]);
-  plan.width = WidthOf(Bits(sorted[begin + kept - 1]) - plan.base);
-  plan.bytes = 1 + VarintSize(ZigzagEncode(sorted[begin])) + PackedBytes(count, plan.width);
+  const int64_t base = extremes.Sorted(begin);
+  plan.base = Bits(base);
+  plan.width = WidthOf(Bits(extremes.Sorted(begin + kept - 1)) - plan.base);
+  plan.bytes = 1 + VarintSize(ZigzagEncode(base)) + PackedBytes(count, plan.width);
   if (kept == count) return plan;
   ++plan.bytes;
   for (size_t i = 0; i < count; ++i) {
     if (i == begin) i = begin + kept;
     if (i >= count) break;
-    const uint64_t offset = Bits(sorted[i]) - plan.base;
+    const uint64_t offset = Bits(extremes.Sorted(i)) - plan.base;
     plan.bytes += 1 + VarintSize(plan.width == 64 ? 0 : offset >> plan.width);
   }
   return plan;
 }
 
 BlockPlan PlanBlock(const int64_t* values, size_t count) {
-  const auto [least, greatest] = std::minmax_element(values, values + count);
-  const uint32_t width = WidthOf(Bits(*greatest) - Bits(*least));
-  std::array<int64_t, kBlockValues> sorted;
-  if (width <= 1) {
-    sorted[0] = *least;
-    sorted[count - 1] = *greatest;
-    return PlanWithWindow(sorted.data(), count, 0, count);
+  int64_t least = values[0], greatest = values[0];
+  for (size_t i = 1; i < count; ++i) {
+    least = std::min(least, values[i]);
+    greatest = std::max(greatest, values[i]);
   }
-  std::copy(values, values + count, sorted.begin());
-  std::sort(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(count));
-  BlockPlan best = PlanWithWindow(sorted.data(), count, 0, count);
+  const uint32_t width = WidthOf(Bits(greatest) - Bits(least));
+  if (width <= 1) {
+    BlockPlan plan;
+    plan.base = Bits(least);
+    plan.width = width;
+    plan.bytes = 1 + VarintSize(ZigzagEncode(least)) + PackedBytes(count, width);
+    return plan;
+  }
+  const Extremes extremes(values, count);
+  BlockPlan best = PlanWithWindow(extremes, count, 0, count);
   for (size_t outliers : kOutlierCounts) {
     if (outliers == 0 || outliers >= count) continue;
     const size_t kept = count - outliers;
     size_t begin = 0;
     uint64_t least_range = UINT64_MAX;
     for (size_t i = 0; i <= outliers; ++i) {
-      const uint64_t range = Bits(sorted[i + kept - 1]) - Bits(sorted[i]);
+      const uint64_t range = Bits(extremes.Sorted(i + kept - 1)) - Bits(extremes.Sorted(i));
       if (range < least_range) {
         least_range = range;
         begin = i;
       }
     }
     if (WidthOf(least_range) >= best.width) continue;
-    const BlockPlan plan = PlanWithWindow(sorted.data(), count, begin, kept);
+    const BlockPlan plan = PlanWithWindow(extremes, count, begin, kept);
     if (plan.bytes < best.bytes) best = plan;
   }
   return best;
@@ -161,23 +201,58 @@ Residuals PlanResiduals(std::string start, std::vector<int64_t> values) {
   return residuals;
 }
 
-bool PutZstd(const Residuals& residuals, uint8_t kind, std::string* out) {
+// Residuals of so few bytes are compressed byte plane by byte plane: the high bytes of neighbours are alike, and
+// reading them back is a loop without branches.
+constexpr uint32_t kPlanesMax = 2;
+
+// Kind, base and plain bytes of the compressed form.
+struct ZstdPlain {
+  uint8_t kind = 0;
+  uint64_t base = 0;
+  std::string bytes;
+};
+
+bool TakePlanes(const std::vector<int64_t>& values, ZstdPlain* plain) {
+  int64_t least = values[0], greatest = values[0];
+  for (int64_t value : values) {
+    least = std::min(least, value);
+    greatest = std::max(greatest, value);
+  }
+  const uint32_t planes = (WidthOf(Bits(greatest) - Bits(least)) + 7) / 8;
+  if (planes == 0 || planes > kPlanesMax) return false;
+  plain->kind |= kPlanesFlag;
+  plain->base = Bits(least);
+  plain->bytes.resize(values.size() * planes);
+  char* at = plain->bytes.data();
+  for (uint32_t plane = 0; plane < planes; ++plane) {
+    for (int64_t value : values) *at++ = static_cast<char>((Bits(value) - plain->base) >> (8 * plane));
+  }
+  return true;
+}
+
+void TakeVarints(const std::vector<int64_t>& values, ZstdPlain* plain) {
   // Around their median most residuals are single bytes, which is what an entropy coder of bytes wants.
-  std::vector<int64_t> sorted = residuals.values;
+  std::vector<int64_t> sorted = values;
   const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
   std::nth_element(sorted.begin(), middle, sorted.end());
-  const int64_t base = *middle;
-  std::string plain;
-  plain.reserve(residuals.values.size() * 2);
-  for (int64_t value : residuals.values) PutZigzag(&plain, static_cast<int64_t>(Bits(value) - Bits(base)));
+  plain->base = Bits(*middle);
+  plain->bytes.reserve(values.size() * 2);
+  for (int64_t value : values) PutZigzag(&plain->bytes, static_cast<int64_t>(Bits(value) - plain->base));
+}
+
+bool PutZstd(const Residuals& residuals, uint8_t kind, std::string* out) {
+  ZstdPlain plain;
+  plain.kind = kind;
+  if (!TakePlanes(residuals.values, &plain)) TakeVarints(residuals.values, &plain);
   std::string packed;
-  if (Compress(Compression::kZstd, kZstdLevel, plain, &packed) != Compression::kZstd) return false;
+  if (Compress(Compression::kZstd, kZstdLevel, plain.bytes, &packed) != Compression::kZstd) return false;
+  const auto base = static_cast<int64_t>(plain.base);
   const size_t bytes = residuals.start.size() + VarintSize(ZigzagEncode(base)) + packed.size() + 5;
   if (static_cast<double>(bytes) > static_cast<double>(residuals.bytes) * (1 - kZstdGainMin)) return false;
-  PutByte(out, kind);
+  PutByte(out, plain.kind);
   PutRaw(out, residuals.start);
   PutZigzag(out, base);
-  PutVarint(out, plain.size());
+  PutVarint(out, plain.bytes.size());
   PutBytes(out, packed);
   return true;
 }
@@ -242,7 +317,19 @@ bool ReadBlock(Decoder* decoder, size_t count, int64_t* values) {
   return true;
 }
 
-bool ReadZstd(Decoder* decoder, size_t count, int64_t* values) {
+bool ReadPlanes(std::string_view plain, uint64_t base, size_t count, int64_t* values) {
+  const auto* low = reinterpret_cast<const uint8_t*>(plain.data());
+  if (plain.size() == count) {
+    for (size_t i = 0; i < count; ++i) values[i] = static_cast<int64_t>(base + low[i]);
+    return true;
+  }
+  if (plain.size() != count * 2) return false;
+  const uint8_t* high = low + count;
+  for (size_t i = 0; i < count; ++i) values[i] = static_cast<int64_t>(base + (low[i] | uint64_t{high[i]} << 8));
+  return true;
+}
+
+bool ReadZstd(Decoder* decoder, bool planes, size_t count, int64_t* values) {
   int64_t base;
   uint64_t plain_size;
   std::string_view packed;
@@ -251,6 +338,7 @@ bool ReadZstd(Decoder* decoder, size_t count, int64_t* values) {
       !decoder->ReadBytes(&packed))
     return false;
   if (!Decompress(Compression::kZstd, packed, plain_size, plain_size, &plain).ok()) return decoder->Fail();
+  if (planes) return ReadPlanes(plain, Bits(base), count, values) || decoder->Fail();
   Decoder residuals(plain);
   for (size_t i = 0; i < count; ++i) {
     int64_t residual;
@@ -279,7 +367,8 @@ void SumUpTwice(int64_t* values, size_t count) {
   }
 }
 
-bool ReadBody(Decoder* decoder, uint8_t kind, size_t count, int64_t* values) {
+bool ReadBody(Decoder* decoder, uint8_t kind, bool planes, size_t count, int64_t* values) {
+  if (planes && kind < kZstdKind) return decoder->Fail();
   if (kind == kConstantKind) {
     if (!decoder->ReadZigzag(&values[0])) return false;
     std::fill(values + 1, values + count, values[0]);
@@ -298,7 +387,7 @@ bool ReadBody(Decoder* decoder, uint8_t kind, size_t count, int64_t* values) {
     if (!decoder->ReadZigzag(&values[i])) return false;
   }
   if (kind >= kZstdKind) {
-    if (!ReadZstd(decoder, count - order, values + order)) return false;
+    if (!ReadZstd(decoder, planes, count - order, values + order)) return false;
   } else {
     for (size_t at = order; at < count; at += kBlockValues) {
       if (!ReadBlock(decoder, std::min(kBlockValues, count - at), values + at)) return false;
@@ -336,12 +425,12 @@ bool ReadInts(Decoder* decoder, size_t count, int64_t* values) {
   if (count == 0) return decoder->ok();
   uint8_t head;
   if (!decoder->ReadByte(&head)) return false;
-  if ((head & ~(kKindMask | kGcdFlag)) != 0) return decoder->Fail();
+  if ((head & ~(kKindMask | kGcdFlag | kPlanesFlag)) != 0) return decoder->Fail();
   int64_t origin = 0;
   uint64_t divisor = 1;
   const bool scaled = (head & kGcdFlag) != 0;
   if (scaled && (!decoder->ReadZigzag(&origin) || !decoder->ReadVarint(&divisor))) return false;
-  if (!ReadBody(decoder, head & kKindMask, count, values)) return false;
+  if (!ReadBody(decoder, head & kKindMask, (head & kPlanesFlag) != 0, count, values)) return false;
   if (scaled) {
     for (size_t i = 0; i < count; ++i) values[i] = static_cast<int64_t>(Bits(values[i]) * divisor + Bits(origin));
   }

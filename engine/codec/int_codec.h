@@ -5,7 +5,8 @@
 //   kind 0   := zigzag(value)                            all values are this one
 //   kind 1   := zigzag(first) zigzag(step)               value[i] = first + i * step
 //   kind 2-4 := start block...                           packed residuals of order kind - 2
-//   kind 5-7 := start zigzag(base) varint(plain size) varint(size) zstd    zigzags of residual - base, compressed
+//   kind 5-7 := start zigzag(base) varint(plain size) varint(size) zstd    zigzags of residual - base, compressed;
+//               with + 16 residual - base in one or two bytes, all low bytes first, then all high bytes
 //   start    := zigzag(first), for order >= 1; zigzag(first delta), for order 2
 //   block    := byte(width [+ 128]) zigzag(base) packed [ byte(n) n * { byte(position) varint(high) } ]
 // Residuals of order 0 are the values, of order 1 their differences, of order 2 differences of those. A block holds 128

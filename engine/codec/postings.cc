@@ -18,6 +18,8 @@ constexpr uint8_t kListForm = 0;
 constexpr uint8_t kRoaringForm = 1;
 // Longer lists parse too slowly beside the bitmap's memcpy, however small they are.
 constexpr size_t kListOrdinalsMax = 4096;
+// So few are smaller as a list whatever they are: the least bitmap has 15 bytes, and 4 more for each further run.
+constexpr size_t kListAlways = 3;
 
 constexpr uint32_t kCookieWithRuns = 12347;
 constexpr uint32_t kCookieWithoutRuns = 12346;
@@ -176,6 +178,22 @@ std::string Postings::Serialize() const {
   std::string bytes(size + 1, static_cast<char>(kRoaringForm));
   roaring_bitmap_portable_serialize(optimized.bitmap_->roaring, bytes.data() + 1);
   return bytes;
+}
+
+std::string Postings::Serialize(const std::vector<uint32_t>& ordinals) {
+  if (ordinals.size() > kListAlways) {
+    Postings postings;
+    postings.AddMany(ordinals);
+    return postings.Serialize();
+  }
+  std::string list;
+  PutByte(&list, kListForm);
+  uint64_t next = 0;
+  for (uint32_t ordinal : ordinals) {
+    PutVarint(&list, ordinal - next);
+    next = uint64_t{ordinal} + 1;
+  }
+  return list;
 }
 
 void Postings::Add(uint32_t ordinal) { roaring_bitmap_add(bitmap_->roaring, ordinal); }

@@ -25,6 +25,8 @@ class Postings {
   // `bytes` must be used up exactly; every ordinal is below `ordinal_end`.
   static absl::StatusOr<Postings> Parse(std::string_view bytes, uint32_t ordinal_end);
   std::string Serialize() const;
+  // The same of the set of `ordinals`, which ascend.
+  static std::string Serialize(const std::vector<uint32_t>& ordinals);
 
   void Add(uint32_t ordinal);
   void AddMany(const std::vector<uint32_t>& ordinals);

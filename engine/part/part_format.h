@@ -25,7 +25,7 @@ enum class FileKind : uint32_t { kMeta = 1, kSamples = 2, kLabelIndex = 3, kTabl
 
 // Version of the framing and of all contents. A reader refuses anything newer; it goes up when old readers would
 // misread new files.
-inline constexpr uint32_t kPartFormatVersion = 1;
+inline constexpr uint32_t kPartFormatVersion = 2;
 // Bits of features that a reader must know to read the file at all, and of those that it may ignore. None yet.
 inline constexpr uint32_t kKnownIncompatibleFeatures = 0;
 

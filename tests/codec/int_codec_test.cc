@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -110,6 +111,68 @@ TEST(IntCodecTest, CostsWhatItShould) {
   Ints gap = scrape;
   for (size_t i = 500; i < gap.size(); ++i) gap[i] += 3600'000'000'000;
   EXPECT_LE(EncodeInts(gap).size(), 60u);
+}
+
+// Skewed residuals of one and of two bytes: what the compressed byte planes are for.
+Ints MakeSkewed(std::mt19937_64& random, uint64_t range) {
+  Ints values(600);
+  int64_t running = -1'000'000;
+  for (int64_t& value : values) {
+    const bool rare = random() % 8 == 0;
+    running += static_cast<int64_t>(rare ? random() % range : random() % 3);
+    value = running;
+  }
+  return values;
+}
+
+TEST(IntCodecTest, BytePlanes) {
+  constexpr uint8_t kPlanes = 16;
+  std::mt19937_64 random(11);
+  for (uint64_t range : {uint64_t{200}, uint64_t{256}, uint64_t{257}, uint64_t{60'000}, uint64_t{65'536}}) {
+    for (int round = 0; round < 20; ++round) {
+      const Ints values = MakeSkewed(random, range);
+      const std::string bytes = EncodeInts(values);
+      ASSERT_EQ(bytes[0] & kPlanes, kPlanes) << range;
+      Ints back;
+      ASSERT_TRUE(DecodeInts(bytes, values.size(), &back).ok());
+      ASSERT_EQ(back, values);
+      // As if they were varints, or of one value more: other values or none, and no reading beyond the end.
+      std::string other = bytes;
+      other[0] = static_cast<char>(other[0] & ~kPlanes);
+      if (DecodeInts(other, values.size(), &back).ok()) {
+        EXPECT_NE(back, values);
+      }
+      EXPECT_FALSE(DecodeInts(bytes, values.size() + 1, &back).ok());
+      for (size_t i = 0; i < bytes.size(); i += 7) {
+        std::string bad = bytes;
+        bad[i] = static_cast<char>(bad[i] ^ (1 << random() % 8));
+        if (DecodeInts(bad, values.size(), &back).ok()) {
+          EXPECT_EQ(back.size(), values.size());
+        }
+      }
+    }
+  }
+  // Planes belong to the compressed kinds alone.
+  Ints back;
+  EXPECT_FALSE(DecodeInts("\x10\x05", 2, &back).ok());
+}
+
+TEST(IntCodecTest, OutliersOnBothSidesOfAnyNumber) {
+  std::mt19937_64 random(12);
+  for (size_t count = 1; count <= kBlockValues; ++count) {
+    for (size_t outliers : {size_t{0}, size_t{1}, size_t{5}, size_t{16}, size_t{17}}) {
+      Ints values(count);
+      for (int64_t& value : values) value = static_cast<int64_t>(random() % 16);
+      for (size_t i = 0; i < outliers; ++i) {
+        const auto far = static_cast<int64_t>(random() % (uint64_t{1} << (20 + random() % 40)));
+        values[random() % count] = random() % 2 == 0 ? far : -far;
+      }
+      if (random() % 2 == 0) std::sort(values.begin(), values.end());
+      Ints back;
+      ASSERT_TRUE(DecodeInts(EncodeInts(values), count, &back).ok());
+      ASSERT_EQ(back, values);
+    }
+  }
 }
 
 TEST(IntCodecTest, DamagedBytesAreRefusedOrMakeValues) {

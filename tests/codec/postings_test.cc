@@ -80,6 +80,19 @@ TEST(PostingsTest, AgreesWithASet) {
   }
 }
 
+TEST(PostingsTest, ListsAreSerializedAsTheirSet) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 500; ++round) {
+    std::set<uint32_t> set;
+    const uint64_t range = uint64_t{1} << (1 + random() % 32);
+    for (uint64_t i = random() % 8; i > 0; --i) set.insert(static_cast<uint32_t>(random() % range));
+    const std::vector<uint32_t> ordinals(set.begin(), set.end());
+    Postings postings;
+    postings.AddMany(ordinals);
+    EXPECT_EQ(Postings::Serialize(ordinals), postings.Serialize());
+  }
+}
+
 TEST(PostingsTest, RangesAndSelf) {
   EXPECT_TRUE(Postings::Range(5, 5).empty());
   EXPECT_EQ(Postings::Range(5, 8).ToVector(), (std::vector<uint32_t>{5, 6, 7}));
