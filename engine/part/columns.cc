@@ -4,8 +4,6 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-
 namespace braid {
 namespace {
 
@@ -44,14 +42,18 @@ Column SliceColumn(const Column& column, size_t begin, size_t end) {
   out.histograms = Slice(column.histograms, begin, end);
   if (column.type != Type::kString) return out;
   out.codes.resize(out.size);
-  absl::flat_hash_map<std::string_view, uint32_t> codes;
+  // Only the texts that the slice uses.
+  constexpr uint32_t kUnused = UINT32_MAX;
+  std::vector<uint32_t> codes(column.dictionary->values.size(), kUnused);
   std::vector<std::string_view> texts;
   for (size_t i = 0; i < out.size; ++i) {
     if (!out.valid.empty() && out.valid[i] == 0) continue;
-    std::string_view text = column.StringAt(begin + i);
-    auto [at, added] = codes.try_emplace(text, static_cast<uint32_t>(texts.size()));
-    if (added) texts.push_back(text);
-    out.codes[i] = at->second;
+    uint32_t& code = codes[column.codes[begin + i]];
+    if (code == kUnused) {
+      code = static_cast<uint32_t>(texts.size());
+      texts.push_back(column.StringAt(begin + i));
+    }
+    out.codes[i] = code;
   }
   out.dictionary = StringDictionary::Make(texts);
   return out;

@@ -10,9 +10,7 @@ namespace braid {
 namespace {
 
 void PutPostings(std::string* out, const std::vector<uint32_t>& ordinals) {
-  Postings postings;
-  postings.AddMany(ordinals);
-  PutBytes(out, postings.Serialize());
+  PutBytes(out, Postings::Serialize(ordinals));
 }
 
 bool ReadPostings(Decoder* in, uint32_t end, bool wanted, Postings* postings) {
@@ -33,7 +31,20 @@ size_t SharedPrefix(std::string_view a, std::string_view b) {
 }  // namespace
 
 void LabelIndexWriter::Add(uint32_t ordinal, const Labels& labels) {
-  for (const Label& label : labels) names_[label.name][label.value].push_back(ordinal);
+  if (last_.size() < labels.size()) last_.resize(labels.size());
+  for (size_t place = 0; place < labels.size(); ++place) {
+    Recent& recent = last_[place];
+    const Label& label = labels[place];
+    if (recent.values == nullptr || recent.label.name != label.name) {
+      recent.values = &names_[label.name];
+      recent.ordinals = nullptr;
+    }
+    if (recent.ordinals == nullptr || recent.label.value != label.value) {
+      recent.ordinals = &(*recent.values)[label.value];
+      recent.label = label;
+    }
+    recent.ordinals->push_back(ordinal);
+  }
 }
 
 absl::Status LabelIndexWriter::Write(BlockFileWriter* file) const {

@@ -30,7 +30,15 @@ class LabelIndexWriter {
   absl::Status Write(BlockFileWriter* file) const;  // does not finish the file
 
  private:
-  std::map<std::string, std::map<std::string, std::vector<uint32_t>>> names_;
+  using Values = std::map<std::string, std::vector<uint32_t>>;
+  std::map<std::string, Values> names_;
+  // Pairs of the last series by their place: in label order most of them are those of the next series too.
+  struct Recent {
+    Label label;
+    Values* values = nullptr;
+    std::vector<uint32_t>* ordinals = nullptr;
+  };
+  std::vector<Recent> last_;
 };
 
 class LabelIndex {

@@ -35,7 +35,7 @@ class PartWriter {
   // metric too), then attributes (kAttribute). May be called several times per table, tables in ascending order.
   // Order of rows: logs (stream, time, arrival); spans, events, links (trace_id, time, span_id, arrival);
   // exemplars (stream, time, trace_id, arrival).
-  virtual absl::Status AddRows(Table table, const std::vector<ColumnRef>& refs, const RecordBatch& rows) = 0;
+  virtual absl::Status AddRows(Table table, const std::vector<ColumnRef>& refs, RecordBatch rows) = 0;
   // Writes indexes and meta, syncs every file and the directory.
   virtual absl::Status Finish() = 0;
 };

@@ -59,21 +59,20 @@ absl::Status MergeSeries(const std::vector<const Source*>& sources, PartWriter* 
     if (input.more) inputs.push_back(std::move(input));
   }
   while (true) {
-    const Labels* least = nullptr;
-    for (const Input& input : inputs) {
-      if (input.more && (least == nullptr || input.next.labels < *least)) least = &input.next.labels;
-    }
-    if (least == nullptr) return absl::OkStatus();
-    Labels labels = *least;
-    SeriesData merged;
-    bool any = false;
+    // The inputs that stand at the least labels, oldest first.
+    std::vector<Input*> least;
     for (Input& input : inputs) {
-      if (!input.more || input.next.labels != labels) continue;
-      merged = any ? MergeSamples(std::move(merged), std::move(input.next)) : std::move(input.next);
-      any = true;
-      RETURN_IF_ERROR(advance(&input));
+      if (!input.more) continue;
+      const auto order = least.empty() ? std::strong_ordering::less : input.next.labels <=> least[0]->next.labels;
+      if (order > 0) continue;
+      if (order < 0) least.clear();
+      least.push_back(&input);
     }
-    RETURN_IF_ERROR(writer->AddSeries(labels, merged.times, merged.values, merged.histograms));
+    if (least.empty()) return absl::OkStatus();
+    SeriesData merged = std::move(least[0]->next);
+    for (size_t i = 1; i < least.size(); ++i) merged = MergeSamples(std::move(merged), std::move(least[i]->next));
+    RETURN_IF_ERROR(writer->AddSeries(merged.labels, merged.times, merged.values, merged.histograms));
+    for (Input* input : least) RETURN_IF_ERROR(advance(input));
   }
 }
 
@@ -140,12 +139,12 @@ class RowMerge {
   }
 
   absl::Status Copy(Input* input) {
-    RecordBatch batch;
     while (true) {
+      RecordBatch batch;
       ASSIGN_OR_RETURN(bool more, input->rows.scan->Next(&batch));
       RETURN_IF_ERROR(CheckDamage(input->rows.scan->stats()));
       if (!more) return absl::OkStatus();
-      RETURN_IF_ERROR(writer_->AddRows(table_, input->rows.columns, batch));
+      RETURN_IF_ERROR(writer_->AddRows(table_, input->rows.columns, std::move(batch)));
     }
   }
 
@@ -205,7 +204,7 @@ class RowMerge {
     }
     runs_.clear();
     waiting_ = 0;
-    return writer_->AddRows(table_, refs, batch);
+    return writer_->AddRows(table_, refs, std::move(batch));
   }
 
   Table table_;

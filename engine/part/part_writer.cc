@@ -54,22 +54,19 @@ class PartWriterImpl : public PartWriter {
     return absl::OkStatus();
   }
 
-  absl::Status AddRows(Table table, const std::vector<ColumnRef>& refs, const RecordBatch& rows) override {
+  absl::Status AddRows(Table table, const std::vector<ColumnRef>& refs, RecordBatch rows) override {
     if (rows.num_rows == 0) return absl::OkStatus();
     int number = static_cast<int>(table);
     if (number < table_) return absl::InvalidArgumentError("tables come in ascending order");
     if (number > table_) RETURN_IF_ERROR(StartTable(number));
-    RecordBatch own;
-    own.num_rows = rows.num_rows;
-    own.columns = rows.columns;
-    for (size_t i = 0; i < refs.size() && i < own.columns.size(); ++i) {
+    for (size_t i = 0; i < refs.size() && i < rows.columns.size(); ++i) {
       if (refs[i].level != ColumnLevel::kBuiltin) continue;
-      if (refs[i].name == "stream" && table != Table::kExemplars) RETURN_IF_ERROR(ToOrdinals(&own.columns[i]));
+      if (refs[i].name == "stream" && table != Table::kExemplars) RETURN_IF_ERROR(ToOrdinals(&rows.columns[i]));
       if (refs[i].name == "trace_id") {
-        for (TraceId id : own.columns[i].trace_ids) traces_.Add(id);
+        for (TraceId id : rows.columns[i].trace_ids) traces_.Add(id);
       }
     }
-    return rows_->AddRows(refs, own);
+    return rows_->AddRows(refs, std::move(rows));
   }
 
   absl::Status Finish() override {

@@ -65,7 +65,7 @@ class TableFileWriter {
                                                                  uint64_t file_id, size_t streams,
                                                                  TermIndexWriter* terms);
   // As PartWriter::AddRows, but `stream` holds ordinals.
-  absl::Status AddRows(const std::vector<ColumnRef>& refs, const RecordBatch& rows);
+  absl::Status AddRows(const std::vector<ColumnRef>& refs, RecordBatch rows);
   absl::Status Finish();
 
   uint64_t rows() const { return rows_; }

@@ -89,7 +89,7 @@ absl::StatusOr<std::vector<uint32_t>> TableFileWriter::ColumnIds(const std::vect
   return ids;
 }
 
-absl::Status TableFileWriter::AddRows(const std::vector<ColumnRef>& refs, const RecordBatch& rows) {
+absl::Status TableFileWriter::AddRows(const std::vector<ColumnRef>& refs, RecordBatch rows) {
   ASSIGN_OR_RETURN(std::vector<uint32_t> ids, ColumnIds(refs, rows));
   size_t group_rows = kRowsPerGroup;
   for (size_t begin = 0; begin < rows.num_rows;) {
@@ -101,7 +101,8 @@ absl::Status TableFileWriter::AddRows(const std::vector<ColumnRef>& refs, const 
     for (size_t i = 0; i < ids.size(); ++i) {
       if (rows.columns[i].type == Type::kNull) continue;
       piece.ids.push_back(ids[i]);
-      piece.columns.push_back(SliceColumn(rows.columns[i], begin, end));
+      const bool whole = begin == 0 && end == rows.num_rows;
+      piece.columns.push_back(whole ? std::move(rows.columns[i]) : SliceColumn(rows.columns[i], begin, end));
     }
     pending_rows_ += piece.rows;
     pieces_.push_back(std::move(piece));

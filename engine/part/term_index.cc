@@ -1,9 +1,11 @@
 #include "engine/part/term_index.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <numeric>
 #include <queue>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
@@ -16,8 +18,26 @@ namespace {
 
 constexpr int kGroupBits = 64 - kTermHashBits;
 constexpr size_t kMergeReadBytes = 64 << 10;
+// A power of two; 256 KiB, so that it stays in the cache.
+constexpr size_t kRecentPairs = 32 << 10;
 
 static_assert(kMaxRowGroups <= (uint32_t{1} << kGroupBits));
+
+// Least-significant-digit radix sort by the hash alone; pairs of one hash keep their order.
+void SortByHash(std::vector<uint64_t>* pairs) {
+  constexpr int kDigitBits = kTermHashBits / 4;
+  constexpr size_t kDigits = size_t{1} << kDigitBits;
+  static_assert(kTermHashBits % 4 == 0);
+  std::vector<uint64_t> other(pairs->size());
+  for (int shift = kGroupBits; shift < 64; shift += kDigitBits) {
+    std::array<size_t, kDigits> begin{};
+    for (uint64_t pair : *pairs) ++begin[(pair >> shift) % kDigits];
+    size_t at = 0;
+    for (size_t& count : begin) at += std::exchange(count, at);
+    for (uint64_t pair : *pairs) other[begin[(pair >> shift) % kDigits]++] = pair;
+    pairs->swap(other);
+  }
+}
 
 int GroupRice(uint32_t groups, uint64_t count) {
   return count >= groups ? 0 : static_cast<int>(std::bit_width(groups / count)) - 1;
@@ -101,13 +121,24 @@ TermIndexWriter::~TermIndexWriter() {
 
 void TermIndexWriter::SortPairs() {
   if (sorted_ == pairs_.size()) return;
-  std::sort(pairs_.begin(), pairs_.end());
+  if (ascending_) {
+    SortByHash(&pairs_);
+  } else {
+    std::sort(pairs_.begin(), pairs_.end());
+  }
   pairs_.erase(std::unique(pairs_.begin(), pairs_.end()), pairs_.end());
   sorted_ = pairs_.size();
 }
 
 absl::Status TermIndexWriter::Add(uint64_t hash, uint32_t group) {
-  pairs_.push_back(hash >> kGroupBits << kGroupBits | group);
+  const uint64_t pair = hash >> kGroupBits << kGroupBits | group;
+  if (recent_.empty()) recent_.assign(kRecentPairs, ~uint64_t{0});
+  uint64_t& recent = recent_[(hash >> kGroupBits) % kRecentPairs];
+  if (recent == pair) return absl::OkStatus();
+  recent = pair;
+  ascending_ = ascending_ && group >= last_group_;
+  last_group_ = group;
+  pairs_.push_back(pair);
   return pairs_.size() < pairs_max_ ? absl::OkStatus() : Spill();
 }
 
@@ -120,6 +151,8 @@ absl::Status TermIndexWriter::Spill() {
   RETURN_IF_ERROR(spill_->Append({reinterpret_cast<const char*>(pairs_.data()), pairs_.size() * 8}));
   pairs_.clear();
   sorted_ = 0;
+  last_group_ = 0;
+  ascending_ = true;
   return absl::OkStatus();
 }
 

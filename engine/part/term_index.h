@@ -57,7 +57,11 @@ class TermIndexWriter {
   std::string spill_path_;
   size_t pairs_max_;
   std::vector<uint64_t> pairs_;  // hash << 24 | group
-  size_t sorted_ = 0;            // the first so many are sorted and unique
+  // Pairs that came lately, by a hash of theirs: most words of a row group are there hundreds of times.
+  std::vector<uint64_t> recent_;
+  uint32_t last_group_ = 0;
+  bool ascending_ = true;  // groups came in order, so that a stable sort by hash is a sort of the pairs
+  size_t sorted_ = 0;      // the first so many are sorted and unique
   std::unique_ptr<AppendFile> spill_;
   std::vector<Run> runs_;
 };

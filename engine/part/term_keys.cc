@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "absl/container/flat_hash_set.h"
 #include "engine/base/checksum.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/tokenizer.h"
@@ -36,33 +37,62 @@ std::vector<std::string_view> UsedTexts(const Column& column) {
   return texts;
 }
 
-void TextTerms(const ColumnKeys& keys, const Column& column, bool words, std::vector<uint64_t>* terms) {
+template <typename Emit>
+void TextTerms(const ColumnKeys& keys, const Column& column, bool words, Emit emit) {
   bool other = false;
   for (std::string_view text : UsedTexts(column)) {
     if (words) {
-      ForEachToken(text, [&](std::string_view token) { terms->push_back(WordKey(token)); });
+      ForEachToken(text, [&](std::string_view token) { emit(WordKey(token)); });
     } else if (text.size() <= kMaxIndexedValueBytes) {
-      terms->push_back(keys.Text(text));
+      emit(keys.Text(text));
     } else {
       other = true;
     }
   }
-  if (other) terms->push_back(keys.Other());
+  if (other) emit(keys.Other());
 }
 
-void IntTerms(const ColumnKeys& keys, const Column& column, bool all, std::vector<uint64_t>* terms) {
-  std::vector<int64_t> values;
+template <typename Emit>
+void IntTerms(const ColumnKeys& keys, const Column& column, bool all, Emit emit) {
+  // Distinct values, until they are too many to be indexed.
+  absl::flat_hash_set<int64_t> values;
+  int64_t last = 0;
   for (size_t row = 0; row < column.size; ++row) {
-    if (!column.IsNull(row) && (values.empty() || values.back() != column.ints[row]))
-      values.push_back(column.ints[row]);
+    if (column.IsNull(row) || (!values.empty() && column.ints[row] == last)) continue;
+    last = column.ints[row];
+    values.insert(last);
+    if (!all && values.size() > kMaxIndexedInts) return emit(keys.Other());
   }
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  if (!all && values.size() > kMaxIndexedInts) {
-    terms->push_back(keys.Other());
-    return;
+  for (int64_t value : values) emit(keys.Int(value));
+}
+
+// Calls `emit` for every term, repeats included.
+template <typename Emit>
+void ForEachTerm(Table table, const ColumnRef& ref, const Column& column, Emit emit) {
+  const ColumnKeys keys(ref.level, ref.name);
+  const bool builtin = ref.level == ColumnLevel::kBuiltin;
+  switch (column.type) {
+    case Type::kNull: break;
+    case Type::kString: TextTerms(keys, column, builtin && table == Table::kLogs && ref.name == "message", emit); break;
+    case Type::kBool:
+    case Type::kInt:
+    case Type::kLevel:
+    case Type::kSpanKind:
+    case Type::kStatus: IntTerms(keys, column, builtin && ref.name == "stream", emit); break;
+    case Type::kTraceId:
+      if (builtin && ref.name == "trace_id" && (table == Table::kLogs || table == Table::kExemplars)) {
+        for (size_t row = 0; row < column.size; ++row) {
+          if (column.IsNull(row)) continue;
+          if (row == 0 || column.IsNull(row - 1) || column.trace_ids[row - 1] != column.trace_ids[row]) {
+            emit(keys.Trace(column.trace_ids[row]));
+          }
+        }
+        break;
+      }
+      emit(keys.Other());
+      break;
+    default: emit(keys.Other()); break;
   }
-  for (int64_t value : values) terms->push_back(keys.Int(value));
 }
 
 }  // namespace
@@ -101,29 +131,7 @@ bool ColumnKeys::OfValue(const Value& value, uint64_t* key) const {
 
 std::vector<uint64_t> ColumnTerms(Table table, const ColumnRef& ref, const Column& column) {
   std::vector<uint64_t> terms;
-  ColumnKeys keys(ref.level, ref.name);
-  bool builtin = ref.level == ColumnLevel::kBuiltin;
-  switch (column.type) {
-    case Type::kNull: break;
-    case Type::kString:
-      TextTerms(keys, column, builtin && table == Table::kLogs && ref.name == "message", &terms);
-      break;
-    case Type::kBool:
-    case Type::kInt:
-    case Type::kLevel:
-    case Type::kSpanKind:
-    case Type::kStatus: IntTerms(keys, column, builtin && ref.name == "stream", &terms); break;
-    case Type::kTraceId:
-      if (builtin && ref.name == "trace_id" && (table == Table::kLogs || table == Table::kExemplars)) {
-        for (size_t row = 0; row < column.size; ++row) {
-          if (!column.IsNull(row)) terms.push_back(keys.Trace(column.trace_ids[row]));
-        }
-        break;
-      }
-      terms.push_back(keys.Other());
-      break;
-    default: terms.push_back(keys.Other()); break;
-  }
+  ForEachTerm(table, ref, column, [&](uint64_t term) { terms.push_back(term); });
   std::sort(terms.begin(), terms.end());
   terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
   return terms;
@@ -131,8 +139,11 @@ std::vector<uint64_t> ColumnTerms(Table table, const ColumnRef& ref, const Colum
 
 absl::Status AddColumnTerms(Table table, const ColumnRef& ref, const Column& column, uint32_t group,
                             TermIndexWriter* terms) {
-  for (uint64_t term : ColumnTerms(table, ref, column)) RETURN_IF_ERROR(terms->Add(term, group));
-  return absl::OkStatus();
+  absl::Status status;
+  ForEachTerm(table, ref, column, [&](uint64_t term) {
+    if (status.ok()) status = terms->Add(term, group);
+  });
+  return status;
 }
 
 }  // namespace braid
