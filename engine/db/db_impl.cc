@@ -19,6 +19,9 @@ constexpr auto kBufferedSyncAge = std::chrono::milliseconds(500);
 constexpr uint64_t kFlushBytesMin = uint64_t{64} << 10;
 // A head of compressed samples is much smaller than its WAL, which replay has to read.
 constexpr uint64_t kWalBytesPerHeadByte = 4;
+// Flushing a head that is full of series with a sample or two each makes parts of labels, over and over. So what series
+// take by themselves does not count, up to this many times the limit: 500,000 series with the default.
+constexpr uint64_t kSeriesBytesPerHeadByte = 4;
 
 size_t SizeOf(const BatchView& batch) {
   size_t size = batch.body.size();
@@ -71,7 +74,10 @@ absl::Status DBImpl::Poison(const absl::Status& cause) {
 }
 
 bool DBImpl::HeadIsFull() const {
-  return active_->byte_size() >= flush_bytes_ || active_wal_bytes_ >= flush_bytes_ * kWalBytesPerHeadByte;
+  // With a limit of memory the share of the head is all that it may have.
+  const uint64_t spared = options_.memory_bytes_max > 0 ? 0 : flush_bytes_ * kSeriesBytesPerHeadByte;
+  return active_->byte_size() >= flush_bytes_ + std::min(active_->series_byte_size(), spared) ||
+         active_wal_bytes_ >= flush_bytes_ * kWalBytesPerHeadByte;
 }
 
 absl::Status DBImpl::Write(const WriteBatch& batch, const WriteOptions& options) {

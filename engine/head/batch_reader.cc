@@ -317,8 +317,9 @@ absl::Status CheckLabels(std::string_view bytes) {
     if (!in.ReadBytes(&name) || !in.ReadBytes(&value) || value.empty())
       return Bad("labels of a series are not readable");
     if (name.empty()) return Bad("a series has a label without a name");
-    if (!first && name == last) return Bad("a series has label \"" + std::string(name) + "\" twice");
-    if (!first && name < last) return Bad("labels of a series are not in order");
+    const int order = first ? 1 : name.compare(last);
+    if (order == 0) return Bad("a series has label \"" + std::string(name) + "\" twice");
+    if (order < 0) return Bad("labels of a series are not in order");
     last = name;
   }
   return in.done() ? absl::OkStatus() : Bad("labels of a series are not readable");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/checksum.h"
 #include "engine/head/head_view.h"
 #include "engine/head/row_columns.h"
 
@@ -147,6 +148,7 @@ void Head::Publish() {
   uint64_t bytes = arena_.byte_size() + series_.byte_size() + streams_.byte_size() + metadata_.size() * 256;
   for (const RowTable& rows : rows_) bytes += rows.byte_size();
   byte_size_.store(bytes, std::memory_order_relaxed);
+  series_byte_size_.store(series_.series_byte_size(), std::memory_order_relaxed);
   {
     std::lock_guard lock(mutex_);
     published_ = next_;
@@ -171,18 +173,28 @@ void Head::ReleaseView(uint64_t commit) const {
 }
 
 void Head::CountRow(Table table, const Row& row, RowReader* reader, TableColumns* columns) {
-  auto count = [columns](ColumnLevel level, std::string_view name, Type type) {
-    ColumnCounts& counts = columns->columns[{level, std::string(name)}];
-    counts.types |= 1u << static_cast<int>(type);
-    ++counts.rows;
-  };
   reader->Load(row);
   const auto& builtins = BuiltinColumns(table);
+  columns->builtins.resize(builtins.size());
   for (size_t i = 0; i < builtins.size(); ++i) {
-    if (!reader->IsNull(i)) count(ColumnLevel::kBuiltin, builtins[i].first, builtins[i].second);
+    if (!reader->IsNull(i)) columns->builtins[i].Add(builtins[i].second);
   }
+  size_t place = 0;
   reader->ForEachAttribute([&](const AttributeView& attribute) {
-    if (attribute.value.index() != 0) count(ColumnLevel::kAttribute, attribute.name, TypeOf(attribute.value));
+    if (attribute.value.index() == 0) return;
+    if (columns->last_row.size() <= place) columns->last_row.resize(place + 1);
+    AttributeCounts*& counts = columns->last_row[place++];
+    if (counts == nullptr || counts->name != attribute.name) {
+      const BytesKey key{Hash64(attribute.name), attribute.name};
+      auto found = columns->by_name.find(key);
+      if (found == columns->by_name.end()) {
+        AttributeCounts* added = &columns->attributes.emplace_back();
+        added->name = attribute.name;
+        found = columns->by_name.emplace(BytesKey{key.hash, added->name}, added).first;
+      }
+      counts = found->second;
+    }
+    counts->counts.Add(TypeOf(attribute.value));
   });
   if (columns->rows_of_owner.size() <= row.owner) columns->rows_of_owner.resize(row.owner + 1);
   ++columns->rows_of_owner[row.owner];
@@ -196,7 +208,13 @@ std::vector<ColumnInfo> Head::ColumnsOf(Table table, const HeadCut& cut) const {
   for (; known.rows_seen < cut.rows[index]; ++known.rows_seen) {
     CountRow(table, rows_[index].row(known.rows_seen), &reader, &known);
   }
-  std::map<ColumnRef, ColumnCounts> all = known.columns;
+  std::map<ColumnRef, ColumnCounts> all;
+  for (size_t i = 0; i < known.builtins.size(); ++i) {
+    if (known.builtins[i].rows > 0) all[{ColumnLevel::kBuiltin, BuiltinColumns(table)[i].first}] = known.builtins[i];
+  }
+  for (const AttributeCounts& attribute : known.attributes) {
+    all[{ColumnLevel::kAttribute, attribute.name}] = attribute.counts;
+  }
   if (table != Table::kExemplars) {
     for (uint32_t owner = 0; owner < known.rows_of_owner.size(); ++owner) {
       const uint64_t rows = known.rows_of_owner[owner];

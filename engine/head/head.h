@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "engine/head/arena.h"
 #include "engine/head/batch_reader.h"
@@ -68,6 +70,8 @@ class Head : public std::enable_shared_from_this<Head> {
   const RowTable& rows(Table table) const { return rows_[static_cast<int>(table)]; }
 
   uint64_t byte_size() const { return byte_size_.load(std::memory_order_relaxed); }
+  // What of it is there for the series alone, whatever was written to them.
+  uint64_t series_byte_size() const { return series_byte_size_.load(std::memory_order_relaxed); }
   HeadCut cut() const;
   std::shared_ptr<const Source> View() const;
 
@@ -79,10 +83,22 @@ class Head : public std::enable_shared_from_this<Head> {
   struct ColumnCounts {
     uint32_t types = 0;  // bit per Type
     uint64_t rows = 0;
+    void Add(Type type) {
+      types |= 1u << static_cast<int>(type);
+      ++rows;
+    }
+  };
+  struct AttributeCounts {
+    std::string name;
+    ColumnCounts counts;
   };
   struct TableColumns {
     uint32_t rows_seen = 0;
-    std::map<ColumnRef, ColumnCounts> columns;
+    std::vector<ColumnCounts> builtins;      // by place in BuiltinColumns
+    std::deque<AttributeCounts> attributes;  // stay where they are: the keys of by_name point at them
+    absl::flat_hash_map<BytesKey, AttributeCounts*, BytesKeyHash> by_name;
+    // Attributes of the last row in their order: the next row mostly has the same.
+    std::vector<AttributeCounts*> last_row;
     std::vector<uint64_t> rows_of_owner;
   };
   void ApplySpan(uint32_t stream, std::string_view payload);
@@ -100,6 +116,7 @@ class Head : public std::enable_shared_from_this<Head> {
   HeadCut next_;                  // writer: the cut that Publish will show
   uint64_t oldest_snapshot_ = 0;  // writer: of this commit
   std::atomic<uint64_t> byte_size_{0};
+  std::atomic<uint64_t> series_byte_size_{0};
   SpanView span_;  // writer: reused
 
   mutable std::mutex mutex_;

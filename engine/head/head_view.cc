@@ -1,10 +1,10 @@
 #include "engine/head/head_view.h"
 
 #include <algorithm>
-#include <numeric>
 #include <tuple>
 
 #include "engine/base/status_macros.h"
+#include "engine/head/label_order.h"
 #include "engine/head/row_columns.h"
 
 namespace braid {
@@ -89,12 +89,7 @@ class HeadSeriesScan : public SeriesScan {
   HeadSeriesScan(std::shared_ptr<const HeadView> view, const SeriesTable* table, uint64_t commit,
                  const SeriesSpec& spec, const std::vector<uint32_t>& series)
       : view_(std::move(view)), table_(table), commit_(commit), time_(spec.time), labels_only_(spec.labels_only) {
-    ordered_.reserve(series.size());
-    for (uint32_t number : series) {
-      ordered_.push_back({{}, number});
-      DecodeLabels(table_->labels(number), &ordered_.back().first);
-    }
-    std::sort(ordered_.begin(), ordered_.end());
+    ordered_ = InLabelOrder(*table_, series);
     stats_.sources_total = 1;
     stats_.blocks_total = ordered_.size();
   }
@@ -102,7 +97,7 @@ class HeadSeriesScan : public SeriesScan {
   absl::StatusOr<bool> Next(SeriesData* data) override {
     SeriesCopy copy;
     while (at_ < ordered_.size()) {
-      auto& [labels, number] = ordered_[at_++];
+      const uint32_t number = ordered_[at_++];
       if (!table_->Read(number, commit_, time_, &copy) || !copy.Touches(time_)) continue;
       data->times.clear();
       data->values.clear();
@@ -114,7 +109,7 @@ class HeadSeriesScan : public SeriesScan {
         stats_.rows_read += data->times.size();
         if (data->times.empty()) continue;
       }
-      data->labels = std::move(labels);
+      DecodeLabels(table_->labels(number), &data->labels);
       stats_.sources_read = 1;
       stats_.rows_returned += data->times.size();
       return true;
@@ -129,7 +124,7 @@ class HeadSeriesScan : public SeriesScan {
   const uint64_t commit_;
   const TimeRange time_;
   const bool labels_only_;
-  std::vector<std::pair<Labels, uint32_t>> ordered_;
+  std::vector<uint32_t> ordered_;
   size_t at_ = 0;
   ScanStats stats_;
 };
@@ -184,6 +179,32 @@ bool HeadView::MayContainTrace(TraceId id) const {
   return false;
 }
 
+// Rows below `count` by the keys of part order (part.h, AddRows), which are gathered first: a sort that went to the
+// rows themselves would wait for memory at every comparison.
+std::vector<uint32_t> HeadView::InPartOrder(Table table, const RowTable& rows, uint32_t count) const {
+  std::vector<uint32_t> order(count);
+  auto sort = [&](auto key_of) {
+    using Key = decltype(key_of(rows.row(0)));
+    std::vector<std::pair<Key, uint32_t>> keys(count);
+    for (uint32_t i = 0; i < count; ++i) keys[i] = {key_of(rows.row(i)), i};
+    std::sort(keys.begin(), keys.end());  // of equal keys the earlier row first
+    for (uint32_t i = 0; i < count; ++i) order[i] = keys[i].second;
+  };
+  // Fingerprints compare as the signed column that they are kept in.
+  if (table == Table::kLogs) {
+    sort([&](const Row& row) {
+      return std::tuple(static_cast<int64_t>(head_->streams().stream(row.owner).fingerprint), row.time);
+    });
+  } else if (table == Table::kExemplars) {
+    sort([&](const Row& row) {
+      return std::tuple(static_cast<int64_t>(head_->series().fingerprint(row.owner)), row.time, row.trace_id);
+    });
+  } else {
+    sort([](const Row& row) { return std::tuple(row.trace_id, row.time, row.span_id); });
+  }
+  return order;
+}
+
 absl::StatusOr<OrderedRows> HeadView::OpenOrderedRows(Table table) const {
   OrderedRows ordered;
   for (const auto& [name, type] : StoredColumns(table)) ordered.columns.push_back({ColumnLevel::kBuiltin, name});
@@ -192,27 +213,7 @@ absl::StatusOr<OrderedRows> HeadView::OpenOrderedRows(Table table) const {
   }
   const RowTable& rows = head_->rows(table);
   const uint32_t count = cut_.rows[static_cast<int>(table)];
-  std::vector<uint32_t> order(count);
-  std::iota(order.begin(), order.end(), 0u);
-  // The keys of part order (part.h, AddRows); fingerprints compare as the signed column that they are kept in.
-  if (table == Table::kLogs || table == Table::kExemplars) {
-    const bool exemplars = table == Table::kExemplars;
-    auto stream = [&](const Row& row) {
-      return static_cast<int64_t>(exemplars ? head_->series().fingerprint(row.owner)
-                                            : head_->streams().stream(row.owner).fingerprint);
-    };
-    auto key = [&](uint32_t number) {
-      const Row& row = rows.row(number);
-      return std::tuple(stream(row), row.time, exemplars ? row.trace_id : TraceId());
-    };
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
-  } else {
-    auto key = [&](uint32_t number) {
-      const Row& row = rows.row(number);
-      return std::tuple(row.trace_id, row.time, row.span_id);
-    };
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
-  }
+  std::vector<uint32_t> order = InPartOrder(table, rows, count);
   ScanSpec spec;
   spec.table = table;
   spec.columns = ordered.columns;

@@ -30,6 +30,8 @@ class HeadView : public Source, public std::enable_shared_from_this<HeadView> {
   std::vector<std::pair<uint64_t, Stream>> Streams() const override;
 
  private:
+  std::vector<uint32_t> InPartOrder(Table table, const RowTable& rows, uint32_t count) const;
+
   std::shared_ptr<const Head> head_;
   HeadCut cut_;
 };

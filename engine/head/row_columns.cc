@@ -271,11 +271,17 @@ void RowProjector::Add(const Row& row) {
     reader_.Append(static_cast<size_t>(slots_[i].builtin), &slots_[i].builder);
   }
   if (!attribute_slots_.empty()) {
+    size_t place = 0;
     reader_.ForEachAttribute([&](const AttributeView& attribute) {
       if (attribute.value.index() == 0) return;
-      auto found = attribute_slots_.find(Hash64(attribute.name));
-      if (found == attribute_slots_.end()) return;
-      for (size_t i : found->second) {
+      if (last_row_.size() <= place) last_row_.resize(place + 1);
+      Wanted& wanted = last_row_[place++];
+      if (wanted.name.data() == nullptr || wanted.name != attribute.name) {
+        const auto found = attribute_slots_.find(Hash64(attribute.name));
+        wanted = {attribute.name, found == attribute_slots_.end() ? nullptr : &found->second};
+      }
+      if (wanted.slots == nullptr) return;
+      for (size_t i : *wanted.slots) {
         Slot& slot = slots_[i];
         if (slot.builder.size() > rows_ || slot.name != attribute.name) continue;
         PadTo(&slot.builder, rows_);

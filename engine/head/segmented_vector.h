@@ -19,15 +19,21 @@ class SegmentedVector {
   SegmentedVector() = default;
   SegmentedVector(const SegmentedVector&) = delete;
   SegmentedVector& operator=(const SegmentedVector&) = delete;
+  ~SegmentedVector() {
+    for (uint32_t i = 0; i < size_; ++i) std::destroy_at(&(*this)[i]);
+    for (size_t block = 0; block < blocks_.size() && blocks_[block] != nullptr; ++block) {
+      std::allocator<T>().deallocate(blocks_[block], kFirst << block);
+    }
+  }
 
   // REQUIRES: fewer than 2^32 entries.
   T& PushBack(T value) {
     const auto [block, offset] = Place(size_);
-    if (!blocks_[block]) blocks_[block] = std::make_unique<T[]>(kFirst << block);
-    T& slot = blocks_[block][offset];
-    slot = std::move(value);
+    // Only entries that are there are constructed: the rest of a large block is memory that was never touched.
+    if (blocks_[block] == nullptr) blocks_[block] = std::allocator<T>().allocate(kFirst << block);
+    T* slot = std::construct_at(blocks_[block] + offset, std::move(value));
     ++size_;
-    return slot;
+    return *slot;
   }
   T& operator[](uint32_t index) {
     const auto [block, offset] = Place(index);
@@ -47,7 +53,7 @@ class SegmentedVector {
     return {block, static_cast<size_t>(shifted - (kFirst << block))};
   }
 
-  std::array<std::unique_ptr<T[]>, 26> blocks_;
+  std::array<T*, 26> blocks_{};
   uint32_t size_ = 0;
 };
 

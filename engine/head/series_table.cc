@@ -95,28 +95,36 @@ absl::Status SeriesCopy::Decode(TimeRange range, SeriesData* data) const {
 }
 
 uint32_t SeriesTable::FindOrAdd(std::string_view labels) {
-  const BytesKey key{Hash64(labels), labels};
-  if (auto found = by_labels_.find(key); found != by_labels_.end()) return found->second;
+  const uint64_t hash = Hash64(labels);
+  const uint64_t fingerprint = hash != 0 ? hash : 1;  // as Fingerprint(Labels) has it: the encoding is the same
+  const uint32_t found = by_labels_.Find(hash, [&](uint32_t number) {
+    return series_[number].fingerprint == fingerprint && series_[number].labels == labels;
+  });
+  if (found != NumberTable::kNone) return found;
   Series series;
   series.labels = arena_->Copy(labels);
-  series.fingerprint = key.hash != 0 ? key.hash : 1;  // as Fingerprint(Labels) has it: the encoding is the same
+  series.fingerprint = fingerprint;
   const uint32_t number = series_.size();
   series_.PushBack(std::move(series));
-  by_labels_.emplace(BytesKey{key.hash, series_[number].labels}, number);
-  AddToIndex(labels, number);
-  byte_size_ += sizeof(Series) + 48;
+  const uint64_t table_before = by_labels_.byte_size();
+  by_labels_.Add(hash, number);
+  const uint64_t bytes = sizeof(Series) + by_labels_.byte_size() - table_before + AddToIndex(labels, number);
+  byte_size_ += bytes;
+  series_byte_size_ += bytes + labels.size();
   return number;
 }
 
-void SeriesTable::AddToIndex(std::string_view labels, uint32_t series) {
+uint64_t SeriesTable::AddToIndex(std::string_view labels, uint32_t series) {
+  uint64_t bytes = 0;
   Decoder in(labels);
   std::string_view name, value;
   std::unique_lock lock(index_mutex_);
   while (in.remaining() > 0 && in.ReadBytes(&name) && in.ReadBytes(&value)) {
     std::vector<uint32_t>& postings = index_[PairHash(name, value)];
     if (postings.empty() || postings.back() != series) postings.push_back(series);
-    byte_size_ += 6;
+    bytes += postings.size() == 1 ? 64 : 6;  // a new entry of the index; a posting with room for more
   }
+  return bytes;
 }
 
 void SeriesTable::Touch(Series* series, uint64_t commit, uint64_t oldest_snapshot) {
@@ -128,8 +136,7 @@ void SeriesTable::Touch(Series* series, uint64_t commit, uint64_t oldest_snapsho
                 std::find_if(older.begin(), older.end(), [&](const Mark& m) { return m.commit > oldest_snapshot; }));
   }
   if (mark.commit > oldest_snapshot) ExtraOf(series)->older_marks.push_back(mark);
-  mark = series->now;
-  mark.commit = commit;
+  mark = {commit, series->now};
 }
 
 SeriesTable::Extra* SeriesTable::ExtraOf(Series* series) {
@@ -141,7 +148,7 @@ void SeriesTable::Append(uint32_t number, uint64_t commit, uint64_t oldest_snaps
   Series& series = series_[number];
   const uint64_t bits = std::bit_cast<uint64_t>(value);
   std::lock_guard lock(LockOf(number));
-  const bool first = series.now.floats + series.now.histograms + series.now.late == 0;
+  const bool first = series.now.none();
   // The very sample that is already the last one: a producer's retry.
   if (!first && time == series.last_time && bits == series.last_bits && series.now.late == 0 &&
       series.now.histograms == 0) {
@@ -154,24 +161,19 @@ void SeriesTable::Append(uint32_t number, uint64_t commit, uint64_t oldest_snaps
     byte_size_ += sizeof(SeriesCopy::Late);
     return;
   }
-  if (!series.open) {
-    series.open = std::make_unique<GorillaAppender>();
-    byte_size_ += sizeof(GorillaAppender) + 16;
-  }
-  const size_t before = series.open->byte_size();
-  series.open->Append(time, value);
-  byte_size_ += series.open->byte_size() - before;
+  const size_t before = series.open.byte_size();
+  series.open.Append(time, value);
+  byte_size_ += series.open.byte_size() - before;
   series.last_time = time;
   series.last_bits = bits;
   ++series.now.floats;
-  if (series.open->count() >= kChunkSamples) {
-    auto bytes = std::make_shared<const std::string>(series.open->Finish());
+  if (series.open.count() >= kChunkSamples) {
+    auto bytes = std::make_shared<const std::string>(series.open.Finish());
     byte_size_ += bytes->size() + sizeof(SeriesCopy::Chunk) + 48;
-    byte_size_ -= std::min<uint64_t>(byte_size_, series.open->byte_size());
-    series.closed.push_back(
-        {std::move(bytes), series.open->count(), series.open->first_time(), series.open->last_time()});
-    *series.open = GorillaAppender();
-    byte_size_ += series.open->byte_size();
+    byte_size_ -= series.open.byte_size();
+    series.closed.push_back({std::move(bytes), series.open.count(), series.open.first_time(), series.open.last_time()});
+    series.open = GorillaAppender();
+    byte_size_ += series.open.byte_size();
   }
 }
 
@@ -180,7 +182,7 @@ void SeriesTable::AppendHistogram(uint32_t number, uint64_t commit, uint64_t old
   Series& series = series_[number];
   std::lock_guard lock(LockOf(number));
   Touch(&series, commit, oldest_snapshot);
-  const bool first = series.now.floats + series.now.histograms + series.now.late == 0;
+  const bool first = series.now.none();
   byte_size_ += sizeof(Histogram) + 64 + (histogram->positive.capacity() + histogram->negative.capacity()) * 16 +
                 histogram->custom_bounds.capacity() * 8;
   Extra* extra = ExtraOf(&series);
@@ -201,18 +203,18 @@ bool SeriesTable::Read(uint32_t number, uint64_t snapshot, TimeRange range, Seri
   copy->late.clear();
   copy->late_histograms.clear();
   std::lock_guard lock(LockOf(number));
-  Mark counts = series.now;
+  Counts counts = series.now;
   if (series.mark.commit > snapshot) {
-    counts = series.mark;
+    counts = series.mark.counts;
     if (series.extra) {
       for (const Mark& mark : series.extra->older_marks) {
         if (mark.commit <= snapshot) continue;
-        counts = mark;
+        counts = mark.counts;
         break;
       }
     }
   }
-  if (counts.floats + counts.histograms + counts.late == 0) return false;
+  if (counts.none()) return false;
   uint32_t left = counts.floats;
   for (const SeriesCopy::Chunk& chunk : series.closed) {
     if (left == 0) break;
@@ -222,9 +224,9 @@ bool SeriesTable::Read(uint32_t number, uint64_t snapshot, TimeRange range, Seri
     copy->chunks.push_back(chunk);
     copy->chunks.back().samples = samples;
   }
-  if (left > 0 && range.Overlaps({series.open->first_time(), series.open->last_time()})) {
-    copy->chunks.push_back({std::make_shared<const std::string>(series.open->Finish()), left, series.open->first_time(),
-                            series.open->last_time()});
+  if (left > 0 && range.Overlaps({series.open.first_time(), series.open.last_time()})) {
+    copy->chunks.push_back({std::make_shared<const std::string>(series.open.Finish()), left, series.open.first_time(),
+                            series.open.last_time()});
   }
   if (series.extra) {
     const Extra& extra = *series.extra;

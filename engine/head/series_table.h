@@ -21,6 +21,7 @@
 #include "braid/snapshot.h"
 #include "engine/codec/chunk.h"
 #include "engine/head/arena.h"
+#include "engine/head/number_table.h"
 #include "engine/head/segmented_vector.h"
 #include "engine/part/label_matcher.h"
 
@@ -83,6 +84,8 @@ class SeriesTable {
                        std::shared_ptr<const Histogram> histogram);
   uint32_t size() const { return series_.size(); }   // writer
   uint64_t byte_size() const { return byte_size_; }  // writer
+  // Writer. What of it, and of the arena, the series themselves take, however many samples they have.
+  uint64_t series_byte_size() const { return series_byte_size_; }
 
   // Any thread, for series below a published count.
   std::string_view labels(uint32_t series) const { return series_[series].labels; }
@@ -93,11 +96,15 @@ class SeriesTable {
   std::vector<uint32_t> Match(const std::vector<CompiledMatcher>& matchers, uint32_t count) const;
 
  private:
-  struct Mark {
-    uint64_t commit = 0;  // the counts are those before this commit
+  struct Counts {
     uint32_t floats = 0;
     uint32_t histograms = 0;
     uint32_t late = 0;
+    bool none() const { return (floats | histograms | late) == 0; }
+  };
+  struct Mark {
+    uint64_t commit = 0;  // the counts are those before this commit
+    Counts counts;
   };
   // What few series have.
   struct Extra {
@@ -111,24 +118,25 @@ class SeriesTable {
     uint64_t fingerprint = 0;
     WalPlace wal_place;
     // Guarded by the series' lock from here.
-    std::unique_ptr<GorillaAppender> open;
+    GorillaAppender open;
     std::vector<SeriesCopy::Chunk> closed;
     std::unique_ptr<Extra> extra;
     Timestamp last_time = kMinTimestamp;
     uint64_t last_bits = 0;
-    Mark now;   // current counts; `commit` unused
     Mark mark;  // of the last commit that touched the series
+    Counts now;
   };
 
   std::mutex& LockOf(uint32_t series) const { return locks_[series % locks_.size()]; }
   static void Touch(Series* series, uint64_t commit, uint64_t oldest_snapshot);
   static Extra* ExtraOf(Series* series);
-  void AddToIndex(std::string_view labels, uint32_t series);
+  uint64_t AddToIndex(std::string_view labels, uint32_t series);  // bytes taken
 
   Arena* const arena_;
   SegmentedVector<Series> series_;
-  absl::flat_hash_map<BytesKey, uint32_t, BytesKeyHash> by_labels_;  // writer
+  NumberTable by_labels_;  // writer
   uint64_t byte_size_ = 0;
+  uint64_t series_byte_size_ = 0;
   mutable std::array<std::mutex, 256> locks_;
   // Series by hash of one label pair, ascending; hashes may collide, so matches are checked again.
   mutable std::shared_mutex index_mutex_;

@@ -37,7 +37,7 @@
 #include "braid/write_batch.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cstring>
 
 #include "engine/base/coding.h"
 #include "engine/head/batch_reader.h"
@@ -122,30 +122,51 @@ std::string& Scratch() {
 
 WriteBatch::SeriesRef WriteBatch::AddSeries(std::span<const LabelView> labels) {
   // Canonical bytes make the series' identity a comparison of bytes. Callers mostly come sorted already.
-  thread_local std::vector<LabelView> sorted;
-  sorted.clear();
-  for (const LabelView& label : labels) {
-    if (!label.value.empty()) sorted.push_back(label);
-  }
-  auto by_name = [](const LabelView& a, const LabelView& b) { return a.name < b.name; };
-  if (!std::is_sorted(sorted.begin(), sorted.end(), by_name)) std::stable_sort(sorted.begin(), sorted.end(), by_name);
   size_t size = 0;
-  for (const LabelView& label : sorted) {
+  bool in_order = true;
+  const LabelView* last = nullptr;
+  for (const LabelView& label : labels) {
+    in_order = in_order && !label.value.empty() && (last == nullptr || last->name < label.name);
     size += VarintSize(label.name.size()) + label.name.size() + VarintSize(label.value.size()) + label.value.size();
+    last = &label;
   }
-  PutVarint(&series_, size);
-  for (const LabelView& label : sorted) {
-    PutBytes(&series_, label.name);
-    PutBytes(&series_, label.value);
+  thread_local std::vector<LabelView> sorted;
+  if (!in_order) {
+    sorted.clear();
+    size = 0;
+    for (const LabelView& label : labels) {
+      if (label.value.empty()) continue;
+      sorted.push_back(label);
+      size += VarintSize(label.name.size()) + label.name.size() + VarintSize(label.value.size()) + label.value.size();
+    }
+    auto by_name = [](const LabelView& a, const LabelView& b) { return a.name < b.name; };
+    std::stable_sort(sorted.begin(), sorted.end(), by_name);
+    labels = sorted;
   }
+  // One growth of the section, then plain copies.
+  const size_t before = series_.size();
+  series_.resize(before + kMaxVarintBytes + size);
+  char* at = PutVarintTo(series_.data() + before, size);
+  auto put = [&at](std::string_view text) {
+    at = PutVarintTo(at, text.size());
+    std::memcpy(at, text.data(), text.size());
+    at += text.size();
+  };
+  for (const LabelView& label : labels) {
+    put(label.name);
+    put(label.value);
+  }
+  series_.resize(static_cast<size_t>(at - series_.data()));
   return series_count_++;
 }
 
 void WriteBatch::AddSample(SeriesRef series, Timestamp time, double value) {
-  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kSample));
-  PutZigzag(&body_, int64_t{series} - int64_t{last_series_});
-  PutZigzag(&body_, WrappingDifference(time, last_sample_time_));
-  PutDouble(&body_, value);
+  char item[1 + 2 * kMaxVarintBytes + sizeof(value)];
+  item[0] = static_cast<char>(BatchItem::Kind::kSample);
+  char* at = PutVarintTo(item + 1, ZigzagEncode(int64_t{series} - int64_t{last_series_}));
+  at = PutVarintTo(at, ZigzagEncode(WrappingDifference(time, last_sample_time_)));
+  std::memcpy(at, &value, sizeof(value));
+  body_.append(item, static_cast<size_t>(at - item) + sizeof(value));
   last_series_ = series;
   last_sample_time_ = time;
   ++counts_.samples;
