@@ -5,7 +5,18 @@
 
 namespace braid::ingest {
 
-std::string_view TextArena::CleanText(std::string_view text) { return IsUtf8(text) ? text : Keep(RepairUtf8(text)); }
+std::string_view TextArena::CleanOther(std::string_view text) { return IsUtf8(text) ? text : Keep(RepairUtf8(text)); }
+
+namespace {
+
+// One of 64 bits, by what tells most names apart.
+uint64_t BitOf(std::string_view name) {
+  const auto first = static_cast<uint8_t>(name.front()), last = static_cast<uint8_t>(name.back()),
+             middle = static_cast<uint8_t>(name[name.size() / 2]);
+  return uint64_t{1} << ((name.size() * 7 + first * 5u + middle * 3u + last) % 64);
+}
+
+}  // namespace
 
 void AttributeList::Add(std::string_view name, const ValueView& value) {
   // A full list takes nothing more, not even a new value: looking names up in it for every one of millions of
@@ -17,8 +28,11 @@ void AttributeList::Add(std::string_view name, const ValueView& value) {
   name = arena_.CleanText(name);
   ValueView clean = value;
   if (const std::string_view* text = std::get_if<std::string_view>(&value)) clean = arena_.CleanText(*text);
-  for (AttributeView& view : views_) {
-    if (view.name == name) {
+  if (const uint64_t bit = BitOf(name); (name_bits_ & bit) == 0) {
+    name_bits_ |= bit;
+  } else {
+    for (AttributeView& view : views_) {
+      if (view.name != name) continue;
       view.value = clean;
       return;
     }
@@ -48,6 +62,7 @@ void AttributeList::Remove(std::string_view name) {
 
 void AttributeList::Clear() {
   views_.clear();
+  name_bits_ = 0;
   arena_.Clear();
   dropped_ = 0;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <span>
 #include <string>
@@ -20,10 +21,23 @@ class TextArena {
  public:
   std::string_view Keep(std::string text) { return texts_.emplace_back(std::move(text)); }
   // `text` itself if it is well-formed UTF-8, else a repaired copy: what is stored can always be shown.
-  std::string_view CleanText(std::string_view text);
+  std::string_view CleanText(std::string_view text) { return IsAscii(text) ? text : CleanOther(text); }
   void Clear() { texts_.clear(); }
 
  private:
+  // Most texts are ASCII, and most of them are so short that calling anything takes longer than looking.
+  static bool IsAscii(std::string_view text) {
+    uint64_t any = 0, word = 0;
+    size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+      std::memcpy(&word, text.data() + at, 8);
+      any |= word;
+    }
+    for (; at < text.size(); ++at) any |= static_cast<uint8_t>(text[at]);
+    return (any & 0x8080808080808080u) == 0;
+  }
+  std::string_view CleanOther(std::string_view text);
+
   std::deque<std::string> texts_;
 };
 
@@ -52,6 +66,8 @@ class AttributeList {
  private:
   std::vector<AttributeView> views_;
   TextArena arena_;
+  // A bit for each name that is, or was, in the list: a name without its bit need not be looked for.
+  uint64_t name_bits_ = 0;
   uint32_t dropped_ = 0;
 };
 

@@ -11,39 +11,6 @@
 namespace braid::ingest {
 namespace {
 
-// For each meaning the keys it goes by, the most telling first. The first that is there is taken; the others, if there
-// too, stay attributes.
-constexpr std::string_view kMessageKeys[] = {"message", "msg",   "_msg", "short_message", "body",
-                                             "log",     "event", "text", "MESSAGE"};
-constexpr std::string_view kTimeKeys[] = {"timestamp", "@timestamp", "time", "ts", "_time", "datetime", "asctime", "t"};
-constexpr std::string_view kLevelKeys[] = {"level",     "severity",  "severity_text", "severityText", "levelname",
-                                           "log.level", "log_level", "loglevel",      "lvl",          "@level"};
-constexpr std::string_view kSeverityNumberKeys[] = {"severity_number", "severityNumber"};
-constexpr std::string_view kTraceKeys[] = {"trace_id", "traceId",     "traceID",    "traceid",
-                                           "trace.id", "otelTraceID", "dd.trace_id"};
-constexpr std::string_view kSpanKeys[] = {"span_id", "spanId",     "spanID",    "spanid",
-                                          "span.id", "otelSpanID", "dd.span_id"};
-constexpr std::string_view kTraceparentKeys[] = {"traceparent"};
-constexpr std::string_view kFlagsKeys[] = {"trace_flags", "traceFlags", "otelTraceFlags"};
-constexpr std::string_view kRequestKeys[] = {
-    "request_id",   "requestId",  "requestID",      "req_id",        "reqId",         "x_request_id",    "x-request-id",
-    "X-Request-ID", "request.id", "correlation_id", "correlationId", "correlationID", "x-correlation-id"};
-constexpr std::string_view kRequestName = "request_id";
-
-constexpr std::string_view kIdentityKeys[] = {
-    "service",        "service_name", "namespace", "pod",         "pod_name",    "container",
-    "container_name", "container_id", "host",      "hostname",    "host_name",   "node",
-    "node_name",      "instance",     "env",       "environment", "cluster",     "region",
-    "zone",           "job",          "app",       "app_name",    "application", "deployment",
-};
-constexpr std::string_view kIdentityPrefixes[] = {"service.", "k8s.",        "kubernetes.", "container.",    "host.",
-                                                  "cloud.",   "deployment.", "faas.",       "telemetry.sdk."};
-
-template <size_t N>
-bool Contains(const std::string_view (&names)[N], std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
 // Bunyan and pino count 10, 20, ... 60; syslog and GELF count 0 (emergency) to 7 (debug).
 Level LevelOfNumber(int64_t number) {
   static constexpr Level kSyslog[] = {Level::kFatal, Level::kFatal, Level::kFatal, Level::kError,
@@ -64,42 +31,20 @@ constexpr Duration kZoneSlack = 120 * kSecond;
 
 }  // namespace
 
-bool IsIdentityKey(std::string_view key) {
-  if (Contains(kIdentityKeys, key)) return true;
-  return std::any_of(std::begin(kIdentityPrefixes), std::end(kIdentityPrefixes),
-                     [&](std::string_view prefix) { return key.starts_with(prefix); });
-}
-
-bool IsMessageKey(std::string_view key) { return Contains(kMessageKeys, key); }
-
-bool IsIdKey(std::string_view key) {
-  return Contains(kRequestKeys, key) || Contains(kTraceKeys, key) || Contains(kSpanKeys, key);
-}
-
-struct LogFields::Record {
-  LogRecord log;
-  std::vector<AttributeView> attributes;
-  std::vector<AttributeView> identity;
-};
-
-bool LogFields::IsStreamField(std::string_view name) const {
-  return std::find(options_.stream_fields.begin(), options_.stream_fields.end(), name) != options_.stream_fields.end();
-}
-
 void LogFields::Interpret(Record* record) {
-  std::vector<AttributeView> fields(fields_.views().begin(), fields_.views().end());
-  const auto find = [&](std::string_view name) {
-    return std::find_if(fields.begin(), fields.end(), [&](const AttributeView& field) { return field.name == name; });
-  };
-  // Offers the values of the named keys in turn until one is understood, and takes that field away.
-  const auto take = [&](const auto& names, const auto& understand) {
-    for (std::string_view name : names) {
-      const auto field = find(name);
-      if (field == fields.end() || !understand(*field)) continue;
-      fields.erase(field);
-      return true;
+  record->log = {};
+  record->attributes.clear();
+  record->identity.clear();
+  const std::span<const AttributeView> fields = fields_.views();
+  const LogShape& shape = shapes_.Find(fields);
+  taken_.assign(fields.size(), 0);
+  // Offers the values of the names that go by a meaning until one is understood, and takes that field away.
+  const auto take = [&](KeyMeaning meaning, const auto& understand) {
+    for (uint16_t place : shape.of(meaning)) {
+      if (taken_[place] != 0 || !understand(fields[place])) continue;
+      taken_[place] = 1;
+      return;
     }
-    return false;
   };
   LogRecord& log = record->log;
 
@@ -109,22 +54,22 @@ void LogFields::Interpret(Record* record) {
     if (const auto* real = std::get_if<double>(&field.value)) return TimeOfNumber(*real, &log.time);
     return false;
   };
-  options_.time_fields.empty() ? take(kTimeKeys, take_time) : take(options_.time_fields, take_time);
+  take(KeyMeaning::kTime, take_time);
 
   const auto take_message = [&](const AttributeView& field) {
     const auto* text = std::get_if<std::string_view>(&field.value);
     log.message = text != nullptr ? *text : fields_.arena().Keep(ToText(field.value));
     return true;
   };
-  options_.message_fields.empty() ? take(kMessageKeys, take_message) : take(options_.message_fields, take_message);
+  take(KeyMeaning::kMessage, take_message);
 
-  take(kSeverityNumberKeys, [&](const AttributeView& field) {
+  take(KeyMeaning::kSeverityNumber, [&](const AttributeView& field) {
     const auto* number = std::get_if<int64_t>(&field.value);
     if (number == nullptr || *number < 1 || *number > 24) return false;
     log.severity_number = static_cast<int>(*number);
     return true;
   });
-  take(kLevelKeys, [&](const AttributeView& field) {
+  take(KeyMeaning::kLevel, [&](const AttributeView& field) {
     Level level = Level::kUnset;
     if (const auto* text = std::get_if<std::string_view>(&field.value)) {
       int64_t number;
@@ -145,7 +90,7 @@ void LogFields::Interpret(Record* record) {
     return true;
   });
 
-  take(kTraceparentKeys, [&](const AttributeView& field) {
+  take(KeyMeaning::kTraceparent, [&](const AttributeView& field) {
     // 00-<32 hex>-<16 hex>-<2 hex> (W3C Trace Context)
     const auto* text = std::get_if<std::string_view>(&field.value);
     if (text == nullptr || text->size() < 55 || (*text)[2] != '-' || (*text)[35] != '-' || (*text)[52] != '-') {
@@ -175,13 +120,13 @@ void LogFields::Interpret(Record* record) {
     }
     return parse(*text, id);
   };
-  take(kTraceKeys, [&](const AttributeView& field) {
+  take(KeyMeaning::kTrace, [&](const AttributeView& field) {
     return take_id(field, &log.trace_id, ParseTraceId, [&](uint64_t number) { log.trace_id = {0, number}; });
   });
-  take(kSpanKeys, [&](const AttributeView& field) {
+  take(KeyMeaning::kSpan, [&](const AttributeView& field) {
     return take_id(field, &log.span_id, ParseSpanId, [&](uint64_t number) { log.span_id = {number}; });
   });
-  take(kFlagsKeys, [&](const AttributeView& field) {
+  take(KeyMeaning::kFlags, [&](const AttributeView& field) {
     uint32_t flags = 0;
     if (const auto* whole = std::get_if<int64_t>(&field.value)) {
       flags = static_cast<uint32_t>(*whole);
@@ -194,18 +139,20 @@ void LogFields::Interpret(Record* record) {
     return true;
   });
 
-  // One name for what ties the records of a request together, so that records of several programs meet.
-  if (find(kRequestName) == fields.end()) {
-    for (std::string_view name : kRequestKeys) {
-      const auto field = find(name);
-      if (field == fields.end()) continue;
-      field->name = kRequestName;
-      break;
-    }
+  size_t request = fields.size();
+  for (uint16_t place : shape.of(KeyMeaning::kRequest)) {
+    if (taken_[place] != 0) continue;
+    request = place;
+    break;
   }
-
-  for (const AttributeView& field : fields) {
-    (IsIdentityKey(field.name) || IsStreamField(field.name) ? record->identity : record->attributes).push_back(field);
+  for (size_t place = 0; place < fields.size(); ++place) {
+    if (taken_[place] != 0) continue;
+    if (place == request) {
+      const bool identity = shapes_.IsStreamField(kRequestName);
+      (identity ? record->identity : record->attributes).push_back({kRequestName, fields[place].value});
+    } else {
+      (shape.identity[place] != 0 ? record->identity : record->attributes).push_back(fields[place]);
+    }
   }
 }
 
@@ -220,7 +167,7 @@ void LogFields::ReadMessage(Record* record) {
 }
 
 Timestamp LogFields::Emit(std::span<const AttributeView> source, const LogRecord& otherwise, LogSink* sink) {
-  Record record;
+  Record& record = record_;
   Interpret(&record);
   LogRecord& log = record.log;
   if (log.message.empty()) log.message = otherwise.message;
@@ -257,10 +204,9 @@ Timestamp LogFields::Emit(std::span<const AttributeView> source, const LogRecord
 }
 
 Level LogFields::TakeLevel() {
-  Record record;
-  Interpret(&record);
+  Interpret(&record_);
   fields_.Clear();
-  return LevelOfSeverity(record.log.severity_number);
+  return LevelOfSeverity(record_.log.severity_number);
 }
 
 }  // namespace braid::ingest

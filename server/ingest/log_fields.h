@@ -9,11 +9,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "braid/types.h"
 #include "braid/write_batch.h"
 #include "server/ingest/attribute_list.h"
+#include "server/ingest/log_shape.h"
 #include "server/ingest/log_sink.h"
 
 namespace braid::ingest {
@@ -34,7 +36,9 @@ struct LogFieldsOptions {
 
 class LogFields {
  public:
-  explicit LogFields(LogFieldsOptions options) : options_(std::move(options)) {}
+  explicit LogFields(LogFieldsOptions options) : options_(std::move(options)), shapes_(&options_) {}
+  LogFields(const LogFields&) = delete;
+  LogFields& operator=(const LogFields&) = delete;
 
   void set_now(Timestamp now) { options_.now = now; }
   const LogFieldsOptions& options() const { return options_; }
@@ -48,13 +52,19 @@ class LogFields {
   Level TakeLevel();
 
  private:
-  struct Record;
+  struct Record {
+    LogRecord log;
+    std::vector<AttributeView> attributes;
+    std::vector<AttributeView> identity;
+  };
   void Interpret(Record* record);
   void ReadMessage(Record* record);
-  bool IsStreamField(std::string_view name) const;
 
   LogFieldsOptions options_;
+  LogShapes shapes_;
   AttributeList fields_;
+  std::vector<uint8_t> taken_;  // by place in the list
+  Record record_;               // reused
 };
 
 // Names of the source of a record: "service", "k8s.pod.name", "kubernetes.*", ...

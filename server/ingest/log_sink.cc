@@ -9,7 +9,11 @@ std::string ResourceKey(std::span<const AttributeView> resource) {
   for (const AttributeView& field : resource) {
     key.append(field.name).push_back('\0');
     key.push_back(static_cast<char>(field.value.index()));
-    key.append(ToText(field.value)).push_back('\0');
+    if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+      key.append(*text).push_back('\0');
+    } else {
+      key.append(ToText(field.value)).push_back('\0');
+    }
   }
   return key;
 }

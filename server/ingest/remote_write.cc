@@ -1,5 +1,6 @@
 #include "server/ingest/remote_write.h"
 
+#include <cstring>
 #include <protozero/pbf_reader.hpp>
 #include <string>
 #include <vector>
@@ -35,10 +36,12 @@ class Decoder {
   absl::Status Decode(pbf_reader request) {
     while (request.next()) {
       switch (request.tag_and_type()) {
-        case Bytes(1):
-          DecodeSeries(request.get_message());
+        case Bytes(1): {
+          const std::string_view series = TakeBytes(&request);
+          if (!DecodePlainSeries(series)) DecodeSeries(pbf_reader(series.data(), series.size()));
           ++index_;
           break;
+        }
         case Bytes(3): DecodeMetadata(request.get_message()); break;
         default: request.skip();
       }
@@ -48,6 +51,83 @@ class Decoder {
   }
 
  private:
+  // What nearly every series of nearly every sender looks like: sorted ASCII labels of up to 127 bytes, then float
+  // samples. False, with nothing added, for any other; DecodeSeries takes it then.
+  bool DecodePlainSeries(std::string_view message) {
+    const char* at = message.data();
+    const char* const end = at + message.size();
+    labels_.clear();
+    samples_.clear();
+    // A length, and that many bytes inside of the message; every length is one byte.
+    const auto take = [](const char** from, const char* limit, char tag, std::string_view* bytes) {
+      if (limit - *from < 2 || **from != tag) return false;
+      const auto size = static_cast<uint8_t>((*from)[1]);
+      if (size > 127 || limit - *from - 2 < size) return false;
+      *bytes = {*from + 2, size};
+      *from += 2 + size;
+      return true;
+    };
+    constexpr char kFirst = 1 << 3 | 2, kSecond = 2 << 3 | 2;
+    std::string_view bytes;
+    while (at != end && *at == kFirst) {
+      LabelView label;
+      if (!take(&at, end, kFirst, &bytes)) return false;
+      const char* inner = bytes.data();
+      const char* const inner_end = inner + bytes.size();
+      if (!take(&inner, inner_end, kFirst, &label.name) || !take(&inner, inner_end, kSecond, &label.value) ||
+          inner != inner_end || label.name.empty() || label.value.empty() ||
+          (!labels_.empty() && labels_.back().name >= label.name)) {
+        return false;
+      }
+      labels_.push_back(label);
+    }
+    if (labels_.empty() || labels_.size() > kLabelsMax) return false;
+    if (!IsAscii({message.data(), static_cast<size_t>(at - message.data())})) return false;
+    while (at != end) {
+      if (!take(&at, end, kSecond, &bytes)) return false;
+      Sample sample;
+      const char* inner = bytes.data();
+      const char* const inner_end = inner + bytes.size();
+      if (inner != inner_end && *inner == (1 << 3 | 1)) {
+        if (inner_end - inner < 9) return false;
+        std::memcpy(&sample.value, inner + 1, 8);
+        inner += 9;
+      }
+      if (inner != inner_end) {
+        if (*inner++ != (2 << 3)) return false;
+        uint64_t millis = 0;
+        uint32_t shift = 0;
+        while (inner != inner_end && static_cast<uint8_t>(*inner) >= 0x80 && shift < 56) {
+          millis |= static_cast<uint64_t>(*inner++ & 0x7f) << shift;
+          shift += 7;
+        }
+        if (inner == inner_end || static_cast<uint8_t>(*inner) >= 0x80) return false;
+        millis |= static_cast<uint64_t>(*inner++) << shift;
+        if (inner != inner_end || __builtin_mul_overflow(static_cast<int64_t>(millis), kMillisecond, &sample.time)) {
+          return false;
+        }
+      }
+      samples_.push_back(sample);
+    }
+    const WriteBatch::SeriesRef series = batch_->AddSeries(labels_);
+    for (const Sample& sample : samples_) batch_->AddSample(series, sample.time, sample.value);
+    report_->accepted += samples_.size();
+    return true;
+  }
+
+  static bool IsAscii(std::string_view text) {
+    uint64_t any = 0;
+    const char* at = text.data();
+    size_t left = text.size();
+    for (; left >= 8; at += 8, left -= 8) {
+      uint64_t word;
+      std::memcpy(&word, at, 8);
+      any |= word;
+    }
+    for (; left > 0; ++at, --left) any |= static_cast<uint8_t>(*at);
+    return (any & 0x8080808080808080u) == 0;
+  }
+
   void DecodeLabel(pbf_reader message, std::vector<LabelView>* labels) {
     LabelView label;
     while (message.next()) {
@@ -287,7 +367,12 @@ class Decoder {
   WriteBatch* batch_;
   IngestReport* report_;
   size_t index_ = 0;
+  struct Sample {
+    Timestamp time = 0;
+    double value = 0;
+  };
   std::vector<LabelView> labels_;
+  std::vector<Sample> samples_;
   TextArena texts_;
 };
 

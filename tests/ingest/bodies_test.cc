@@ -161,6 +161,50 @@ TEST(RemoteWrite, SamplesExemplarsHistogramsMetadata) {
   EXPECT_EQ(report.accepted, 2u);
 }
 
+// The short way for ordinary series against the general one, which a field that nobody knows makes the decoder take.
+TEST(RemoteWrite, OrdinarySeriesAreReadAsAnyOther) {
+  std::mt19937_64 random(5);
+  std::string plain, general;
+  {
+    pbf_writer plain_request(plain), general_request(general);
+    for (int n = 0; n < 2000; ++n) {
+      std::vector<std::pair<std::string, std::string>> labels;
+      for (uint64_t i = 0; i <= random() % 6; ++i) {
+        labels.emplace_back(std::string(1, static_cast<char>('a' + 2 * i)) + std::string(random() % 140, 'n'),
+                            random() % 20 == 0 ? "" : std::string(1 + random() % 130, 'v'));
+      }
+      if (random() % 20 == 0) labels.back().second = "\xc3\xa4\xff";
+      if (random() % 20 == 0) labels.push_back(labels.front());
+      if (random() % 4 == 0) std::reverse(labels.begin(), labels.end());
+      const int64_t odd[] = {0, 1, 127, 128, -1, 1'700'000'000'123, INT64_MAX / 1'000'000, INT64_MAX, INT64_MIN};
+      std::vector<std::pair<double, int64_t>> samples;
+      for (uint64_t i = 0; i < random() % 4; ++i)
+        samples.emplace_back(static_cast<double>(random()), odd[random() % 9]);
+      const bool leave_zeros = random() % 2 == 0;
+      for (auto [request, foreign] : {std::pair(&plain_request, false), std::pair(&general_request, true)}) {
+        pbf_writer series(*request, 1);
+        if (foreign) series.add_uint64(15, 1);
+        for (const auto& [name, value] : labels) AddLabel(series, name, value);
+        for (const auto& [value, time] : samples) {
+          pbf_writer sample(series, 2);
+          if (value != 0 || !leave_zeros) sample.add_double(1, value);
+          if (time != 0 || !leave_zeros) sample.add_int64(2, time);
+        }
+      }
+    }
+  }
+  WriteBatch plain_batch, general_batch;
+  IngestReport plain_report, general_report;
+  ASSERT_TRUE(DecodeRemoteWrite(plain, &plain_batch, &plain_report).ok());
+  ASSERT_TRUE(DecodeRemoteWrite(general, &general_batch, &general_report).ok());
+  EXPECT_EQ(plain_batch.series_section(), general_batch.series_section());
+  EXPECT_EQ(plain_batch.body(), general_batch.body());
+  EXPECT_EQ(plain_report.accepted, general_report.accepted);
+  EXPECT_EQ(plain_report.rejected, general_report.rejected);
+  EXPECT_GT(plain_report.rejected, 0u);
+  EXPECT_GT(plain_report.accepted, 1000u);
+}
+
 TEST(RemoteWrite, RejectsBadSeriesOneByOne) {
   std::string body;
   pbf_writer request(body);

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "server/ingest/file_ingest.h"
 #include "server/ingest/json_lines.h"
 #include "server/ingest/prometheus_text.h"
@@ -148,6 +150,46 @@ TEST(JsonLines, WhatCannotBeReadIsKeptRaw) {
   EXPECT_EQ(report.kept_raw, 3u);
   EXPECT_EQ(report.errors[0].line, 2u);
   EXPECT_EQ(report.errors[2].line, 5u);
+}
+
+// A parser that has seen other lines reads a line as one that has not.
+TEST(JsonLines, WhatCameBeforeDoesNotMatter) {
+  const std::string fields[] = {R"("time":"2023-01-30T11:54:00Z")",
+                                R"("ts":1675079640)",
+                                R"("msg":"hello")",
+                                R"("message":"there")",
+                                R"("level":"warn")",
+                                R"("severity":3)",
+                                R"("service":"a")",
+                                R"("service":"b")",
+                                R"("pod":7)",
+                                R"("req_id":"r1")",
+                                R"("request_id":"r2")",
+                                R"("trace_id":"0102030405060708090a0b0c0d0e0f10")",
+                                R"("trace_id":"none")",
+                                R"("n":1)",
+                                R"("n":1.5)",
+                                R"("n":null)",
+                                R"("o":{"p":{"q":true},"r":[1,"\u00e4"]})",
+                                R"("s":"\udc00")",
+                                R"("":"no name")"};
+  std::mt19937_64 random(6);
+  JsonLinesOptions options;
+  options.now = 1;
+  options.stream_fields = {"request_id"};
+  JsonLinesParser seasoned(options);
+  for (int n = 0; n < 3000; ++n) {
+    std::string line = "{";
+    for (uint64_t i = 0; i < random() % 7; ++i) line += (i == 0 ? "" : ",") + fields[random() % std::size(fields)];
+    line += "}";
+    JsonLinesParser fresh(options);
+    WriteBatch batches[2];
+    IngestReport reports[2];
+    seasoned.ParseLine(line, &batches[0], &reports[0]);
+    seasoned.ForgetBatch();
+    fresh.ParseLine(line, &batches[1], &reports[1]);
+    ASSERT_EQ(BatchText(batches[0]), BatchText(batches[1])) << line;
+  }
 }
 
 TEST(JsonLines, FieldsNamedByTheCaller) {
