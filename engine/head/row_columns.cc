@@ -6,6 +6,7 @@
 #include "engine/base/checksum.h"
 #include "engine/base/fingerprint.h"
 #include "engine/head/head.h"
+#include "engine/part/columns.h"
 
 namespace braid {
 namespace {
@@ -238,10 +239,6 @@ RowProjector::RowProjector(const Head* head, Table table, const std::vector<Colu
   }
 }
 
-void RowProjector::PadTo(ColumnBuilder* builder, size_t rows) {
-  while (builder->size() < rows) builder->AppendNull();
-}
-
 const std::vector<ValueView>& RowProjector::StreamValues(uint32_t stream) {
   auto [entry, added] = stream_values_.try_emplace(stream);
   if (!added) return entry->second;
@@ -263,12 +260,11 @@ const std::vector<ValueView>& RowProjector::StreamValues(uint32_t stream) {
 }
 
 void RowProjector::Add(const Row& row) {
-  // A slot whose builder is longer than the rows before this one has its value; those left behind are padded with nulls
-  // when their next value comes, so that rare attributes cost nothing in the rows that lack them.
   reader_.Load(row);
+  const auto number = static_cast<uint32_t>(rows_);
   for (size_t i : builtin_slots_) {
-    PadTo(&slots_[i].builder, rows_);
-    reader_.Append(static_cast<size_t>(slots_[i].builtin), &slots_[i].builder);
+    Slot& slot = slots_[i];
+    if (reader_.Append(static_cast<size_t>(slot.builtin), &slot.builder)) slot.rows.push_back(number);
   }
   if (!attribute_slots_.empty()) {
     size_t place = 0;
@@ -283,9 +279,9 @@ void RowProjector::Add(const Row& row) {
       if (wanted.slots == nullptr) return;
       for (size_t i : *wanted.slots) {
         Slot& slot = slots_[i];
-        if (slot.builder.size() > rows_ || slot.name != attribute.name) continue;
-        PadTo(&slot.builder, rows_);
+        if (slot.HasRow(rows_) || slot.name != attribute.name) continue;
         slot.builder.AppendValue(attribute.value);
+        slot.rows.push_back(number);
       }
     });
   }
@@ -293,9 +289,9 @@ void RowProjector::Add(const Row& row) {
     const std::vector<ValueView>& values = StreamValues(row.owner);
     for (size_t n = 0; n < stream_slots_.size(); ++n) {
       Slot& slot = slots_[stream_slots_[n]];
-      if (values[n].index() == 0 || slot.builder.size() > rows_) continue;
-      PadTo(&slot.builder, rows_);
+      if (values[n].index() == 0 || slot.HasRow(rows_)) continue;
       slot.builder.AppendValue(values[n]);
+      slot.rows.push_back(number);
     }
   }
   ++rows_;
@@ -306,15 +302,12 @@ RecordBatch RowProjector::Finish() {
   batch.num_rows = rows_;
   batch.columns.reserve(slots_.size());
   for (Slot& slot : slots_) {
-    if (slot.builder.size() == 0) {
-      Column nothing;
-      nothing.size = rows_;
-      batch.columns.push_back(std::move(nothing));
-      continue;
+    Column column = slot.builder.Finish();
+    if (slot.rows.size() < rows_) {
+      column = slot.rows.empty() ? NullColumn(rows_) : SpreadColumn(column, slot.rows, rows_);
     }
-    PadTo(&slot.builder, rows_);
-    batch.columns.push_back(slot.builder.Finish());
-    slot.builder = ColumnBuilder();
+    batch.columns.push_back(std::move(column));
+    slot.rows.clear();
   }
   rows_ = 0;
   return batch;

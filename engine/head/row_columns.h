@@ -88,10 +88,12 @@ class RowProjector {
     bool resource = false;
     bool scope = false;
     std::string name;
+    // Values, and the rows that have them: attributes that few rows have cost nothing in the others.
     ColumnBuilder builder;
+    std::vector<uint32_t> rows;
+    bool HasRow(size_t row) const { return !rows.empty() && rows.back() == row; }
   };
   const std::vector<ValueView>& StreamValues(uint32_t stream);
-  static void PadTo(ColumnBuilder* builder, size_t rows);
 
   const Head* const head_;
   RowReader reader_;

@@ -10,7 +10,7 @@
 namespace braid {
 
 Column NullColumn(size_t rows);
-// Rows [begin, end). The dictionary holds only what these rows use, each text once.
+// Rows [begin, end). The dictionary holds only what these rows use.
 Column SliceColumn(const Column& column, size_t begin, size_t end);
 // A column of `rows` rows that has dense's values at `at` (ascending) and nulls elsewhere. REQUIRES: at.size() ==
 // dense.size, and every entry is below `rows`.

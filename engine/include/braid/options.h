@@ -30,7 +30,8 @@ struct Options {
   Durability durability = Durability::kDurable;
   Recovery recovery = Recovery::kRefuse;
 
-  // Memory of the head at which it is flushed to a part. Bounds memory and replay time.
+  // Memory of the head at which it is flushed to a part. Bounds memory and replay time. What series take by themselves
+  // (about 500 bytes each) counts only beyond four times this, so that many series do not mean many flushes.
   uint64_t flush_bytes_max = uint64_t{64} << 20;
   // Age of the oldest record in the head at which it is flushed. Bounds the WAL of a quiet store.
   Duration flush_age_max = 2 * 3600 * kSecond;
