@@ -10,6 +10,8 @@ namespace {
 
 // Shapes that are remembered. Beyond, names are made up anew for every record and remembering does not help.
 constexpr size_t kShapesMax = 1024;
+// Text of the names of a shape that is remembered: what is remembered stays below some 16 MB.
+constexpr size_t kShapeBytesMax = 16 << 10;
 
 // For each meaning the keys it goes by, the most telling first. The first that is there is taken; the others, if there
 // too, stay attributes.
@@ -81,7 +83,15 @@ bool LogShapes::IsStreamField(std::string_view name) const {
 const LogShape& LogShapes::Find(std::span<const AttributeView> fields) {
   if (last_ != nullptr && HasNames(*last_, fields)) return *last_;
   uint64_t hash = 0;
-  for (const AttributeView& field : fields) hash = Hash64(field.name, hash);
+  size_t bytes = 0;
+  for (const AttributeView& field : fields) {
+    hash = Hash64(field.name, hash);
+    bytes += field.name.size();
+  }
+  if (bytes > kShapeBytesMax) {
+    once_ = Make(fields);
+    return once_;
+  }
   auto found = shapes_.find(hash);
   if (found == shapes_.end() || !HasNames(*found->second, fields)) {
     if (shapes_.size() >= kShapesMax) shapes_.clear();

@@ -45,8 +45,7 @@ class LogShapes {
  public:
   // `options` outlive the object; the names in them do not change.
   explicit LogShapes(const LogFieldsOptions* options) : options_(options) {}
-  // Valid until the next call.
-  // REQUIRES: no name is there twice.
+  // Valid until the next call. REQUIRES: no name is there twice.
   const LogShape& Find(std::span<const AttributeView> fields);
   bool IsStreamField(std::string_view name) const;
 
@@ -56,6 +55,7 @@ class LogShapes {
   const LogFieldsOptions* options_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<LogShape>> shapes_;  // by hash of the names
   const LogShape* last_ = nullptr;
+  LogShape once_;  // of a record with so much text in its names that its shape is not remembered
 };
 
 // One name for what ties the records of a request together, so that records of several programs meet.

@@ -118,8 +118,8 @@ Ints MakeSkewed(std::mt19937_64& random, uint64_t range) {
   Ints values(600);
   int64_t running = -1'000'000;
   for (int64_t& value : values) {
-    const bool rare = random() % 8 == 0;
-    running += static_cast<int64_t>(rare ? random() % range : random() % 3);
+    const bool far = random() % 4 == 0;
+    running += static_cast<int64_t>(far ? random() % range : random() % 3);
     value = running;
   }
   return values;
