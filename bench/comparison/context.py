@@ -17,6 +17,7 @@ class Context:
         os.makedirs(self.inputs, exist_ok=True)
         os.makedirs(self.stores)
         self.quick = arguments.quick
+        self.profile = arguments.profile
         self.repeats = arguments.repeats or (3 if self.quick else 7)
         self.ingest_repeats = 1 if self.quick else 3
         self.peers = Peers(arguments.peers)

@@ -8,6 +8,7 @@ import time
 
 from . import sql_tables
 from .events import CLICKHOUSE_TEXT, compare_sql, log_bytes_on_disk
+from .processes import Profile
 from .rows_metrics import served
 from .stores import SqliteFts
 from .table import Row
@@ -33,8 +34,10 @@ def l1(context):
                 store = context.braid("--flush-mb", "16", durability=durability)
                 store.start()
                 before = store.server.cpu()
-                store.jsonl(bodies)
-                served(store, 4)
+                with Profile(store.server.process.pid, context.work, context.profile and label == "braid") as profile:
+                    store.jsonl(bodies)
+                    served(store, 4)
+                row.profile = profile.parts or row.profile
                 rates.setdefault(label, []).append(megabytes / (store.server.cpu() - before))
                 context.drop(store)
             for engine_name in ("duckdb", "clickhouse"):

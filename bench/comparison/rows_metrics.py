@@ -8,8 +8,8 @@ import time
 
 from . import metric_data
 from .answers import prom_difference, prom_points
-from .processes import tree_bytes
-from .table import Row, interleaved, server_cpu_ms
+from .processes import Profile, tree_bytes
+from .table import Row, interleaved, profiled, server_cpu_ms
 
 
 def served(store, seconds=6):
@@ -36,8 +36,10 @@ def m1(context):
                     continue
                 store.start()
                 before = store.server.cpu()
-                store.remote_write(bodies)
-                served(store)
+                with Profile(store.server.process.pid, context.work, context.profile and label == "braid") as profile:
+                    store.remote_write(bodies)
+                    served(store)
+                row.profile = profile.parts or row.profile
                 rates.setdefault(label, []).append(data.samples / (store.server.cpu() - before) / 1e3)
                 context.drop(store)
         row.scores = {label: statistics.median(values) for label, values in rates.items()}
@@ -196,6 +198,7 @@ def compare_prom(context, stores, row, query, tolerances=None, **when):
     row.scores = interleaved(runs, context.repeats)
     for label, run in runs.items():
         row.cpu[label] = server_cpu_ms(stores[label].server, run, row.scores[label])
+    row.profile = profiled(context, stores["braid"].server, runs["braid"])
     row.note = "; ".join(notes)
     context.table.add(row)
 

@@ -4,7 +4,7 @@ import statistics
 from . import sql_tables
 from .answers import rows_of, same_rows
 from .events import braid_with, compare_sql, sql_with, window
-from .processes import forget_pages
+from .processes import Profile, forget_pages
 from .rows_metrics import served
 from .table import Row
 
@@ -30,8 +30,10 @@ def t1(context):
                 store = context.braid("--flush-mb", "16", durability=durability)
                 store.start()
                 before = store.server.cpu()
-                store.traces(bodies)
-                served(store, 4)
+                with Profile(store.server.process.pid, context.work, context.profile and label == "braid") as profile:
+                    store.traces(bodies)
+                    served(store, 4)
+                row.profile = profile.parts or row.profile
                 rates.setdefault(label, []).append(data.spans / (store.server.cpu() - before) / 1e3)
                 context.drop(store)
             for engine_name in ENGINES:

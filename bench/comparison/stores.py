@@ -128,6 +128,9 @@ class VictoriaMetrics(PromServer):
                           "-retentionPeriod=100y", "-search.latencyOffset=0s", "-search.maxUniqueTimeseries=2000000",
                           "-search.maxQueryDuration=300s"], "/health")
 
+    def stored_bytes(self):
+        return tree_bytes(os.path.join(self.folder, "data")) + tree_bytes(os.path.join(self.folder, "indexdb"))
+
     def settle(self):
         """What was written becomes visible and one part."""
         self.server.http.request("GET", "/internal/force_flush")

@@ -3,8 +3,10 @@ import json
 import statistics
 import time
 
+from .processes import Profile
+
 ORDER = ["braid", "braid buffered", "victoria-metrics", "prometheus", "duckdb", "clickhouse", "sqlite-fts5", "zstd -3",
-         "grep", "rg", "braid 1x"]
+         "grep", "rg", "braid 1x", "braid, one core"]
 
 
 class Row:
@@ -15,6 +17,7 @@ class Row:
         self.higher_is_better = higher_is_better
         self.goals = goals  # (peer, ratio at most)
         self.scores, self.cpu, self.note = {}, {}, note
+        self.profile = []  # the largest parts of Braid's time
         self.limit = None  # an absolute bound instead of a peer
 
     def ratio(self, peer, scores=None):
@@ -42,6 +45,7 @@ class Row:
     def as_dict(self):
         return {"row": self.row, "data": self.data, "what": self.what, "unit": self.unit, "scores": self.scores,
                 "cpu_ms": self.cpu, "higher_is_better": self.higher_is_better, "note": self.note,
+                "profile": self.profile,
                 "verdicts": [{"peer": p, "ratio": r, "at_most": b, "met": m} for p, r, b, m in self.verdicts()]}
 
 
@@ -104,6 +108,9 @@ class Table:
             if r.note and (r.row, r.note) not in notes:
                 notes.append((r.row, r.note))
         out += [""] + [f"- {row}: {note}" for row, note in notes]
+        if any(r.profile for r in self.rows):
+            out += ["", "Where Braid's CPU time goes:", ""]
+            out += [f"- {r.row} {r.data}, {r.what}: {'; '.join(r.profile)}" for r in self.rows if r.profile]
         misses = [f"{r.row} {r.data} {r.what}" for r in self.rows if r.met() is False]
         out += ["", f"{len(misses)} of {sum(r.met() is not None for r in self.rows)} measures behind their goal"
                 + (": " + "; ".join(misses) if misses else "") + "."]
@@ -120,6 +127,15 @@ def interleaved(runs, repeats, budget_ms=20_000):
             if len(times[name]) < 3 or sum(times[name]) < budget_ms:
                 times[name].append(run())
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def profiled(context, server, run, seconds=2):
+    """Runs again and again under a profiler, if one is wanted; the largest parts."""
+    with Profile(server.process.pid, context.work, context.profile) as profile:
+        until = time.monotonic() + (seconds if context.profile else 0)
+        while time.monotonic() < until:
+            run()
+    return profile.parts
 
 
 def server_cpu_ms(server, run, wall_ms):
