@@ -15,7 +15,7 @@ using ingest::AppendJsonString;
 
 void AppendNumberText(double value, std::string* out) {
   out->push_back('"');
-  out->append(promql::FixedText(value));
+  promql::AppendFixedText(value, out);
   out->push_back('"');
 }
 
@@ -60,40 +60,59 @@ void AppendHistogram(const Histogram& histogram, std::string* out) {
   out->append("]}");
 }
 
-void AppendPoint(Timestamp time, double value, std::string* out) {
+// Times as text, each made once for all the series that have points at it.
+class TimeTexts {
+ public:
+  explicit TimeTexts(const std::vector<Timestamp>& times) {
+    ends_.reserve(times.size());
+    for (const Timestamp time : times) {
+      AppendPrometheusTime(time, &texts_);
+      ends_.push_back(texts_.size());
+    }
+  }
+  std::string_view operator[](size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return std::string_view(texts_).substr(begin, ends_[i] - begin);
+  }
+
+ private:
+  std::string texts_;
+  std::vector<size_t> ends_;
+};
+
+void AppendPoint(std::string_view time, double value, std::string* out) {
   out->push_back('[');
-  AppendPrometheusTime(time, out);
+  out->append(time);
   out->push_back(',');
   AppendNumberText(value, out);
   out->push_back(']');
 }
 
-void AppendHistogramPoint(Timestamp time, const Histogram& histogram, std::string* out) {
+void AppendHistogramPoint(std::string_view time, const Histogram& histogram, std::string* out) {
   out->push_back('[');
-  AppendPrometheusTime(time, out);
+  out->append(time);
   out->push_back(',');
   AppendHistogram(histogram, out);
   out->push_back(']');
 }
 
-// "values":[...] and "histograms":[...], each only if it has points. `point(i)`: time, value, histogram or null; false
-// where there is none.
+// "values":[...] and "histograms":[...], each only if it has points. `point(i)`: value, histogram or null; false where
+// there is none.
 template <typename Point>
-void AppendPoints(size_t count, const Point& point, std::string* out) {
+void AppendPoints(const TimeTexts& times, size_t count, const Point& point, std::string* out) {
   for (const bool histograms : {false, true}) {
     bool first = true;
     for (size_t i = 0; i < count; ++i) {
-      Timestamp time;
       double value;
       const Histogram* histogram = nullptr;
-      if (!point(i, &time, &value, &histogram) || (histogram != nullptr) != histograms) continue;
+      if (!point(i, &value, &histogram) || (histogram != nullptr) != histograms) continue;
       if (first) out->append(histograms ? ",\"histograms\":[" : ",\"values\":[");
       if (!first) out->push_back(',');
       first = false;
       if (histograms) {
-        AppendHistogramPoint(time, *histogram, out);
+        AppendHistogramPoint(times[i], *histogram, out);
       } else {
-        AppendPoint(time, value, out);
+        AppendPoint(times[i], value, out);
       }
     }
     if (!first) out->push_back(']');
@@ -146,7 +165,7 @@ void AppendVectorResult(const VectorResult& result, const std::vector<Timestamp>
   if (result.type == VectorType::kScalar && !range) {
     out->append("\"resultType\":\"scalar\",\"result\":");
     const bool present = !result.series.empty() && !result.series[0].values.empty();
-    AppendPoint(times.front(), present ? result.series[0].values[0] : NAN, out);
+    AppendPoint(TimeTexts(times)[0], present ? result.series[0].values[0] : NAN, out);
     return;
   }
   if (result.type == VectorType::kMatrix) {
@@ -156,9 +175,8 @@ void AppendVectorResult(const VectorResult& result, const std::vector<Timestamp>
       out->append(s > 0 ? ",{\"metric\":" : "{\"metric\":");
       AppendLabels(series.labels, out);
       AppendPoints(
-          series.times.size(),
-          [&](size_t i, Timestamp* time, double* value, const Histogram** histogram) {
-            *time = series.times[i];
+          TimeTexts(series.times), series.times.size(),
+          [&](size_t i, double* value, const Histogram** histogram) {
             *value = series.values[i];
             *histogram = HistogramAt(series.histograms, i);
             return true;
@@ -170,6 +188,7 @@ void AppendVectorResult(const VectorResult& result, const std::vector<Timestamp>
     return;
   }
   out->append(range ? "\"resultType\":\"matrix\",\"result\":[" : "\"resultType\":\"vector\",\"result\":[");
+  const TimeTexts time_texts(times);
   bool first = true;
   for (const VectorSeries& series : result.series) {
     const auto present = [&](size_t i) { return series.present.empty() || series.present[i] != 0; };
@@ -179,9 +198,8 @@ void AppendVectorResult(const VectorResult& result, const std::vector<Timestamp>
     AppendLabels(series.labels, out);
     if (range) {
       AppendPoints(
-          times.size(),
-          [&](size_t i, Timestamp* time, double* value, const Histogram** histogram) {
-            *time = times[i];
+          time_texts, times.size(),
+          [&](size_t i, double* value, const Histogram** histogram) {
             *value = series.values[i];
             *histogram = HistogramAt(series.histograms, i);
             return present(i);
@@ -189,10 +207,10 @@ void AppendVectorResult(const VectorResult& result, const std::vector<Timestamp>
           out);
     } else if (const Histogram* histogram = HistogramAt(series.histograms, 0); histogram != nullptr) {
       out->append(",\"histogram\":");
-      AppendHistogramPoint(times[0], *histogram, out);
+      AppendHistogramPoint(time_texts[0], *histogram, out);
     } else {
       out->append(",\"value\":");
-      AppendPoint(times[0], series.values[0], out);
+      AppendPoint(time_texts[0], series.values[0], out);
     }
     out->push_back('}');
   }

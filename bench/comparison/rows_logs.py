@@ -45,6 +45,7 @@ def l1(context):
                 if engine:
                     text = CLICKHOUSE_TEXT if engine_name == "clickhouse" and data.message else ""
                     rates.setdefault(engine_name, []).append(megabytes / sql_tables.load_logs(engine, data, text))
+                    context.once(("log bytes", engine_name, name), lambda: sql_tables.table_bytes(engine, "logs"))
                     context.drop(engine)
         if data.message and not context.quick:
             store = context.own(SqliteFts(context.folder("sqlite")))
@@ -52,6 +53,14 @@ def l1(context):
             context.drop(store)
         row.scores = {label: statistics.median(values) for label, values in rates.items()}
         context.table.add(row)
+
+
+def sql_log_bytes(context, engine_name, data):
+    engine = context.sql(engine_name)
+    sql_tables.load_logs(engine, data, CLICKHOUSE_TEXT if data.message and engine_name != "duckdb" else "")
+    size = sql_tables.table_bytes(engine, "logs")
+    context.drop(engine)
+    return size
 
 
 def l2(context):
@@ -63,11 +72,9 @@ def l2(context):
         row.scores["zstd -3"] = data.zstd_bytes() / data.lines
         row.note = f"`braid import` of the file: {data.raw_bytes / 1e6 / cpu:.0f} MB per core-second" if cpu else ""
         for engine_name in ("duckdb", "clickhouse"):
-            engine = context.sql(engine_name)
-            if engine:
-                sql_tables.load_logs(engine, data, CLICKHOUSE_TEXT if data.message and engine_name != "duckdb" else "")
-                row.scores[engine_name] = sql_tables.table_bytes(engine, "logs") / data.lines
-                context.drop(engine)
+            if getattr(context.peers, engine_name):
+                size = context.once(("log bytes", engine_name, name), lambda: sql_log_bytes(context, engine_name, data))
+                row.scores[engine_name] = size / data.lines
         context.table.add(row)
 
 

@@ -100,7 +100,6 @@ class MergedSeriesScan : public SeriesScan {
  public:
   explicit MergedSeriesScan(SourceList sources) : sources_(std::move(sources)) {
     for (const auto& source : sources_) total_ += source->SampleRange().empty() ? 0 : 1;
-    stats_.sources_total = total_;
   }
   absl::Status Open(const SeriesSpec& spec) {
     for (const auto& source : sources_) {
@@ -119,10 +118,7 @@ class MergedSeriesScan : public SeriesScan {
     for (Input& input : inputs_) {
       if (input.more && (least == nullptr || input.data.labels < least->data.labels)) least = &input;
     }
-    if (least == nullptr) {
-      Refresh();
-      return false;
-    }
+    if (least == nullptr) return false;
     *series = std::move(least->data);
     RETURN_IF_ERROR(Advance(least));
     // Inputs stand oldest first, and `least` is the first of those with these labels.
@@ -131,10 +127,15 @@ class MergedSeriesScan : public SeriesScan {
       MergeSamples(input->data, series);
       RETURN_IF_ERROR(Advance(input));
     }
-    Refresh();
     return true;
   }
-  const ScanStats& stats() const override { return stats_; }
+  // Added up when asked for: series are many, and who reads them asks once.
+  const ScanStats& stats() const override {
+    stats_ = {};
+    for (const Input& input : inputs_) stats_.Add(input.scan->stats());
+    stats_.sources_total = total_;
+    return stats_;
+  }
 
  private:
   struct Input {
@@ -142,11 +143,6 @@ class MergedSeriesScan : public SeriesScan {
     SeriesData data;
     bool more = false;
   };
-  void Refresh() {
-    stats_ = {};
-    for (const Input& input : inputs_) stats_.Add(input.scan->stats());
-    stats_.sources_total = total_;
-  }
   static absl::Status Advance(Input* input) {
     input->data = {};
     ASSIGN_OR_RETURN(input->more, input->scan->Next(&input->data));
@@ -156,7 +152,7 @@ class MergedSeriesScan : public SeriesScan {
   const SourceList sources_;
   uint64_t total_ = 0;
   std::vector<Input> inputs_;
-  ScanStats stats_;
+  mutable ScanStats stats_;
 };
 
 class SnapshotImpl : public Snapshot {

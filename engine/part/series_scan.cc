@@ -87,48 +87,61 @@ class PartSeriesScan : public SeriesScan {
   // Leaves `series->labels` empty if nothing of the series is in the range.
   absl::Status Fill(SeriesInfo& info, SeriesData* series) {
     bool any = false;
-    bool histograms = false;
     stats_.blocks_total += info.chunks.size();
+    size_t samples = 0;
+    for (const ChunkInfo& chunk : info.chunks) samples += chunk.range().Overlaps(time_) ? chunk.count : 0;
+    if (!labels_only_) {
+      series->times.reserve(samples);
+      series->values.reserve(samples);
+    }
     for (const ChunkInfo& chunk : info.chunks) {
       if (!chunk.range().Overlaps(time_)) continue;
       any = true;
       if (labels_only_) break;
-      absl::Status status = AppendChunk(chunk, series, &histograms);
+      absl::Status status = AppendChunk(chunk, series);
       if (absl::IsDataLoss(status)) {
         stats_.damaged.push_back(std::string(status.message()));
         continue;
       }
       RETURN_IF_ERROR(status);
     }
-    if (!histograms) series->histograms.clear();
+    if (!series->histograms.empty()) series->histograms.resize(series->times.size());
     if (any && (labels_only_ || !series->times.empty())) series->labels = std::move(info.labels);
     return absl::OkStatus();
   }
 
-  absl::Status AppendChunk(const ChunkInfo& chunk, SeriesData* series, bool* has_histograms) {
+  // Appends the chunk's samples that lie in the range; `series->histograms` stays empty until there is one.
+  absl::Status AppendChunk(const ChunkInfo& chunk, SeriesData* series) {
     if (!(chunk.block == chunk_block_)) {
       chunk_block_ = {};
       RETURN_IF_ERROR(context_.file->ReadChunkBlock(chunk.block, &chunk_bytes_));
       stats_.bytes_read += chunk.block.size;
       chunk_block_ = chunk.block;
     }
-    times_.clear();
-    values_.clear();
+    std::vector<Timestamp>& times = series->times;
+    std::vector<double>& values = series->values;
+    const size_t before = times.size();
     histograms_.clear();
-    RETURN_IF_ERROR(context_.file->DecodeChunkOf(chunk, chunk_bytes_, &times_, &values_, &histograms_));
+    if (absl::Status status = context_.file->DecodeChunkOf(chunk, chunk_bytes_, &times, &values, &histograms_);
+        !status.ok()) {
+      times.resize(before);
+      values.resize(before);
+      return status;
+    }
     ++stats_.blocks_read;
-    stats_.rows_read += times_.size();
-    auto begin = std::lower_bound(times_.begin(), times_.end(), time_.start) - times_.begin();
-    auto end = std::upper_bound(times_.begin(), times_.end(), time_.end) - times_.begin();
-    if (begin >= end) return absl::OkStatus();
-    *has_histograms |= !histograms_.empty();
-    series->histograms.resize(series->times.size());
-    series->times.insert(series->times.end(), times_.begin() + begin, times_.begin() + end);
-    series->values.insert(series->values.end(), values_.begin() + begin, values_.begin() + end);
-    if (histograms_.size() == times_.size()) {
+    stats_.rows_read += times.size() - before;
+    const auto chunk_begin = times.begin() + static_cast<ptrdiff_t>(before);
+    const auto begin = std::lower_bound(chunk_begin, times.end(), time_.start) - chunk_begin;
+    const auto end = std::upper_bound(chunk_begin, times.end(), time_.end) - chunk_begin;
+    const bool has_histograms = !histograms_.empty() && histograms_.size() == times.size() - before;
+    times.resize(before + static_cast<size_t>(end));
+    values.resize(before + static_cast<size_t>(end));
+    times.erase(times.begin() + static_cast<ptrdiff_t>(before), times.begin() + static_cast<ptrdiff_t>(before) + begin);
+    values.erase(values.begin() + static_cast<ptrdiff_t>(before),
+                 values.begin() + static_cast<ptrdiff_t>(before) + begin);
+    if (has_histograms && begin < end) {
+      series->histograms.resize(before);
       series->histograms.insert(series->histograms.end(), histograms_.begin() + begin, histograms_.begin() + end);
-    } else {
-      series->histograms.resize(series->times.size());
     }
     return absl::OkStatus();
   }
@@ -145,9 +158,7 @@ class PartSeriesScan : public SeriesScan {
   size_t at_ = 0;
   BlockRef chunk_block_;
   std::string chunk_bytes_;
-  std::vector<Timestamp> times_;
-  std::vector<double> values_;
-  std::vector<std::shared_ptr<const Histogram>> histograms_;
+  std::vector<std::shared_ptr<const Histogram>> histograms_;  // of the chunk at hand
   ScanStats stats_;
 };
 

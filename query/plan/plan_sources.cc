@@ -141,6 +141,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildSamples(const Pipeline& pipeline
 absl::StatusOr<VectorResult> PlanBuilder::EvaluateAt(const Expr& expr, const std::vector<Timestamp>& times,
                                                      PlanNode* node, Duration lookback) {
   VectorContext vector;
+  vector.threads = context_->threads;
   vector.snapshot = context_->snapshot;
   vector.start = context_->start;
   vector.end = context_->end;

@@ -266,7 +266,10 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
   std::vector<uint8_t> covered(absent ? times.size() : 0);
 
   RETURN_IF_ERROR(EachSamples(range_vector, windows, [&](SampleSeries&& samples) {
-    EvalSeries series(samples.labels, samples.drop_name || !keeps_name, times.size());
+    // Functions look at the labels of histograms alone, to name their metric in annotations.
+    const bool may_take = samples.histogram_times.empty() && windows.edge == WindowEdge::kPlain;
+    Labels labels = may_take ? std::move(samples.labels) : samples.labels;
+    EvalSeries series(std::move(labels), samples.drop_name || !keeps_name, times.size());
     WindowSlider slider(&samples, windows.range, windows.edge, context_.lookback);
     function->Begin(samples);
     bool any_float = false;
@@ -288,7 +291,7 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
       any_float = any_float || (series.present[step] != 0 && !series.IsHistogram(step));
     }
     if (for_counters && any_float) {
-      const std::string_view metric = FindLabel(samples.labels, kMetricNameLabel);
+      const std::string_view metric = FindLabel(series.labels, kMetricNameLabel);
       if (!metric.empty() && !LooksLikeCounter(metric)) annotations_.PossibleNonCounter(metric, range_call.place);
     }
     if (absent) {

@@ -8,6 +8,7 @@
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
 #include "query/vector/range_window.h"
+#include "query/vector/series_reader.h"
 #include "query/vector/window_edge.h"
 
 namespace braid::promql {
@@ -113,15 +114,16 @@ absl::Status Evaluation::ScanSeries(const VectorSelector& selector, TimeRange ra
   }
   spec.time = range;
   if (context_.snapshot == nullptr) return absl::InvalidArgumentError("there is no data to read");
-  ASSIGN_OR_RETURN(const std::unique_ptr<SeriesScan> scan, context_.snapshot->OpenSeriesScan(spec));
+  ASSIGN_OR_RETURN(std::unique_ptr<SeriesScan> scan, context_.snapshot->OpenSeriesScan(spec));
+  SeriesReader reader(std::move(scan), context_.threads);
+  SeriesData data;
   while (true) {
     RETURN_IF_ERROR(CheckAlive());
-    SeriesData data;
-    ASSIGN_OR_RETURN(const bool more, scan->Next(&data));
+    ASSIGN_OR_RETURN(const bool more, reader.Next(&data));
     if (!more) break;
     RETURN_IF_ERROR(sink(std::move(data)));
   }
-  stats_.Add(scan->stats());
+  stats_.Add(reader.stats());
   return absl::OkStatus();
 }
 

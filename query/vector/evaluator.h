@@ -51,6 +51,7 @@ struct VectorContext {
   Duration lookback = 300 * kSecond;
   const std::map<std::string, Value>* params = nullptr;
   QueryLimits limits;
+  int threads = 0;  // that may work on it; 0 = as many as the machine has cores
   std::shared_ptr<const std::atomic<bool>> cancel;
   Timestamp deadline_monotonic = 0;  // 0 = none
   PipelineEvaluator evaluate_pipeline;

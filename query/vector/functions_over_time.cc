@@ -215,6 +215,7 @@ class ExtremeOverTime : public RangeFunction {
     queue_.clear();
     head_ = 0;
     next_ = 0;
+    overlapping_ = false;
   }
 
   absl::Status Apply(const Window& w, size_t step, EvalSeries* out) override {
@@ -223,6 +224,16 @@ class ExtremeOverTime : public RangeFunction {
       annotations_->HistogramIgnoredInMixedRange(FindLabel(w.series->labels, kMetricNameLabel), place_);
     }
     const std::vector<double>& values = w.series->floats;
+    if (!overlapping_ && !time_) {
+      if (next_ <= w.float_begin) {
+        out->SetFloat(step, ExtremeOf(values.data() + w.float_begin, w.floats()));
+        next_ = w.float_end;
+        return absl::OkStatus();
+      }
+      // From here on the queue pays; it has to be filled from the window's beginning.
+      overlapping_ = true;
+      next_ = w.float_begin;
+    }
     if (next_ < w.float_begin) {
       next_ = w.float_begin;
       queue_.clear();
@@ -246,6 +257,31 @@ class ExtremeOverTime : public RangeFunction {
   }
 
  private:
+  // The extreme of a window that shares no sample with the one before. NaN compares false and so never wins.
+  double ExtremeOf(const double* values, size_t count) const {
+    size_t from = 0;
+    while (from < count && std::isnan(values[from])) ++from;
+    if (from == count) return values[0];
+    // Four chains, for one would wait for each comparison before the next.
+    double best[4] = {values[from], values[from], values[from], values[from]};
+    size_t i = from;
+    if (max_) {
+      for (; i + 4 <= count; i += 4) {
+        for (size_t k = 0; k < 4; ++k) best[k] = values[i + k] > best[k] ? values[i + k] : best[k];
+      }
+    } else {
+      for (; i + 4 <= count; i += 4) {
+        for (size_t k = 0; k < 4; ++k) best[k] = values[i + k] < best[k] ? values[i + k] : best[k];
+      }
+    }
+    for (; i < count; ++i) best[0] = Beats(values[i], best[0]) ? values[i] : best[0];
+    for (size_t k = 1; k < 4; ++k) best[0] = Beats(best[k], best[0]) ? best[k] : best[0];
+    if (best[0] != 0) return best[0];
+    // Of 0 and -0 the first one stands.
+    for (i = from; i < count && values[i] != 0; ++i) continue;
+    return values[i];
+  }
+
   bool Beats(double later, double earlier) const {
     if (time_ && later == earlier) return true;
     return max_ ? later > earlier : later < earlier;
@@ -256,7 +292,8 @@ class ExtremeOverTime : public RangeFunction {
   Annotations* const annotations_;
   std::vector<size_t> queue_;  // from head_ on
   size_t head_ = 0;
-  size_t next_ = 0;
+  size_t next_ = 0;           // the first sample that was not looked at yet
+  bool overlapping_ = false;  // windows of this series share samples
 };
 
 }  // namespace

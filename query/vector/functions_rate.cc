@@ -51,6 +51,7 @@ class ExtrapolatedRate : public RangeFunction {
     if (w.range != range_) {
       range_ = w.range;
       range_seconds_ = Seconds(range_);
+      placed_ = {};
     }
     if (w.histograms() > 0) return ApplyHistograms(w, step, out);
     if (w.floats() < 2) return absl::OkStatus();
@@ -61,31 +62,62 @@ class ExtrapolatedRate : public RangeFunction {
       if (resets_.count() > 0) result = resets_.ValuesBefore(values, result);
     }
     const double first = values[w.float_begin];
+    const Placed& placed =
+        Locate(w, w.series->float_times[w.float_begin], w.series->float_times[w.float_end - 1], w.floats() - 1);
     const bool has_zero = is_counter_ && result > 0 && first >= 0;
-    out->SetFloat(step, result * Factor(w, w.series->float_times[w.float_begin], w.series->float_times[w.float_end - 1],
-                                        w.floats() - 1, has_zero, first / result));
+    // The counter was zero further back than the window is stretched, beyond any doubt of rounding.
+    const bool zero_is_far = placed.sampled * first > placed.to_start * result * 1.000001;
+    const double factor =
+        has_zero && !zero_is_far ? Stretched(placed, placed.sampled * (first / result)) : placed.factor;
+    out->SetFloat(step, result * factor);
     return absl::OkStatus();
   }
 
  private:
-  // By how much the difference between first and last sample is stretched to the window's ends. `zero_share`: how many
-  // sampled intervals before the first sample the counter would have been zero.
-  double Factor(const Window& w, Timestamp first, Timestamp last, size_t intervals, bool has_zero,
-                double zero_share) const {
-    double to_start = static_cast<double>(first - w.start) / 1e9;
-    double to_end = static_cast<double>(w.end - last) / 1e9;
-    const double sampled = static_cast<double>(last - first) / 1e9;
-    const double average = sampled / static_cast<double>(intervals);
+  // Where a window's first and last sample lie in it, and what follows from that alone. Windows of a regular series lie
+  // alike, so that the divisions are done once for many.
+  struct Placed {
+    Duration start_gap = -1, end_gap = -1, length = -1;  // to the first sample, from the last, between them
+    size_t intervals = 0;
+    double sampled = 0, to_start = 0, to_end = 0;  // in seconds; the latter two as far as the series is stretched
+    double factor = 0;                             // if no zero is nearer than to_start
+  };
+
+  // The difference between first and last sample is stretched to the window's ends.
+  const Placed& Locate(const Window& w, Timestamp first, Timestamp last, size_t intervals) {
+    Placed& p = placed_;
+    if (p.start_gap == first - w.start && p.end_gap == w.end - last && p.length == last - first &&
+        p.intervals == intervals) {
+      return p;
+    }
+    p.start_gap = first - w.start;
+    p.end_gap = w.end - last;
+    p.length = last - first;
+    p.intervals = intervals;
+    p.to_start = static_cast<double>(p.start_gap) / 1e9;
+    p.to_end = static_cast<double>(p.end_gap) / 1e9;
+    p.sampled = static_cast<double>(p.length) / 1e9;
+    const double average = p.sampled / static_cast<double>(intervals);
     // A sample is missing at an end only if it is further away than usual; the series is taken to reach half a usual
     // distance beyond it then, and a counter never below zero.
     const double threshold = average * 1.1;
-    if (to_start >= threshold) to_start = average / 2;
-    if (has_zero) to_start = std::min(to_start, sampled * zero_share);
-    if (to_end >= threshold) to_end = average / 2;
+    if (p.to_start >= threshold) p.to_start = average / 2;
+    if (p.to_end >= threshold) p.to_end = average / 2;
+    p.factor = Stretched(p, p.to_start);
+    return p;
+  }
+  // By how much, if the series begins at most `zero_at` seconds before its first sample.
+  double Stretched(const Placed& p, double zero_at) const {
+    const double to_start = std::min(p.to_start, zero_at);
     double factor = 1;
-    if (sampled != 0) factor = (sampled + to_start + to_end) / sampled;
+    if (p.sampled != 0) factor = (p.sampled + to_start + p.to_end) / p.sampled;
     if (is_rate_) factor /= range_seconds_;
     return factor;
+  }
+  // `zero_share`: how many sampled intervals before the first sample the counter would have been zero.
+  double Factor(const Window& w, Timestamp first, Timestamp last, size_t intervals, bool has_zero, double zero_share) {
+    const Placed& placed = Locate(w, first, last, intervals);
+    return has_zero ? Stretched(placed, placed.sampled * zero_share) : placed.factor;
   }
 
   absl::Status ApplyHistograms(const Window& w, size_t step, EvalSeries* out) {
@@ -164,6 +196,7 @@ class ExtrapolatedRate : public RangeFunction {
   ResetList resets_;
   Duration range_ = 0;
   double range_seconds_ = 0;
+  Placed placed_;
 };
 
 // The last samples of a window in order of time, floats and histograms together; floats first at equal times.

@@ -33,10 +33,19 @@ std::string GeneralText(double value) {
 }
 
 std::string FixedText(double value) {
-  if (!std::isfinite(value)) return SpecialText(value);
+  std::string text;
+  AppendFixedText(value, &text);
+  return text;
+}
+
+void AppendFixedText(double value, std::string* out) {
+  if (!std::isfinite(value)) {
+    out->append(SpecialText(value));
+    return;
+  }
   char buffer[400];
   const auto fixed = std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed);
-  return std::string(buffer, fixed.ptr);
+  out->append(buffer, fixed.ptr);
 }
 
 std::string OpenMetricsText(double value) {

@@ -13,6 +13,7 @@ namespace braid::promql {
 std::string GeneralText(double value);
 // Shortest digits without exponent: "1000000", "+Inf". The label value of count_values.
 std::string FixedText(double value);
+void AppendFixedText(double value, std::string* out);
 // As GeneralText, with ".0" behind a whole number. The label value of histogram_quantiles.
 std::string OpenMetricsText(double value);
 // Two significant digits, without trailing zeros.

@@ -1,8 +1,33 @@
 #include "query/vector/range_window.h"
 
+#include <algorithm>
+
 #include "query/vector/histogram_math.h"
 
 namespace braid::promql {
+namespace {
+
+// Without a branch per value, for it is asked of every sample.
+bool HasNan(const std::vector<double>& values) {
+  bool found = false;
+  for (const double value : values) found |= value != value;
+  return found;
+}
+
+// Position of the first time in [from, to) that is after `bound`, or `to`. Looks near `from` first: windows move on by
+// few samples, or by many where they do not overlap.
+size_t FirstAfter(const std::vector<Timestamp>& times, size_t from, size_t to, Timestamp bound) {
+  size_t reach = 1;
+  while (reach <= to - from && times[from + reach - 1] <= bound) {
+    from += reach;
+    reach *= 2;
+  }
+  const auto begin = times.begin() + static_cast<ptrdiff_t>(from);
+  const auto end = begin + static_cast<ptrdiff_t>(std::min(reach - 1, to - from));
+  return static_cast<size_t>(std::upper_bound(begin, end, bound) - times.begin());
+}
+
+}  // namespace
 
 Timestamp SaturatingSubtract(Timestamp a, Duration b) {
   Timestamp result;
@@ -24,8 +49,8 @@ const Window& WindowSlider::MoveTo(Timestamp end, Timestamp at) {
   w.start = SaturatingSubtract(end, w.range);
   const Timestamp low = SaturatingSubtract(w.start, before_), high = SaturatingSubtract(w.end, -after_);
   const auto slide = [low, high](const std::vector<Timestamp>& times, size_t* first, size_t* last) {
-    while (*last < times.size() && times[*last] <= high) ++*last;
-    while (*first < *last && times[*first] <= low) ++*first;
+    *last = FirstAfter(times, *last, times.size(), high);
+    *first = FirstAfter(times, *first, *last, low);
   };
   slide(w.series->float_times, &w.float_begin, &w.float_end);
   slide(w.series->histogram_times, &w.histogram_begin, &w.histogram_end);
@@ -60,6 +85,7 @@ SampleSeries ToSampleSeries(SeriesData&& data) {
   if (data.histograms.empty()) {
     series.float_times = std::move(data.times);
     series.floats = std::move(data.values);
+    if (!HasNan(series.floats)) return series;
     size_t kept = 0;
     for (size_t i = 0; i < series.floats.size(); ++i) {
       if (IsStaleNan(series.floats[i])) continue;

@@ -1,0 +1,56 @@
+// Reads a scan of series ahead of whoever evaluates them: blocks are read and decoded in a thread of its own while the
+// series before are worked on.
+//
+// Few series are read in the caller's thread, without that cost. Series come in the scan's order either way.
+// Threads: an object belongs to one thread; its own thread ends with it. Errors: those of the scan, in their place.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "braid/snapshot.h"
+
+namespace braid::promql {
+
+class SeriesReader {
+ public:
+  // `threads` = 1: nothing is read ahead; 0 = as many as the machine has cores.
+  SeriesReader(std::unique_ptr<SeriesScan> scan, int threads);
+  ~SeriesReader();
+  SeriesReader(const SeriesReader&) = delete;
+
+  absl::StatusOr<bool> Next(SeriesData* series);
+  // REQUIRES: Next has answered false.
+  const ScanStats& stats() const { return scan_->stats(); }
+
+ private:
+  struct Batch {
+    std::vector<SeriesData> series;
+    absl::Status status;  // what ended the scan after these series
+    bool last = false;
+  };
+  Batch ReadBatch();
+  void ReadAhead();
+  bool NextBatch();
+
+  const std::unique_ptr<SeriesScan> scan_;
+  const bool may_read_ahead_;
+  size_t read_directly_ = 0;  // samples and series that the caller's thread has read
+  bool ahead_ = false;
+  Batch batch_;
+  size_t at_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Batch> waiting_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace braid::promql
