@@ -8,6 +8,9 @@ from .processes import Profile
 ORDER = ["braid", "braid buffered", "victoria-metrics", "prometheus", "duckdb", "clickhouse", "sqlite-fts5", "zstd -3",
          "grep", "rg", "braid 1x", "braid, one core"]
 
+SHORT = {"victoria-metrics": "VM", "prometheus": "Prom", "duckdb": "DuckDB", "clickhouse": "CH", "sqlite-fts5": "SQLite",
+         "braid buffered": "buffered", "braid 1x": "1x", "braid, one core": "one core"}
+
 
 class Row:
     """One measure. `scores` and `cpu` map store to number; ratio < 1 always means that Braid is better."""
@@ -91,18 +94,17 @@ class Table:
                 json.dump([r.as_dict() for r in self.rows], file, indent=1)
 
     def markdown(self):
-        names = [n for n in ORDER if any(n in r.scores for r in self.rows)]
         out = [self.head, "",
-               "Times are wall ms (CPU ms of the server in brackets), medians. The ratio is Braid to that peer; below 1",
+               "Times are wall ms, and in brackets CPU ms of the server, medians. The ratio is Braid to that peer; below 1",
                "Braid is better, whatever the unit.", "",
-               "| row | data | measure | unit | " + " | ".join(names) + " | ratio (goal) | |",
-               "|---|---|---|---|" + "---|" * (len(names) + 2)]
+               "| row | data | measure | unit | Braid | others | ratio (goal) | |", "|---|---|---|---|---|---|---|---|"]
         for r in self.rows:
-            verdicts = "; ".join(f"{ratio:.2f} {peer} (≤ {bound:.2g}){cpu_part(r, peer)}"
+            verdicts = "; ".join(f"{ratio:.2f} {SHORT.get(peer, peer)} (≤ {bound:.2g}){cpu_part(r, peer)}"
                                  for peer, ratio, bound, _ in r.verdicts())
+            others = ", ".join(f"{SHORT.get(n, n)} {cell(r, n)}" for n in ORDER if n in r.scores and n != "braid")
             met = r.met()
-            out.append(f"| {r.row} | {r.data} | {r.what} | {r.unit} | " + " | ".join(cell(r, n) for n in names) +
-                       f" | {verdicts} | {'' if met is None else 'met' if met else '**behind**'} |")
+            out.append(f"| {r.row} | {r.data} | {r.what} | {r.unit} | {cell(r, 'braid')} | {others} | {verdicts} | "
+                       f"{'' if met is None else 'met' if met else '**behind**'} |")
         notes = []
         for r in self.rows:
             if r.note and (r.row, r.note) not in notes:
