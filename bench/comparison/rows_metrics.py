@@ -230,7 +230,7 @@ def m7(context):
     start, end = generated_range(context)
     span = int(end - start)
     row = Row("M7", "generated", "max by (role)(max_over_time(all[whole range]))", "ms", False, VICTORIA)
-    compare_prom(context, stores, row, f'max by (role) (max_over_time({{job="bench"}}[{span}s]))', time_s=end)
+    compare_prom(context, stores, row, f'max by (role) (max_over_time({{job="bench"}}[{span + 15}s]))', time_s=end)
     if span >= 7200:
         row = Row("M7", "generated", "the same with [1h], step 1 h", "ms", False, VICTORIA)
         compare_prom(context, stores, row, 'max by (role) (max_over_time({job="bench"}[1h]))', start=start + 3600,

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "braid/series_fold.h"
 #include "engine/base/status_macros.h"
 #include "engine/part/label_matcher.h"
 
@@ -96,7 +97,7 @@ void MergeSamples(const SeriesData& newer, SeriesData* older) {
   *older = std::move(merged);
 }
 
-class MergedSeriesScan : public SeriesScan {
+class MergedSeriesScan : public FoldingSeriesScan {
  public:
   explicit MergedSeriesScan(SourceList sources) : sources_(std::move(sources)) {
     for (const auto& source : sources_) total_ += source->SampleRange().empty() ? 0 : 1;
@@ -109,24 +110,47 @@ class MergedSeriesScan : public SeriesScan {
       ASSIGN_OR_RETURN(input.scan, source->OpenSeriesScan(spec));
       inputs_.push_back(std::move(input));
     }
-    for (Input& input : inputs_) RETURN_IF_ERROR(Advance(&input));
     return absl::OkStatus();
   }
 
+  // Folds do not merge, so that sources of one time give samples.
+  void FoldInside(std::vector<TimeRange> ranges) override {
+    std::vector<TimeRange> extents;
+    for (const auto& source : sources_) {
+      if (!source->SampleRange().empty()) extents.push_back(source->SampleRange());
+    }
+    std::sort(extents.begin(), extents.end(), [](TimeRange a, TimeRange b) { return a.start < b.start; });
+    for (size_t i = 1; i < extents.size(); ++i) {
+      if (extents[i].start <= extents[i - 1].end) return;
+    }
+    for (Input& input : inputs_) {
+      input.folding = dynamic_cast<FoldingSeriesScan*>(input.scan.get());
+      if (input.folding != nullptr) input.folding->FoldInside(ranges);
+    }
+  }
+  const std::vector<SampleFold>& folds() const override { return folds_; }
+
   absl::StatusOr<bool> Next(SeriesData* series) override {
+    if (!started_) {
+      started_ = true;
+      for (Input& input : inputs_) RETURN_IF_ERROR(Advance(&input));
+    }
     Input* least = nullptr;
     for (Input& input : inputs_) {
       if (input.more && (least == nullptr || input.data.labels < least->data.labels)) least = &input;
     }
     if (least == nullptr) return false;
     *series = std::move(least->data);
+    folds_ = std::move(least->folds);
     RETURN_IF_ERROR(Advance(least));
     // Inputs stand oldest first, and `least` is the first of those with these labels.
     for (Input* input = least + 1; input != inputs_.data() + inputs_.size(); ++input) {
       if (!input->more || input->data.labels != series->labels) continue;
       MergeSamples(input->data, series);
+      folds_.insert(folds_.end(), input->folds.begin(), input->folds.end());
       RETURN_IF_ERROR(Advance(input));
     }
+    std::sort(folds_.begin(), folds_.end(), [](const SampleFold& a, const SampleFold& b) { return a.first < b.first; });
     return true;
   }
   // Added up when asked for: series are many, and who reads them asks once.
@@ -140,18 +164,23 @@ class MergedSeriesScan : public SeriesScan {
  private:
   struct Input {
     std::unique_ptr<SeriesScan> scan;
+    FoldingSeriesScan* folding = nullptr;  // the scan, if it gives folds
     SeriesData data;
+    std::vector<SampleFold> folds;
     bool more = false;
   };
   static absl::Status Advance(Input* input) {
     input->data = {};
     ASSIGN_OR_RETURN(input->more, input->scan->Next(&input->data));
+    if (input->folding != nullptr && input->more) input->folds = input->folding->folds();
     return absl::OkStatus();
   }
 
   const SourceList sources_;
   uint64_t total_ = 0;
   std::vector<Input> inputs_;
+  bool started_ = false;
+  std::vector<SampleFold> folds_;
   mutable ScanStats stats_;
 };
 

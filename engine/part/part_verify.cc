@@ -82,7 +82,9 @@ absl::Status PartImpl::VerifySeries(std::vector<std::string>* problems) const {
           loaded = {};
           continue;
         }
-        if (chunk.has_histograms != !histograms.empty() || !block.range.Contains(chunk.first_time) ||
+        const bool lies =
+            chunk.has_no_nan && std::any_of(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+        if (lies || chunk.has_histograms != !histograms.empty() || !block.range.Contains(chunk.first_time) ||
             !block.range.Contains(chunk.last_time) ||
             (samples > 0 && &chunk != &info.chunks[0] && chunk.first_time <= last_time)) {
           problems->push_back(absl::StrCat(FileLabel(kSamplesFile), " block ", chunk.block.offset,

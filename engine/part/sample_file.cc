@@ -61,9 +61,13 @@ absl::Status SampleFileWriter::AddChunk(std::span<const Timestamp> times, std::s
   chunk.has_histograms = !histograms.empty();
   chunk.size = static_cast<uint32_t>(bytes.size());
   bool any = false;
+  chunk.has_no_nan = histograms.empty();
   for (size_t i = 0; i < times.size(); ++i) {
     double value = histograms.empty() ? values[i] : histograms[i]->sum;
-    if (std::isnan(value)) continue;
+    if (std::isnan(value)) {
+      chunk.has_no_nan = false;
+      continue;
+    }
     chunk.min = any ? std::min(chunk.min, value) : value;
     chunk.max = any ? std::max(chunk.max, value) : value;
     chunk.sum += value;
@@ -132,7 +136,7 @@ absl::Status SampleFileWriter::FlushSeries() {
       length.push_back(
           static_cast<int64_t>(static_cast<uint64_t>(chunk.last_time) - static_cast<uint64_t>(chunk.first_time)));
       count.push_back(chunk.count);
-      flags.push_back(chunk.has_histograms ? 1 : 0);
+      flags.push_back(chunk.has_histograms ? 1 : chunk.has_no_nan ? 2 : 0);
       size.push_back(chunk.size);
       min.push_back(chunk.min);
       max.push_back(chunk.max);
@@ -271,6 +275,7 @@ absl::Status SampleFileReader::ReadSeries(const Block& block, std::vector<Series
       chunk.last_time = static_cast<int64_t>(static_cast<uint64_t>(first[i]) + static_cast<uint64_t>(length[i]));
       chunk.count = static_cast<uint32_t>(counts[i]);
       chunk.has_histograms = (flags[i] & 1) != 0;
+      chunk.has_no_nan = (flags[i] & 2) != 0;
       chunk.min = min[i];
       chunk.max = max[i];
       chunk.sum = sum[i];

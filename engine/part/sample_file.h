@@ -8,7 +8,7 @@
 //                        chunk_blocks:varint { offset:varint size:varint }*
 //                        chunks:varint, then each as `bytes` of EncodeInts or EncodeColumn:
 //                        first_time last_time-first_time count flags block size min max sum
-//   flags             := 1 = histogram chunk
+//   flags             := 1 = histogram chunk, 2 = no NaN among its floats
 //
 // A chunk's place in its block follows from the sizes of those before it.
 //
@@ -35,6 +35,7 @@ struct ChunkInfo {
   Timestamp last_time = 0;
   uint32_t count = 0;
   bool has_histograms = false;
+  bool has_no_nan = false;  // said of float chunks only; false = not known
   double min = 0;
   double max = 0;
   double sum = 0;

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
+#include "braid/series_fold.h"
 #include "engine/base/status_macros.h"
 
 namespace braid {
 namespace {
 
-class PartSeriesScan : public SeriesScan {
+class PartSeriesScan : public FoldingSeriesScan {
  public:
   PartSeriesScan(SeriesContext context, const SeriesSpec& spec, std::vector<CompiledMatcher> matchers)
       : context_(std::move(context)), time_(spec.time), labels_only_(spec.labels_only), matchers_(std::move(matchers)) {
@@ -36,6 +37,8 @@ class PartSeriesScan : public SeriesScan {
   }
 
   const ScanStats& stats() const override { return stats_; }
+  void FoldInside(std::vector<TimeRange> ranges) override { fold_inside_ = std::move(ranges); }
+  const std::vector<SampleFold>& folds() const override { return folds_; }
 
  private:
   void FindSeries() {
@@ -88,8 +91,11 @@ class PartSeriesScan : public SeriesScan {
   absl::Status Fill(SeriesInfo& info, SeriesData* series) {
     bool any = false;
     stats_.blocks_total += info.chunks.size();
+    folds_.clear();
     size_t samples = 0;
-    for (const ChunkInfo& chunk : info.chunks) samples += chunk.range().Overlaps(time_) ? chunk.count : 0;
+    for (const ChunkInfo& chunk : info.chunks) {
+      if (chunk.range().Overlaps(time_) && !MayFold(chunk)) samples += chunk.count;
+    }
     if (!labels_only_) {
       series->times.reserve(samples);
       series->values.reserve(samples);
@@ -98,6 +104,10 @@ class PartSeriesScan : public SeriesScan {
       if (!chunk.range().Overlaps(time_)) continue;
       any = true;
       if (labels_only_) break;
+      if (MayFold(chunk)) {
+        folds_.push_back({chunk.first_time, chunk.last_time, chunk.count, chunk.min, chunk.max});
+        continue;
+      }
       absl::Status status = AppendChunk(chunk, series);
       if (absl::IsDataLoss(status)) {
         stats_.damaged.push_back(std::string(status.message()));
@@ -106,8 +116,15 @@ class PartSeriesScan : public SeriesScan {
       RETURN_IF_ERROR(status);
     }
     if (!series->histograms.empty()) series->histograms.resize(series->times.size());
-    if (any && (labels_only_ || !series->times.empty())) series->labels = std::move(info.labels);
+    if (any && (labels_only_ || !series->times.empty() || !folds_.empty())) series->labels = std::move(info.labels);
     return absl::OkStatus();
+  }
+
+  bool MayFold(const ChunkInfo& chunk) const {
+    if (fold_inside_.empty() || !chunk.has_no_nan || chunk.has_histograms) return false;
+    const auto range = std::lower_bound(fold_inside_.begin(), fold_inside_.end(), chunk.last_time,
+                                        [](const TimeRange& r, Timestamp time) { return r.end < time; });
+    return range != fold_inside_.end() && range->start <= chunk.first_time;
   }
 
   // Appends the chunk's samples that lie in the range; `series->histograms` stays empty until there is one.
@@ -159,6 +176,8 @@ class PartSeriesScan : public SeriesScan {
   BlockRef chunk_block_;
   std::string chunk_bytes_;
   std::vector<std::shared_ptr<const Histogram>> histograms_;  // of the chunk at hand
+  std::vector<TimeRange> fold_inside_;
+  std::vector<SampleFold> folds_;
   ScanStats stats_;
 };
 

@@ -79,6 +79,7 @@ class Evaluation {
   Duration SubqueryStep(const SubqueryExpr& subquery) const;
   absl::StatusOr<Instants> SubqueryInstants(const Expr& expr, const WindowEnds& windows) const;
   WindowEnds EndsOf(const Expr& range_vector, const Instants& times) const;
+  absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeries(const VectorSelector& selector, TimeRange range) const;
   absl::Status ScanSeries(const VectorSelector& selector, TimeRange range,
                           absl::FunctionRef<absl::Status(SeriesData&&)> sink);
   // With `sample_times`, values are the times of the samples found.
@@ -98,6 +99,9 @@ class Evaluation {
   absl::Status EachAbsent(const CallExpr& call, const Instants& times, SeriesSink sink);
   absl::Status EachSorted(const Expr& expr, const CallExpr& call, const Instants& times, SeriesSink sink);
   absl::Status EachTimestamp(const CallExpr& call, const Instants& times, SeriesSink sink);
+
+  // evaluation_fold.cc: false if this call, or this store, cannot be answered from folds of samples
+  absl::StatusOr<bool> EachFolded(const CallExpr& call, const Instants& times, SeriesSink sink);
 
   // evaluation_labels.cc
   absl::Status EachLabelReplace(const Expr& expr, const CallExpr& call, const Instants& times, SeriesSink sink);

@@ -242,6 +242,8 @@ absl::Status Evaluation::EachElementwise(const Expr& expr, const CallExpr& call,
 absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, size_t range_argument,
                                        const Instants& times, SeriesSink sink) {
   const std::string& name = call.function;
+  ASSIGN_OR_RETURN(const bool folded, EachFolded(call, times, sink));
+  if (folded) return absl::OkStatus();
   const Expr& range_vector = *call.args[range_argument].expr;
   RangeCall range_call;
   // Annotations about a sub-query point to the beginning of the text, as Prometheus' do.

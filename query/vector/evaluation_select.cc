@@ -98,8 +98,8 @@ absl::StatusOr<Instants> Evaluation::SubqueryInstants(const Expr& expr, const Wi
   return instants;
 }
 
-absl::Status Evaluation::ScanSeries(const VectorSelector& selector, TimeRange range,
-                                    absl::FunctionRef<absl::Status(SeriesData&&)> sink) {
+absl::StatusOr<std::unique_ptr<SeriesScan>> Evaluation::OpenSeries(const VectorSelector& selector,
+                                                                   TimeRange range) const {
   SeriesSpec spec;
   spec.matchers.reserve(selector.matchers.size());
   for (const LabelMatcher& matcher : selector.matchers) {
@@ -114,7 +114,12 @@ absl::Status Evaluation::ScanSeries(const VectorSelector& selector, TimeRange ra
   }
   spec.time = range;
   if (context_.snapshot == nullptr) return absl::InvalidArgumentError("there is no data to read");
-  ASSIGN_OR_RETURN(std::unique_ptr<SeriesScan> scan, context_.snapshot->OpenSeriesScan(spec));
+  return context_.snapshot->OpenSeriesScan(spec);
+}
+
+absl::Status Evaluation::ScanSeries(const VectorSelector& selector, TimeRange range,
+                                    absl::FunctionRef<absl::Status(SeriesData&&)> sink) {
+  ASSIGN_OR_RETURN(std::unique_ptr<SeriesScan> scan, OpenSeries(selector, range));
   SeriesReader reader(std::move(scan), context_.threads);
   SeriesData data;
   while (true) {

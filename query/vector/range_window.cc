@@ -14,9 +14,12 @@ bool HasNan(const std::vector<double>& values) {
   return found;
 }
 
-// Position of the first time in [from, to) that is after `bound`, or `to`. Looks near `from` first: windows move on by
-// few samples, or by many where they do not overlap.
+// Position of the first time in [from, to) that is after `bound`, or `to`. Windows move on by few samples, or by many
+// where they do not overlap.
 size_t FirstAfter(const std::vector<Timestamp>& times, size_t from, size_t to, Timestamp bound) {
+  for (const size_t near = std::min(to, from + 8); from < near; ++from) {
+    if (times[from] > bound) return from;
+  }
   size_t reach = 1;
   while (reach <= to - from && times[from + reach - 1] <= bound) {
     from += reach;

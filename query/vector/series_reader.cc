@@ -20,6 +20,7 @@ size_t CostOf(const SeriesData& series) { return series.times.size() + kSamplesO
 
 SeriesReader::SeriesReader(std::unique_ptr<SeriesScan> scan, int threads)
     : scan_(std::move(scan)),
+      folding_(dynamic_cast<FoldingSeriesScan*>(scan_.get())),
       may_read_ahead_(threads > 1 || (threads == 0 && std::thread::hardware_concurrency() > 1)) {}
 
 SeriesReader::~SeriesReader() {
@@ -44,6 +45,7 @@ SeriesReader::Batch SeriesReader::ReadBatch() {
     }
     cost += CostOf(series);
     batch.series.push_back(std::move(series));
+    if (folding_ != nullptr) batch.folds.push_back(folding_->folds());
   }
   return batch;
 }
@@ -79,6 +81,7 @@ absl::StatusOr<bool> SeriesReader::Next(SeriesData* series) {
     *series = SeriesData();
     ASSIGN_OR_RETURN(const bool more, scan_->Next(series));
     if (!more) return false;
+    if (folding_ != nullptr) folds_ = folding_->folds();
     read_directly_ += CostOf(*series);
     if (may_read_ahead_ && read_directly_ >= kDirectSamples) {
       ahead_ = true;
@@ -93,6 +96,7 @@ absl::StatusOr<bool> SeriesReader::Next(SeriesData* series) {
     if (!batch_.status.ok()) return batch_.status;
     return false;
   }
+  if (folding_ != nullptr) folds_ = std::move(batch_.folds[at_]);
   *series = std::move(batch_.series[at_++]);
   return true;
 }

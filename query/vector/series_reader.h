@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "braid/series_fold.h"
 #include "braid/snapshot.h"
 
 namespace braid::promql {
@@ -26,13 +27,16 @@ class SeriesReader {
   SeriesReader(const SeriesReader&) = delete;
 
   absl::StatusOr<bool> Next(SeriesData* series);
+  // Of the series that Next gave last, if the scan folds.
+  const std::vector<SampleFold>& folds() const { return folds_; }
   // REQUIRES: Next has answered false.
   const ScanStats& stats() const { return scan_->stats(); }
 
  private:
   struct Batch {
     std::vector<SeriesData> series;
-    absl::Status status;  // what ended the scan after these series
+    std::vector<std::vector<SampleFold>> folds;  // empty, or one entry per series
+    absl::Status status;                         // what ended the scan after these series
     bool last = false;
   };
   Batch ReadBatch();
@@ -40,11 +44,13 @@ class SeriesReader {
   bool NextBatch();
 
   const std::unique_ptr<SeriesScan> scan_;
+  FoldingSeriesScan* const folding_;  // the scan, if it can fold
   const bool may_read_ahead_;
   size_t read_directly_ = 0;  // samples and series that the caller's thread has read
   bool ahead_ = false;
   Batch batch_;
   size_t at_ = 0;
+  std::vector<SampleFold> folds_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
