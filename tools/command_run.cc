@@ -203,6 +203,7 @@ class CapturedProgram {
 }  // namespace
 
 int RunProgramCaptured(const RunSettings& settings) {
+  const std::vector<int> inherited = OpenDescriptors();
   const int signals = OpenSignals();
   Destination destination;
   if (const absl::Status opened = destination.Open(settings); !opened.ok()) return Fail(std::string(opened.message()));
@@ -210,7 +211,7 @@ int RunProgramCaptured(const RunSettings& settings) {
   const std::string service = settings.service.empty() ? program.substr(program.rfind('/') + 1) : settings.service;
   const std::string instance = RandomUuid();
 
-  const auto child = ChildProcess::Start(settings.command, ChildEnvironment(destination.url, service, instance));
+  const auto child = ChildProcess::Start(settings.command, ChildEnvironment(destination.url, service, instance), inherited);
   if (!child.ok()) {
     Fail(std::string(child.status().message()));
     destination.Close();

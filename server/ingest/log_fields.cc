@@ -176,7 +176,9 @@ Timestamp LogFields::Emit(std::span<const AttributeView> source, const LogRecord
   if (log.time == 0) log.time = otherwise.time;
   if (log.time == 0) log.time = options_.now;
   const Duration shift = options_.zone_offset;
-  if (shift != 0 && std::llabs(log.time - shift - options_.now) <= kZoneSlack) log.time -= shift;
+  if (options_.live && shift != 0 && std::llabs(log.time - shift - options_.now) <= kZoneSlack) log.time -= shift;
+  const Duration late = options_.now - log.time;
+  if (options_.live && late > 0 && late < kSecond && log.time % kSecond == 0) log.time = options_.now;
   if (log.severity_number == 0) log.severity_number = otherwise.severity_number;
   log.dropped_attributes = fields_.dropped();
 

@@ -27,8 +27,10 @@ struct LogFieldsOptions {
   std::vector<std::string> message_fields;
   std::vector<std::string> time_fields;
   std::vector<std::string> stream_fields;
-  // How far the sender's clock face is ahead of UTC. Not 0: a time that is off `now` by just that was written without
-  // its zone and is put right. For lines that are read as they are written.
+  // Records are read as they are written. Then a time of whole seconds of the second that `now` is in is `now`, which
+  // keeps such lines in order, and a time that is off by just the zone (how far the sender's clock face is ahead of
+  // UTC) was written without its zone and is put right.
+  bool live = false;
   Duration zone_offset = 0;
   // Messages lose their colours, and those that are a web server's access lines give attributes.
   bool read_messages = false;

@@ -17,7 +17,8 @@ constexpr size_t kRecordBytesMax = size_t{1} << 20;
 LogFieldsOptions FieldsOptions(const LogLinesOptions& options) {
   LogFieldsOptions fields;
   fields.service = options.service;
-  fields.zone_offset = options.live ? options.zone_offset : 0;
+  fields.live = options.live;
+  fields.zone_offset = options.zone_offset;
   fields.read_messages = true;
   return fields;
 }

@@ -28,8 +28,8 @@ struct LogLinesOptions {
   std::string service;                // of records that name none
   std::vector<Attribute> source;      // more of the resource of all
   std::vector<Attribute> attributes;  // more of the attributes of all
-  // Lines are read as they are written: one without a time gets the time of arrival, and times without a zone may be of
-  // the zone that is so far ahead of UTC. false: it gets the time of the line before it, as it would in a file.
+  // Lines are read as they are written (log_fields.h): one without a time gets the time of arrival. false: it gets the
+  // time of the line before it, as it would in a file.
   bool live = true;
   Duration zone_offset = 0;
   // Records are numbered from 1 (attribute log.record.number), so that one that was sent twice can be told.

@@ -170,17 +170,36 @@ TEST(ChildProcess, OutputsEnvironmentAndErrors) {
   setenv("BRAID_TEST_KEPT", "kept", 1);
   setenv("BRAID_TEST_REPLACED", "old", 1);
   auto child = ChildProcess::Start({"sh", "-c", "echo out $BRAID_TEST_KEPT $BRAID_TEST_REPLACED; echo err >&2; exit 7"},
-                                   {{"BRAID_TEST_REPLACED", "new"}});
+                                   {{"BRAID_TEST_REPLACED", "new"}}, {});
   ASSERT_TRUE(child.ok());
   EXPECT_EQ(ReadAll(child->stdout_fd), "out kept new\n");
   EXPECT_EQ(ReadAll(child->stderr_fd), "err\n");
   int status = 0;
   waitpid(child->pid, &status, 0);
   EXPECT_EQ(WEXITSTATUS(status), 7);
-  child = ChildProcess::Start({"no-such-program-at-all"}, {});
+  child = ChildProcess::Start({"no-such-program-at-all"}, {}, {});
   EXPECT_EQ(child.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(child.status().message()), HasSubstr("no-such-program-at-all"));
-  EXPECT_EQ(ChildProcess::Start({"/"}, {}).status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(ChildProcess::Start({"/"}, {}, {}).status().code(), absl::StatusCode::kPermissionDenied);
+}
+
+TEST(ChildProcess, GetsTheDescriptorsItIsMeantToHave) {
+  const std::vector<int> before = OpenDescriptors();
+  const int listener = socket(AF_INET, SOCK_STREAM, 0), wanted = dup(STDIN_FILENO);
+  const std::vector<int> after = OpenDescriptors();
+  EXPECT_EQ(after.size(), before.size() + 2);
+  std::vector<int> inherited = before;
+  inherited.push_back(wanted);
+  std::sort(inherited.begin(), inherited.end());
+  auto child = ChildProcess::Start({"sh", "-c", "cd /proc/self/fd; for f in *; do echo \"$f $(readlink $f)\"; done"},
+                                   {}, inherited);
+  ASSERT_TRUE(child.ok());
+  const std::string seen = ReadAll(child->stdout_fd);
+  close(child->stderr_fd);
+  waitpid(child->pid, nullptr, 0);
+  EXPECT_THAT(seen, AllOf(testing::Not(HasSubstr("socket:")), HasSubstr("\n" + std::to_string(wanted) + " ")));
+  close(listener);
+  close(wanted);
 }
 
 TEST(ListeningAddresses, OfThisProcess) {

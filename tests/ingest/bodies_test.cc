@@ -9,6 +9,7 @@
 #include <random>
 #include <sstream>
 
+#include "server/ingest/container_log.h"
 #include "server/ingest/content_encoding.h"
 #include "server/ingest/json_lines.h"
 #include "server/ingest/log_lines.h"
@@ -346,6 +347,20 @@ TEST(Fuzz, JsonLinesAndLogLines) {
         lines.Finish(&sink, report);
         return true;
       });
+}
+
+TEST(Fuzz, ContainerLines) {
+  Fuzz({R"({"log":"a \u001b[0m\n","stream":"stderr","time":"2023-11-14T22:13:20.5Z"})",
+        "2023-11-14T22:13:20.5Z stdout P:x part"},
+       10'000, [](const std::string& body, WriteBatch*, IngestReport*) {
+         ContainerLine line;
+         for (const ContainerFormat format : {ContainerFormat::kDocker, ContainerFormat::kCri}) {
+           (void)ParseContainerLine(format, body, &line);
+         }
+         (void)SniffContainerFormat(body);
+         (void)ContainerOfPath(body);
+         return true;
+       });
 }
 
 TEST(Fuzz, ContentEncoding) {

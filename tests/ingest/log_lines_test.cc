@@ -186,6 +186,26 @@ TEST(LogLines, LocalTimesOfALiveProgram) {
   EXPECT_THAT(Record("2023-11-14 00:13:19 x", options), HasSubstr("@1699920799000000000 "));
 }
 
+TEST(LogLines, WholeSecondsOfALiveProgramStayInOrder) {
+  LogLinesParser parser(LogLinesOptions{});
+  WriteBatch batch;
+  BatchLogSink sink;
+  sink.set_batch(&batch);
+  IngestReport report;
+  const Timestamp now = kNow + 700 * kMillisecond;
+  parser.ParseLine("1.2.3.4 - - [14/Nov/2023 22:13:20] \"GET / HTTP/1.1\" 200 -", now, &sink, &report);
+  parser.ParseLine("2023-11-14T22:13:20.000000001Z a", now, &sink, &report);
+  parser.ParseLine("2023-11-14T22:13:19Z b", now, &sink, &report);
+  parser.ParseLine("2023-11-14T22:13:21Z c", now, &sink, &report);
+  parser.Finish(&sink, &report);
+  const auto records = BatchText(batch);
+  ASSERT_THAT(records, SizeIs(4));
+  EXPECT_THAT(records[0], HasSubstr("@1700000000700000000 "));
+  EXPECT_THAT(records[1], HasSubstr("@1700000000000000001 "));
+  EXPECT_THAT(records[2], HasSubstr("@1699999999000000000 "));
+  EXPECT_THAT(records[3], HasSubstr("@1700000001000000000 "));
+}
+
 TEST(LogLines, IdsInFreeText) {
   EXPECT_THAT(
       Record("2023-11-14 22:00:00,000 INFO [app] [trace_id=4bf92f3577b34da6a3ce929d0e0e4736 "

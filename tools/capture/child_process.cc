@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,6 +117,14 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>&
   if (pid == 0) {
     dup2(out[1], STDOUT_FILENO);
     dup2(err[1], STDERR_FILENO);
+    // Libraries open sockets without thinking of children: a listener must not live on in the program.
+    unsigned first = STDERR_FILENO + 1;
+    for (const int kept : inherited) {
+      if (kept < static_cast<int>(first)) continue;
+      if (kept > static_cast<int>(first)) close_range(first, static_cast<unsigned>(kept) - 1, CLOSE_RANGE_CLOEXEC);
+      first = static_cast<unsigned>(kept) + 1;
+    }
+    close_range(first, ~0U, CLOSE_RANGE_CLOEXEC);
     signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
@@ -148,6 +157,17 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>&
     return absl::UnavailableError(message);
   }
   return ChildProcess{pid, out[0], err[0]};
+}
+
+std::vector<int> OpenDescriptors() {
+  std::vector<int> descriptors;
+  for (const std::string& name : NumberedEntries("/proc/self/fd")) {
+    const int descriptor = std::atoi(name.c_str());
+    // The listing itself had one that is closed by now.
+    if (fcntl(descriptor, F_GETFD) >= 0) descriptors.push_back(descriptor);
+  }
+  std::sort(descriptors.begin(), descriptors.end());
+  return descriptors;
 }
 
 std::vector<std::string> ListeningAddresses(pid_t pid) {
