@@ -115,12 +115,12 @@ class Call {
       if (step_text == nullptr) return absl::InvalidArgumentError("invalid parameter \"step\": it is missing");
       ASSIGN_OR_RETURN(const Duration step, ParseRequestDuration(*step_text));
       if (end < start) return absl::InvalidArgumentError("invalid parameter \"end\": end is before start");
-      if (static_cast<uint64_t>(end) - static_cast<uint64_t>(start) > static_cast<uint64_t>(step) * kPointsMax) {
+      const uint64_t steps = (static_cast<uint64_t>(end) - static_cast<uint64_t>(start)) / static_cast<uint64_t>(step);
+      if (steps > kPointsMax) {
         return absl::InvalidArgumentError(
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
             "(?step=XX)");
       }
-      const uint64_t steps = (static_cast<uint64_t>(end) - static_cast<uint64_t>(start)) / static_cast<uint64_t>(step);
       for (uint64_t i = 0; i <= steps; ++i) times.push_back(start + static_cast<int64_t>(i) * step);
       context.step = step;
       context.end = end;  // of `@ end()`, even if no step falls on it

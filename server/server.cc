@@ -5,12 +5,16 @@
 #include <chrono>
 #include <thread>
 
+#include "braid/query_memory.h"
 #include "engine/base/status_macros.h"
 #include "server/app.h"
 #include "server/udp_agent.h"
 
 namespace braid::server {
 namespace {
+
+// What all running queries may hold together: four times what one may hold by default.
+constexpr uint64_t kQueryMemoryMax = uint64_t{1} << 30;
 
 Timestamp SystemNow() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -110,14 +114,16 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   // Queries: twice the cores at once, so that one that waits for the disk leaves no core idle.
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   tuned.http.slow_threads = std::max(tuned.http.slow_threads, 2 * cores);
+  uint64_t query_memory = kQueryMemoryMax;
   if (const uint64_t memory = tuned.memory_bytes_max; memory > 0) {
-    // A quarter for the heads (an eighth each), an eighth for bodies and one for what they are decoded to, half for the
-    // queries that may run at once.
+    // A quarter for the heads (an eighth each), an eighth for bodies and one for what they are decoded to, half for all
+    // queries together.
     tuned.http.bodies_bytes_max = std::min<size_t>(tuned.http.bodies_bytes_max, memory / 8);
     tuned.http.body_bytes_max = std::min(tuned.http.body_bytes_max, tuned.http.bodies_bytes_max);
-    tuned.query_limits.memory_bytes_max =
-        std::min(tuned.query_limits.memory_bytes_max, memory / 2 / static_cast<uint64_t>(tuned.http.slow_threads));
+    query_memory = memory / 2;
+    tuned.query_limits.memory_bytes_max = std::min(tuned.query_limits.memory_bytes_max, query_memory);
   }
+  SetQueryMemoryMax(query_memory);
   auto server = std::make_unique<ServerImpl>(tuned, db);
   RETURN_IF_ERROR(server->Begin(tuned));
   return server;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "braid/series_fold.h"
+#include "braid/split_scan.h"
 #include "engine/base/status_macros.h"
 #include "engine/part/label_matcher.h"
 
@@ -26,13 +27,67 @@ absl::Status CheckColumn(Table table, const ColumnRef& ref) {
                                     "\"");
 }
 
+// All sources' scans in their pieces; a scan that cannot be split is a piece of its own.
+class ChainedSplit : public SplitScan {
+ public:
+  absl::Status Plan(const SourceList& sources, std::shared_ptr<const ScanSpec> spec, uint64_t sources_total) {
+    spec_ = std::move(spec);
+    for (const auto& source : sources) {
+      const TimeRange range = source->Range(spec_->table);
+      if (range.empty() || !range.Overlaps(spec_->time)) continue;
+      ASSIGN_OR_RETURN(std::unique_ptr<Scan> scan, source->OpenScan(*spec_));
+      auto* splittable = dynamic_cast<SplittableScan*>(scan.get());
+      if (splittable == nullptr) {
+        planned_.Add(scan->stats());
+        ++planned_.sources_read;
+        planned_.blocks_read += scan->stats().blocks_total;
+        planned_.rows_read += source->counts().rows[static_cast<size_t>(spec_->table)];
+        pieces_.push_back({nullptr, 0, source});
+        continue;
+      }
+      ASSIGN_OR_RETURN(std::shared_ptr<const SplitScan> split, splittable->PlanSplit());
+      planned_.Add(split->planned());
+      bytes_ += split->bytes_planned();
+      for (size_t piece = 0; piece < split->pieces(); ++piece) pieces_.push_back({split, piece, nullptr});
+    }
+    planned_.sources_total = sources_total;
+    return absl::OkStatus();
+  }
+
+  size_t pieces() const override { return pieces_.size(); }
+  absl::StatusOr<std::unique_ptr<Scan>> OpenPiece(size_t piece) const override {
+    const Piece& at = pieces_[piece];
+    if (at.source != nullptr) return at.source->OpenScan(*spec_);
+    return at.split->OpenPiece(at.piece);
+  }
+  const ScanStats& planned() const override { return planned_; }
+  uint64_t bytes_planned() const override { return bytes_; }
+
+ private:
+  struct Piece {
+    std::shared_ptr<const SplitScan> split;  // null: the whole source
+    size_t piece = 0;
+    std::shared_ptr<const Source> source;
+  };
+  std::shared_ptr<const ScanSpec> spec_;
+  std::vector<Piece> pieces_;
+  ScanStats planned_;
+  uint64_t bytes_ = 0;
+};
+
 // One source after the other.
-class ChainedScan : public Scan {
+class ChainedScan : public SplittableScan {
  public:
   ChainedScan(SourceList sources, const ScanSpec& spec) : sources_(std::move(sources)), spec_(spec) {
     // A head without rows is nothing that could be read or ruled out.
     for (const auto& source : sources_) total_ += source->Range(spec_.table).empty() ? 0 : 1;
     Refresh();
+  }
+
+  absl::StatusOr<std::unique_ptr<SplitScan>> PlanSplit() override {
+    auto split = std::make_unique<ChainedSplit>();
+    RETURN_IF_ERROR(split->Plan(sources_, std::make_shared<const ScanSpec>(spec_), total_));
+    return split;
   }
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "engine/base/fingerprint.h"
 #include "engine/base/status_macros.h"
@@ -20,24 +21,46 @@ constexpr const char* kIdentityLabels[] = {
 
 }  // namespace
 
-absl::StatusOr<const Column*> ColumnResolver::Resolve(const ColumnRef& ref) {
+template <typename MakeColumn>
+absl::StatusOr<const Column*> ColumnResolver::Known(const ColumnRef& ref, const MakeColumn& make) {
   auto at = made_.find(ref);
   if (at == made_.end()) {
-    ASSIGN_OR_RETURN(Column column, Make(ref));
-    at = made_.emplace(ref, std::move(column)).first;
+    ColumnCache::Entry entry;
+    ColumnCache::Key key{context_->file->cache_id(), number_, ref};
+    if (cache_ == nullptr || !cache_->Find(key, &entry)) {
+      std::vector<uint32_t> outer = std::exchange(blocks_, {});
+      absl::StatusOr<Column> column = make();
+      std::swap(outer, blocks_);
+      RETURN_IF_ERROR(column.status());
+      entry.column = std::make_shared<const Column>(*std::move(column));
+      entry.blocks = std::move(outer);
+      if (cache_ != nullptr) cache_->Put(std::move(key), entry);
+    }
+    for (uint32_t block : entry.blocks) {
+      if (touched_[block] == 0) bytes_read_ += group_->blocks[block].ref.size;
+      touched_[block] = 1;
+    }
+    at = made_.emplace(ref, std::move(entry)).first;
   }
-  return &at->second;
+  blocks_.insert(blocks_.end(), at->second.blocks.begin(), at->second.blocks.end());
+  return at->second.column.get();
+}
+
+absl::StatusOr<const Column*> ColumnResolver::Resolve(const ColumnRef& ref) {
+  return Known(ref, [&] { return Make(ref); });
 }
 
 absl::StatusOr<const Column*> ColumnResolver::Stored(ColumnLevel level, const std::string& name) {
   ColumnRef ref{level, name};
-  auto at = made_.find(ref);
-  if (at == made_.end()) {
+  return Known(ref, [&]() -> absl::StatusOr<Column> {
     Column column;
-    RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn(ref), &column));
-    at = made_.emplace(ref, std::move(column)).first;
-  }
-  return &at->second;
+    RETURN_IF_ERROR(Read(level, name, &column));
+    return column;
+  });
+}
+
+absl::Status ColumnResolver::Read(ColumnLevel level, const std::string& name, Column* column) {
+  return reader_.Read(context_->file->FindColumn({level, name}), column, &blocks_);
 }
 
 absl::StatusOr<Column> ColumnResolver::Make(const ColumnRef& ref) {
@@ -45,9 +68,7 @@ absl::StatusOr<Column> ColumnResolver::Make(const ColumnRef& ref) {
   switch (ref.level) {
     case ColumnLevel::kAny: return MakeAny(ref.name);
     case ColumnLevel::kBuiltin: return MakeBuiltin(ref.name);
-    case ColumnLevel::kAttribute:
-      RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn(ref), &column));
-      return column;
+    case ColumnLevel::kAttribute: RETURN_IF_ERROR(Read(ref.level, ref.name, &column)); return column;
     case ColumnLevel::kResource:
     case ColumnLevel::kScope: return FromStream(ref.level, ref.name);
   }
@@ -57,18 +78,16 @@ absl::StatusOr<Column> ColumnResolver::Make(const ColumnRef& ref) {
 absl::StatusOr<Column> ColumnResolver::FromStream(ColumnLevel level, const std::string& name) {
   if (context_->table == Table::kExemplars) return NullColumn(rows_);
   // Under its stored name the column holds fingerprints (MakeBuiltin), so the ordinals are kept apart.
-  ColumnRef ordinals{ColumnLevel::kBuiltin, ""};
-  auto at = made_.find(ordinals);
-  if (at == made_.end()) {
-    Column column;
-    RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn({ColumnLevel::kBuiltin, "stream"}), &column));
-    at = made_.emplace(ordinals, std::move(column)).first;
-  }
-  if (at->second.type == Type::kNull) return absl::DataLossError("rows without a stream");
+  ASSIGN_OR_RETURN(const Column* ordinals, Known(ColumnRef{ColumnLevel::kBuiltin, ""}, [&]() -> absl::StatusOr<Column> {
+                     Column column;
+                     RETURN_IF_ERROR(Read(ColumnLevel::kBuiltin, "stream", &column));
+                     return column;
+                   }));
+  if (ordinals->type == Type::kNull) return absl::DataLossError("rows without a stream");
   if (!name.empty() || level != ColumnLevel::kBuiltin) {
-    return StreamColumn(context_->streams, at->second.ints, level, name);
+    return StreamColumn(context_->streams, ordinals->ints, level, name);
   }
-  Column fingerprints = at->second;
+  Column fingerprints = *ordinals;
   for (int64_t& value : fingerprints.ints) {
     value = static_cast<int64_t>(context_->streams->entries()[static_cast<size_t>(value)].fingerprint);
   }
@@ -127,7 +146,7 @@ absl::StatusOr<Column> ColumnResolver::MakeBuiltin(const std::string& name) {
     }
     return column;
   }
-  RETURN_IF_ERROR(reader_.Read(context_->file->FindColumn({ColumnLevel::kBuiltin, name}), &column));
+  RETURN_IF_ERROR(Read(ColumnLevel::kBuiltin, name, &column));
   return column;
 }
 

@@ -99,6 +99,23 @@ size_t CountNonNull(const Column& column) {
   return column.size - static_cast<size_t>(std::count(column.valid.begin(), column.valid.end(), 0));
 }
 
+size_t ColumnBytes(const Column& column) {
+  size_t bytes = sizeof(Column) + column.valid.capacity() + column.ints.capacity() * sizeof(int64_t) +
+                 column.doubles.capacity() * sizeof(double) + column.codes.capacity() * sizeof(uint32_t) +
+                 column.trace_ids.capacity() * sizeof(TraceId) + column.mixed.capacity() * sizeof(Value);
+  if (column.dictionary != nullptr) {
+    bytes += column.dictionary->values.size() * sizeof(std::string_view) + column.dictionary->bytes.size();
+  }
+  for (const Value& value : column.mixed) {
+    if (const std::string* text = std::get_if<std::string>(&value)) bytes += text->size();
+  }
+  for (const auto& histogram : column.histograms) {
+    bytes += sizeof histogram + (histogram == nullptr ? 0 : sizeof(Histogram));
+    if (histogram != nullptr) bytes += (histogram->positive.size() + histogram->negative.size()) * 16;
+  }
+  return bytes;
+}
+
 bool IsWellFormed(const Column& column, size_t rows) {
   if (column.size != rows) return false;
   if (column.type == Type::kNull) return true;

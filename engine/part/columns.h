@@ -18,6 +18,8 @@ Column SpreadColumn(const Column& dense, const std::vector<uint32_t>& at, size_t
 // Row by row the first that is not null. REQUIRES: equal sizes, at least one.
 Column CoalesceColumns(std::vector<Column> columns);
 size_t CountNonNull(const Column& column);
+// Memory that the column takes, its dictionary included, roughly.
+size_t ColumnBytes(const Column& column);
 // The vectors are as long as `rows` and codes are in bounds, as Column promises: for columns made from foreign bytes.
 bool IsWellFormed(const Column& column, size_t rows);
 

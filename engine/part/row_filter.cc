@@ -10,6 +10,9 @@ namespace {
 
 using Op = Predicate::Op;
 
+// A dictionary of which each text stands for so many rows is compared text by text.
+constexpr size_t kRowsPerText = 8;
+
 // -1, 0, 1, or 2 for values that do not compare.
 int Order(long double a, long double b) { return a < b ? -1 : a > b ? 1 : a == b ? 0 : 2; }
 
@@ -75,6 +78,56 @@ void FilterIds(const Predicate& predicate, const Column& column, Parse parse, At
   }
 }
 
+// Rows of `values` that compare as asked with one of the constants, all of one plain type.
+template <typename T>
+void FilterPlain(Op op, const std::vector<T>& constants, const std::vector<T>& values, const Column& column,
+                 RowMask* keep) {
+  const bool null_passes = op == Op::kNotEqual;
+  uint8_t* mask = keep->data();
+  const auto filter = [&](const auto& holds) {
+    if (column.valid.empty()) {
+      for (size_t row = 0; row < column.size; ++row) mask[row] &= static_cast<uint8_t>(holds(values[row]));
+      return;
+    }
+    for (size_t row = 0; row < column.size; ++row) {
+      mask[row] &= static_cast<uint8_t>(column.valid[row] != 0 ? holds(values[row]) : null_passes);
+    }
+  };
+  const T first = constants[0];
+  if (constants.size() > 1) {
+    // Of several constants one must hold, whatever the operator.
+    filter([&](T value) {
+      return std::any_of(constants.begin(), constants.end(), [&](T constant) {
+        return Holds(op, value < constant ? -1 : constant < value ? 1 : value == constant ? 0 : 2);
+      });
+    });
+    return;
+  }
+  switch (op) {
+    case Op::kEqual:
+    case Op::kIn: return filter([first](T value) { return value == first; });
+    case Op::kNotEqual: return filter([first](T value) { return value != first; });
+    case Op::kLess: return filter([first](T value) { return value < first; });
+    case Op::kLessEqual: return filter([first](T value) { return value <= first; });
+    case Op::kGreater: return filter([first](T value) { return value > first; });
+    case Op::kGreaterEqual: return filter([first](T value) { return value >= first; });
+  }
+}
+
+// Whether FilterPlain could do it: constants of the column's own plain type.
+template <typename T>
+bool TryPlain(const Predicate& predicate, const std::vector<T>& values, const Column& column, RowMask* keep) {
+  std::vector<T> constants;
+  for (const Value& value : predicate.values) {
+    const T* constant = std::get_if<T>(&value);
+    if (constant == nullptr) return false;
+    constants.push_back(*constant);
+  }
+  if (constants.empty()) return false;
+  FilterPlain(predicate.op, constants, values, column, keep);
+  return true;
+}
+
 ValueView PlainValueAt(const Column& column, size_t row) {
   if (column.IsNull(row)) return {};
   switch (column.type) {
@@ -109,9 +162,16 @@ void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask
     return;
   }
   if (column.type == Type::kString) {
-    // 0 = not asked yet, 1 = may match, 2 = does not.
-    std::vector<uint8_t> asked(column.dictionary->values.size(), 0);
     bool null_passes = MayMatch(predicate, {});
+    const auto& texts = column.dictionary->values;
+    if (texts.size() * kRowsPerText <= column.size && column.valid.empty()) {
+      std::vector<uint8_t> passes(texts.size());
+      for (size_t i = 0; i < texts.size(); ++i) passes[i] = MayMatch(predicate, texts[i]) ? 1 : 0;
+      for (size_t row = 0; row < column.size; ++row) (*keep)[row] &= passes[column.codes[row]];
+      return;
+    }
+    // 0 = not asked yet, 1 = may match, 2 = does not.
+    std::vector<uint8_t> asked(texts.size(), 0);
     for (size_t row = 0; row < column.size; ++row) {
       if ((*keep)[row] == 0) continue;
       if (column.IsNull(row)) {
@@ -124,6 +184,9 @@ void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask
     }
     return;
   }
+  if (column.type == Type::kDouble && TryPlain(predicate, column.doubles, column, keep)) return;
+  const bool ints = column.type != Type::kNull && column.type != Type::kMixed && column.type != Type::kDouble;
+  if (ints && TryPlain(predicate, column.ints, column, keep)) return;
   for (size_t row = 0; row < column.size; ++row) {
     if ((*keep)[row] != 0 && !MayMatch(predicate, PlainValueAt(column, row))) (*keep)[row] = 0;
   }
@@ -217,18 +280,29 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
   }
   absl::flat_hash_map<std::vector<uint32_t>, const std::vector<TimeRange>*> found;
   std::vector<uint32_t> code(keys.size());
+  const std::vector<TimeRange>* ranges = nullptr;  // of the code that stands in `code`
+  bool any = false;
   for (size_t row = 0; row < keep->size(); ++row) {
     if ((*keep)[row] == 0) continue;
-    for (size_t k = 0; k < keys.size(); ++k) code[k] = codes[k][row];
-    auto [at, added] = found.try_emplace(code, nullptr);
-    if (added) {
-      std::vector<std::string> key;
-      for (const Column* column : keys) key.push_back(ToText(View(column->ValueAt(row))));
-      at->second = Find(key);
+    // Rows of one key mostly stand together.
+    bool same = any;
+    for (size_t k = 0; k < keys.size(); ++k) {
+      same = same && code[k] == codes[k][row];
+      code[k] = codes[k][row];
+    }
+    if (!same) {
+      auto [at, added] = found.try_emplace(code, nullptr);
+      if (added) {
+        std::vector<std::string> key;
+        for (const Column* column : keys) key.push_back(ToText(View(column->ValueAt(row))));
+        at->second = Find(key);
+      }
+      ranges = at->second;
+      any = true;
     }
     TimeRange own{time.ints[row], time.ints[row]};
     if (end != nullptr && !end->IsNull(row)) own.end = std::max(own.end, end->ints[row]);
-    if (at->second == nullptr || !Meets(*at->second, own)) (*keep)[row] = 0;
+    if (ranges == nullptr || !Meets(*ranges, own)) (*keep)[row] = 0;
   }
 }
 

@@ -102,6 +102,7 @@ class TableFileWriter {
 
 class TableFileReader {
  public:
+  ~TableFileReader();
   static absl::StatusOr<std::unique_ptr<TableFileReader>> Open(FileSystem* fs, const std::string& path,
                                                                const std::string& name, Table table, size_t streams);
   Table table() const { return table_; }
@@ -112,13 +113,15 @@ class TableFileReader {
   // Number of a stored column (kBuiltin or kAttribute); -1 if no row has it.
   int FindColumn(const ColumnRef& ref) const;
   const BlockFileReader& file() const { return *file_; }
+  uint64_t cache_id() const { return cache_id_; }  // of its columns in the ColumnCache
 
  private:
   friend class GroupReader;
-  TableFileReader() = default;
+  TableFileReader();
   absl::Status ReadColumns();
   absl::Status ReadGroups();
 
+  const uint64_t cache_id_;
   Table table_ = Table::kLogs;
   size_t streams_ = 0;
   std::unique_ptr<BlockFileReader> file_;
@@ -133,9 +136,9 @@ class TableFileReader {
 class GroupReader {
  public:
   GroupReader(const TableFileReader* table, const RowGroup* group) : table_(table), group_(group) {}
-  // Column number as of FindColumn; -1 gives nulls. A built-in column has its type or is all null.
-  absl::Status Read(int column, Column* out);
-  uint64_t bytes_read() const { return bytes_read_; }
+  // Column number as of FindColumn; -1 gives nulls. A built-in column has its type or is all null. The blocks of the
+  // group that it stands in are added to `*blocks` (may be null), those of columns that it is relative to included.
+  absl::Status Read(int column, Column* out, std::vector<uint32_t>* blocks = nullptr);
 
  private:
   absl::Status ReadPacked(const RowGroup::Block& block, uint32_t block_number, uint32_t column, Column* out);
@@ -144,7 +147,6 @@ class GroupReader {
   const TableFileReader* table_;
   const RowGroup* group_;
   absl::flat_hash_map<uint32_t, std::string> packed_;
-  uint64_t bytes_read_ = 0;
 };
 
 }  // namespace braid

@@ -4,6 +4,7 @@
 #include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/column_codec.h"
+#include "engine/part/column_cache.h"
 #include "engine/part/columns.h"
 #include "engine/part/relative_column.h"
 #include "engine/part/source.h"
@@ -42,6 +43,10 @@ bool ReadBlocks(Decoder* in, size_t columns, RowGroup* group) {
 }
 
 }  // namespace
+
+TableFileReader::TableFileReader() : cache_id_(ColumnCache::Shared()->NewFile()) {}
+
+TableFileReader::~TableFileReader() { ColumnCache::Shared()->Drop(cache_id_); }
 
 absl::Status TableFileReader::ReadColumns() {
   std::string plain;
@@ -143,7 +148,6 @@ absl::Status GroupReader::ReadPacked(const RowGroup::Block& block, uint32_t bloc
       packed_.erase(cached);
       return status;
     }
-    bytes_read_ += block.ref.size;
   }
   auto damage = [&] {
     return absl::DataLossError(
@@ -173,20 +177,21 @@ absl::Status GroupReader::ReadPacked(const RowGroup::Block& block, uint32_t bloc
   return damage();
 }
 
-absl::Status GroupReader::Read(int column, Column* out) {
+absl::Status GroupReader::Read(int column, Column* out, std::vector<uint32_t>* blocks) {
   *out = NullColumn(group_->rows);
   if (column < 0) return absl::OkStatus();
   uint32_t wanted = static_cast<uint32_t>(column);
   auto at = std::lower_bound(group_->places.begin(), group_->places.end(), std::make_pair(wanted, uint32_t{0}));
   if (at == group_->places.end() || at->first != wanted) return absl::OkStatus();
   const RowGroup::Block& block = group_->blocks[at->second];
+  if (blocks != nullptr) blocks->push_back(at->second);
   if (block.packed) return ReadPacked(block, at->second, wanted, out);
   const ColumnRef& ref = table_->columns_[wanted].ref;
   Relation relation = ref.level == ColumnLevel::kBuiltin ? RelationOf(table_->table_, ref.name) : Relation::kNone;
   Column base;
   if (relation != Relation::kNone) {
     const char* name = relation == Relation::kToTime ? "time" : "span_id";
-    RETURN_IF_ERROR(Read(table_->FindColumn({ColumnLevel::kBuiltin, name}), &base));
+    RETURN_IF_ERROR(Read(table_->FindColumn({ColumnLevel::kBuiltin, name}), &base, blocks));
     if (base.type == Type::kNull) {
       return absl::DataLossError(absl::StrCat(table_->file_->name(), " block ", block.ref.offset, ": no ", name));
     }
@@ -194,7 +199,6 @@ absl::Status GroupReader::Read(int column, Column* out) {
   std::string plain;
   BlockType type = relation == Relation::kToSpan ? BlockType::kParents : BlockType::kColumn;
   RETURN_IF_ERROR(table_->file_->ReadBlock(block.ref, type, &plain));
-  bytes_read_ += block.ref.size;
   absl::Status status =
       relation == Relation::kToSpan ? DecodeParents(plain, base, out) : DecodeColumn(plain, group_->rows, out);
   if (status.ok() && relation == Relation::kToTime && out->ints.size() == base.ints.size()) AddTime(base, out);

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "braid/split_scan.h"
 #include "engine/base/status_macros.h"
 #include "engine/part/columns.h"
 #include "engine/part/group_pruner.h"
@@ -12,31 +13,54 @@
 namespace braid {
 namespace {
 
-class TableScan : public Scan {
- public:
-  TableScan(TableContext context, const ScanSpec& spec) : context_(std::move(context)), spec_(spec) {
-    stats_.sources_total = 1;
-    for (const auto& set : spec_.intervals) {
-      if (set != nullptr) intervals_.emplace_back(set);
-    }
-    if (context_.file == nullptr) return;
-    if (spec_.use_indexes) {
-      groups_ = GroupPruner(&context_, &spec_, &stats_).Prune(intervals_);
-    } else {
-      groups_.resize(context_.file->groups().size());
-      std::iota(groups_.begin(), groups_.end(), 0);
-    }
-    if (groups_.empty()) return;
-    stats_.sources_read = 1;
-    stats_.blocks_total = context_.file->groups().size();
+// What all pieces of one scan share.
+struct ScanPlan {
+  TableContext context;
+  ScanSpec spec;
+  std::vector<IntervalFilter> intervals;
+  std::vector<uint32_t> groups;  // numbers of those that are left
+  ScanStats stats;               // of pruning
+};
+
+std::shared_ptr<const ScanPlan> PlanScan(TableContext context, const ScanSpec& spec) {
+  auto plan = std::make_shared<ScanPlan>();
+  plan->context = std::move(context);
+  plan->spec = spec;
+  plan->stats.sources_total = 1;
+  for (const auto& set : spec.intervals) {
+    if (set != nullptr) plan->intervals.emplace_back(set);
   }
+  if (plan->context.file == nullptr) return plan;
+  if (spec.use_indexes) {
+    plan->groups = GroupPruner(&plan->context, &plan->spec, &plan->stats).Prune(plan->intervals);
+  } else {
+    plan->groups.resize(plan->context.file->groups().size());
+    std::iota(plan->groups.begin(), plan->groups.end(), 0);
+  }
+  if (plan->groups.empty()) return plan;
+  plan->stats.sources_read = 1;
+  plan->stats.blocks_total = plan->context.file->groups().size();
+  return plan;
+}
+
+// Reads the groups [begin, end) of the plan.
+class TableScan : public SplittableScan {
+ public:
+  TableScan(std::shared_ptr<const ScanPlan> plan, size_t begin, size_t end, ScanStats stats)
+      : plan_(std::move(plan)),
+        context_(plan_->context),
+        spec_(plan_->spec),
+        at_(begin),
+        end_(end),
+        stats_(std::move(stats)) {}
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
-    while (at_ < groups_.size()) {
-      const RowGroup& group = context_.file->groups()[groups_[at_++]];
+    while (at_ < end_) {
+      const uint32_t number = plan_->groups[at_++];
+      const RowGroup& group = context_.file->groups()[number];
       ++stats_.blocks_read;
       stats_.rows_read += group.rows;
-      ColumnResolver columns(&context_, &group);
+      ColumnResolver columns(&context_, number, ColumnCache::Shared());
       absl::Status status = ReadGroup(group, &columns, batch);
       stats_.bytes_read += columns.bytes_read();
       if (absl::IsDataLoss(status)) {
@@ -53,6 +77,8 @@ class TableScan : public Scan {
   }
 
   const ScanStats& stats() const override { return stats_; }
+
+  absl::StatusOr<std::unique_ptr<SplitScan>> PlanSplit() override;
 
  private:
   static bool Any(const RowMask& keep) { return std::find(keep.begin(), keep.end(), 1) != keep.end(); }
@@ -112,7 +138,7 @@ class TableScan : public Scan {
       FilterByPredicate(predicate, *column, keep);
       if (!Any(*keep)) return absl::OkStatus();
     }
-    for (const IntervalFilter& filter : intervals_) {
+    for (const IntervalFilter& filter : plan_->intervals) {
       std::vector<const Column*> keys;
       for (const ColumnRef& ref : filter.set().keys) {
         ASSIGN_OR_RETURN(keys.emplace_back(), columns->Resolve(ref));
@@ -133,13 +159,72 @@ class TableScan : public Scan {
     return absl::OkStatus();
   }
 
-  TableContext context_;
-  ScanSpec spec_;
-  std::vector<IntervalFilter> intervals_;
-  std::vector<uint32_t> groups_;
-  size_t at_ = 0;
+  const std::shared_ptr<const ScanPlan> plan_;
+  const TableContext& context_;
+  const ScanSpec& spec_;
+  size_t at_;
+  size_t end_;
   ScanStats stats_;
 };
+
+// A piece is a row group.
+class TableSplit : public SplitScan {
+ public:
+  explicit TableSplit(std::shared_ptr<const ScanPlan> plan) : plan_(std::move(plan)), planned_(plan_->stats) {
+    if (plan_->groups.empty()) return;
+    const TableFileReader& file = *plan_->context.file;
+    std::vector<uint32_t> wanted;
+    for (const ColumnRef& ref : plan_->spec.columns) AddStoredColumns(ref, &wanted);
+    for (uint32_t number : plan_->groups) {
+      const RowGroup& group = file.groups()[number];
+      ++planned_.blocks_read;
+      planned_.rows_read += group.rows;
+      for (const RowGroup::Block& block : group.blocks) {
+        const bool used = std::any_of(block.columns.begin(), block.columns.end(), [&](uint32_t column) {
+          return std::find(wanted.begin(), wanted.end(), column) != wanted.end();
+        });
+        if (used) bytes_ += block.ref.size;
+      }
+    }
+  }
+
+  size_t pieces() const override { return plan_->groups.size(); }
+  absl::StatusOr<std::unique_ptr<Scan>> OpenPiece(size_t piece) const override {
+    return std::make_unique<TableScan>(plan_, piece, piece + 1, ScanStats());
+  }
+  const ScanStats& planned() const override { return planned_; }
+  uint64_t bytes_planned() const override { return bytes_; }
+
+ private:
+  // The stored columns that a column is made from, as far as that is known without reading.
+  void AddStoredColumns(const ColumnRef& ref, std::vector<uint32_t>* wanted) const {
+    const auto add = [&](ColumnLevel level, const std::string& name) {
+      const int column = plan_->context.file->FindColumn({level, name});
+      if (column >= 0) wanted->push_back(static_cast<uint32_t>(column));
+    };
+    switch (ref.level) {
+      case ColumnLevel::kAttribute: return add(ref.level, ref.name);
+      case ColumnLevel::kResource:
+      case ColumnLevel::kScope: return add(ColumnLevel::kBuiltin, "stream");
+      default: break;
+    }
+    add(ColumnLevel::kBuiltin, ref.name);
+    if (StreamTable::IsDerived(ref.name)) add(ColumnLevel::kBuiltin, "stream");
+    if (ref.name == "duration") {
+      add(ColumnLevel::kBuiltin, "time");
+      add(ColumnLevel::kBuiltin, "end");
+    }
+    if (ref.name == "parent_id") add(ColumnLevel::kBuiltin, "span_id");
+    if (ref.name == "metric") add(ColumnLevel::kAttribute, std::string(kMetricNameLabel));
+    if (ref.level == ColumnLevel::kAny) add(ColumnLevel::kAttribute, ref.name);
+  }
+
+  const std::shared_ptr<const ScanPlan> plan_;
+  ScanStats planned_;
+  uint64_t bytes_ = 0;
+};
+
+absl::StatusOr<std::unique_ptr<SplitScan>> TableScan::PlanSplit() { return std::make_unique<TableSplit>(plan_); }
 
 class OrderedScan : public Scan {
  public:
@@ -150,8 +235,9 @@ class OrderedScan : public Scan {
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     *batch = RecordBatch();
     if (context_.file == nullptr || at_ >= context_.file->groups().size()) return false;
-    const RowGroup& group = context_.file->groups()[at_++];
-    ColumnResolver columns(&context_, &group);
+    const RowGroup& group = context_.file->groups()[at_];
+    // Merges read everything once: the cache stays with what queries ask for.
+    ColumnResolver columns(&context_, static_cast<uint32_t>(at_++), nullptr);
     for (const ColumnRef& ref : refs_) {
       ASSIGN_OR_RETURN(const Column* column, columns.Resolve(ref));
       batch->columns.push_back(*column);
@@ -174,7 +260,10 @@ class OrderedScan : public Scan {
 }  // namespace
 
 std::unique_ptr<Scan> MakeTableScan(TableContext context, const ScanSpec& spec) {
-  return std::make_unique<TableScan>(std::move(context), spec);
+  std::shared_ptr<const ScanPlan> plan = PlanScan(std::move(context), spec);
+  const size_t groups = plan->groups.size();
+  ScanStats stats = plan->stats;
+  return std::make_unique<TableScan>(std::move(plan), 0, groups, std::move(stats));
 }
 
 OrderedRows MakeOrderedRows(TableContext context, const std::vector<ColumnRef>& more) {

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "braid/snapshot.h"
+#include "engine/part/column_cache.h"
 #include "engine/part/source.h"
 #include "engine/part/stream_table.h"
 #include "engine/part/table_file.h"
@@ -35,27 +36,46 @@ std::unique_ptr<Scan> MakeTableScan(TableContext context, const ScanSpec& spec);
 // All rows, stored columns and then `more`, which the result does not name; damage is an error.
 OrderedRows MakeOrderedRows(TableContext context, const std::vector<ColumnRef>& more);
 
-// The columns of one row group by reference: stored, derived from stream or other columns, or coalesced (kAny).
+// The columns of one row group by reference: stored, derived from stream or other columns, or coalesced (kAny). Columns
+// that were decoded before come from the ColumnCache, and those decoded now go there.
 class ColumnResolver {
  public:
-  ColumnResolver(const TableContext* context, const RowGroup* group)
-      : context_(context), reader_(context->file.get(), group), rows_(group->rows) {}
+  // `cache` may be null.
+  ColumnResolver(const TableContext* context, uint32_t group, ColumnCache* cache)
+      : context_(context),
+        group_(&context->file->groups()[group]),
+        number_(group),
+        cache_(cache),
+        reader_(context->file.get(), group_),
+        rows_(group_->rows),
+        touched_(group_->blocks.size(), 0) {}
   // The result lives as long as the resolver.
   absl::StatusOr<const Column*> Resolve(const ColumnRef& ref);
-  uint64_t bytes_read() const { return reader_.bytes_read(); }
+  // Stored bytes of the blocks behind the columns resolved until now, whether they had to be read or not.
+  uint64_t bytes_read() const { return bytes_read_; }
 
  private:
+  // Resolves the column of `ref` by `make` unless it is known.
+  template <typename Make>
+  absl::StatusOr<const Column*> Known(const ColumnRef& ref, const Make& make);
   absl::StatusOr<const Column*> Stored(ColumnLevel level, const std::string& name);
   absl::StatusOr<Column> Make(const ColumnRef& ref);
   absl::StatusOr<Column> MakeBuiltin(const std::string& name);
   absl::StatusOr<Column> MakeAny(const std::string& name);
   absl::StatusOr<Column> FromStream(ColumnLevel level, const std::string& name);
   absl::StatusOr<Column> FromSeriesLabels(const std::string& name);
+  absl::Status Read(ColumnLevel level, const std::string& name, Column* column);
 
   const TableContext* context_;
+  const RowGroup* group_;
+  uint32_t number_;
+  ColumnCache* cache_;
   GroupReader reader_;
   size_t rows_;
-  std::map<ColumnRef, Column> made_;
+  std::map<ColumnRef, ColumnCache::Entry> made_;
+  std::vector<uint32_t> blocks_;  // behind the column that is being made
+  std::vector<uint8_t> touched_;  // per block of the group
+  uint64_t bytes_read_ = 0;
 };
 
 }  // namespace braid

@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<QueryContext>> MakeContext(const QueryAst& query,
   context->use_indexes = options.use_indexes;
   context->threads = options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
   if (context->threads < 1) context->threads = 1;
+  context->split_small = options.threads > 1;
   context->cancel = options.cancel;
   if (options.limits.time_max > 0) {
     context->deadline_steady_ns =

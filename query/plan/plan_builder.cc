@@ -35,6 +35,14 @@ bool ForgetsOrder(const Stage& stage) {
          std::holds_alternative<ContextStage>(stage.node) || std::holds_alternative<TopStage>(stage.node);
 }
 
+// Does the stage read its input to the end before it gives anything? (stats without a window splits it by itself)
+bool ReadsAllFirst(const Stage& stage) {
+  const auto* stats = std::get_if<StatsStage>(&stage.node);
+  return (stats != nullptr && stats->window) || std::holds_alternative<WindowsStage>(stage.node) ||
+         std::holds_alternative<CompareStage>(stage.node) || std::holds_alternative<ContextStage>(stage.node) ||
+         std::holds_alternative<TopStage>(stage.node);
+}
+
 }  // namespace
 
 Timestamp Moved(Timestamp time, Duration by) {
@@ -90,7 +98,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildBody() {
 absl::StatusOr<RowSet> PlanBuilder::ReadAll(BuiltPipeline built, const char* owner) {
   RowSet set;
   set.schema = built.op->schema();
-  ASSIGN_OR_RETURN(set.rows, Drain(built.op.get(), context_, owner));
+  const OperatorPtr op = MakeParallel(std::move(built.op), context_);
+  ASSIGN_OR_RETURN(set.rows, Drain(op.get(), context_, owner));
   return set;
 }
 
@@ -116,8 +125,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::Build(const Pipeline& pipeline, size_
   std::optional<std::vector<std::string>> keep;
   const ColumnNeeds& needs = needs_.At(pipeline, stages);
   if (!needs.all) keep.emplace(needs.names.begin(), needs.names.end());
-  built.op = MakeSourceOrder(std::move(built.op), TableOf(source->table), std::move(keep), first, last,
-                             std::move(slices), context_);
+  built.op = MakeSourceOrder(MakeParallel(std::move(built.op), context_), TableOf(source->table), std::move(keep),
+                             first, last, std::move(slices), context_);
   if (first || last) {
     built.node->details.push_back((first ? "first " : "last ") + std::to_string(first ? *first : *last));
   }
@@ -159,6 +168,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildUnordered(const Pipeline& pipeli
 
   ASSIGN_OR_RETURN(BuiltPipeline input, Build(pipeline, index, std::move(down)));
   node->children.insert(node->children.begin(), std::move(input.node));
+  if (ReadsAllFirst(stage)) input.op = MakeParallel(std::move(input.op), context_);
   ASSIGN_OR_RETURN(OperatorPtr op, ApplyStage(pipeline, index, std::move(input.op), node.get(), range));
   BuiltPipeline built;
   built.op = Measure(std::move(op), node.get());

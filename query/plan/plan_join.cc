@@ -1,4 +1,5 @@
-// Joins and unions: which side is read first, and what the first tells the other.
+// Joins and unions: which side is read first, and what the first tells the
+// other.
 
 #include <algorithm>
 #include <cmath>
@@ -29,13 +30,15 @@ std::vector<std::string> TextsOf(const Column& column) {
   return {texts.begin(), texts.end()};
 }
 
+constexpr const char* kHashJoin = "hash join";
+
 std::string DescribeJoin(const JoinStage& join) {
   if (join.within) return "band merge";
   if (join.asof) return "as-of merge";
   for (const JoinKey& key : join.keys) {
     if (key.is_time) return "interval sweep";
   }
-  return "hash join";
+  return kHashJoin;
 }
 
 // Can rows of the pipeline be asked for by their trace id, down to its source?
@@ -116,7 +119,8 @@ absl::StatusOr<std::optional<PushedSet>> PlanBuilder::KeysAsSet(const JoinStage&
   }
   const TimeColumns times = FindTimeColumns(schema);
   if (by_time && times.time >= 0) {
-    // The other side's times that can meet a row's: its interval, moved by the band.
+    // The other side's times that can meet a row's: its interval, moved by the
+    // band.
     Duration from = 0;
     Duration to = 0;
     if (join.within) {
@@ -138,7 +142,7 @@ absl::StatusOr<std::optional<PushedSet>> PlanBuilder::KeysAsSet(const JoinStage&
     }
   }
   if (input.names.empty()) return std::optional<PushedSet>();
-  ASSIGN_OR_RETURN(const BuiltSet built, BuildMemberSet(input, context_));
+  ASSIGN_OR_RETURN(const BuiltSet built, BuildMemberSet(input, context_, /*for_scans=*/true));
   PushedSet pushed;
   pushed.columns = input.names;
   pushed.trace_ids = built.trace_ids;
@@ -163,7 +167,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
   down.first.reset();
   down.last.reset();
 
-  // Conditions on `name.x` are the right side's; a left join keeps rows that have no right side.
+  // Conditions on `name.x` are the right side's; a left join keeps rows that
+  // have no right side.
   const std::string prefix = join.name + ".";
   Pushdown right_down = down;
   RenamePushed(&right_down, [&](const std::string& name) {
@@ -184,8 +189,9 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
     right_down.range.start = Moved(right_down.range.start, std::min<Duration>(join.within->from.value, 0));
     right_down.range.end = Moved(right_down.range.end, std::max<Duration>(join.within->to.value, 0));
   }
-  // Several matches of a row come in the right side's order.
-  right_down.ordered = true;
+  // Several matches of a row come in the right side's order, and of right rows
+  // at one time as-of takes the last.
+  right_down.ordered = down.ordered || join.asof.has_value();
   right_down.carry_order = false;
 
   bool by_trace = false;
@@ -195,6 +201,10 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
   left_part.stages.resize(stage_index);
   const bool left_first =
       reached || join.left_outer || EstimateRows(left_part, down) <= EstimateRows(*join.right, right_down);
+  // A left side that was read first is at hand: it is indexed where the order
+  // of rows does not matter.
+  const bool index_left =
+      left_first && !down.ordered && !join.left_outer && DescribeJoin(join) == std::string_view(kHashJoin);
   node->details.push_back(DescribeJoin(join) + (left_first ? ", left side first" : ", right side first"));
 
   BuiltPipeline left;
@@ -208,6 +218,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
   const auto read_first = [&](BuiltPipeline* first, Pushdown* other, bool first_is_left) -> absl::Status {
     if (dry_) return absl::OkStatus();
     const Schema schema = first->op->schema();
+    first->op = MakeParallel(std::move(first->op), context_);
     ASSIGN_OR_RETURN(RecordBatch rows, Drain(first->op.get(), context_, "join"));
     ASSIGN_OR_RETURN(std::optional<PushedSet> set, KeysAsSet(join, schema, rows, first_is_left));
     if (set) other->sets.push_back(*std::move(set));
@@ -227,8 +238,11 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
   JoinSpec spec;
   spec.left_outer = join.left_outer;
   spec.name = join.name;
+  spec.index_left = index_left && !dry_;
   spec.asof = join.asof;
   if (join.within) spec.within = {join.within->from.value, join.within->to.value};
+  const ColumnNeeds& needs = needs_.At(pipeline, stage_index + 1);
+  if (!needs.all) spec.wanted = needs.names;
   const Schema right_schema = right.op->schema();
   for (const JoinKey& key : join.keys) {
     if (key.is_time) {
@@ -245,7 +259,8 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
   }
   node->children.push_back(std::move(left.node));
   node->children.push_back(std::move(right.node));
-  auto op = MakeJoin(std::move(left.op), std::move(right.op), std::move(spec), context_);
+  if (!spec.index_left) left.op = MakeParallel(std::move(left.op), context_);
+  auto op = MakeJoin(std::move(left.op), MakeParallel(std::move(right.op), context_), std::move(spec), context_);
   if (!op.ok()) {
     if (absl::IsInvalidArgument(op.status()) && !ErrorOf(op.status())) {
       return ErrorAt(stage.place, "E041", std::string(op.status().message()));

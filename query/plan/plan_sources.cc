@@ -91,9 +91,9 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildTable(const Pipeline& pipeline, 
     spec.down = std::move(down);
     spec.offset = source.offset;
     spec.bind = [this, node](const Expr& matcher, const Schema& schema) { return Bind(matcher, schema, node); };
-    node->bytes_estimated = node->rows_estimated * columns.EstimateRowBytes(names) + node->rows_estimated * 32;
+    node->bytes_estimated = node->rows_estimated * (columns.EstimateRowBytes(names) + 32);
     node->details.push_back(structural ? "whole traces, nested sets" : "whole traces");
-    ASSIGN_OR_RETURN(built.op, MakeSpanSource(columns, std::move(spec), context_, node));
+    ASSIGN_OR_RETURN(built.op, MakeSpanSource(columns, std::move(spec), context_, node, dry_));
     built.op = Measure(std::move(built.op), node);
     return built;
   }
@@ -103,8 +103,14 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildTable(const Pipeline& pipeline, 
     node->rows_estimated = std::min(node->rows_estimated, 20.0 * static_cast<double>(scan.spec.trace_ids->size()));
   }
   node->bytes_estimated = node->rows_estimated * columns.EstimateRowBytes(names);
+  PlanNode* counted = node;
+  if (dry_ && !scan.empty) {
+    RETURN_IF_ERROR(EstimateScan(scan, context_, node));
+    scan.empty = true;
+    counted = nullptr;
+  }
   if (down.slices != nullptr) CutIntoSlices(columns, down.slices, context_, &scan);
-  ASSIGN_OR_RETURN(built.op, OpenTableScan(std::move(scan), context_, node));
+  ASSIGN_OR_RETURN(built.op, OpenTableScan(std::move(scan), context_, counted));
   ASSIGN_OR_RETURN(built.op, FilterMatchers(std::move(built.op), spanset, node));
   built.op = Measure(std::move(built.op), node);
   return built;
@@ -122,9 +128,20 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildSamples(const Pipeline& pipeline
   TimeRange range = down.range;
   range.start = Moved(range.start, -source.offset);
   range.end = Moved(range.end, -source.offset);
-  const std::vector<Matcher> matchers = MatchersOf(down.conditions);
+  std::vector<Matcher> matchers = MatchersOf(down.conditions);
   for (const Matcher& matcher : matchers)
     node->details.push_back("pushed " + matcher.name + " = \"" + matcher.value + "\"");
+  if (source.offset == 0) {
+    for (const PushedSet& set : down.sets) {
+      if (set.intervals == nullptr) continue;
+      range.start = std::max(range.start, set.time.start);
+      range.end = std::min(range.end, set.time.end);
+      if (auto matcher = MatcherOfKeys(set)) {
+        node->details.push_back(set.text + " (" + std::to_string(set.intervals->entries.size()) + " keys)");
+        matchers.push_back(*std::move(matcher));
+      }
+    }
+  }
   ASSIGN_OR_RETURN(built.op, OpenSamples(matchers, range, needs_.At(pipeline, 0), context_, node));
   if (source.offset != 0) {
     ASSIGN_OR_RETURN(RecordBatch rows, Drain(built.op.get(), context_, "samples"));

@@ -1,6 +1,7 @@
 // Stages that have one input: binding their expressions and choosing their operators.
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "query/plan/plan_builder.h"
@@ -138,7 +139,13 @@ absl::StatusOr<OperatorPtr> PlanBuilder::ApplyStats(const StatsStage& stats, Ope
   StatsSpec spec;
   spec.window = stats.window;
   ASSIGN_OR_RETURN(spec.by, BindItems(stats.by, schema, node));
+  std::set<std::string> names;
+  for (const NamedExpression& key : spec.by) names.insert(key.name);
   for (const Item& item : stats.aggregates) {
+    if (!names.insert(ItemName(item)).second) {
+      return ErrorAt(item.place.length == 0 ? item.expr->place : item.place, "E022",
+                     "stats would have two columns named '" + ItemName(item) + "'", "give this one another name");
+    }
     const Expr* expr = item.expr.get();
     while (const auto* paren = std::get_if<ParenExpr>(&expr->node)) expr = paren->inner.get();
     const auto* call = std::get_if<CallExpr>(&expr->node);

@@ -1,6 +1,7 @@
 #include "query/plan/plan_tree.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -23,15 +24,23 @@ class Measured : public Operator {
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     const int64_t begin = NowNs();
-    node_->ran = true;
     absl::StatusOr<bool> more = op_->Next(batch);
-    node_->time_ns += NowNs() - begin;
+    // Parts of a split operator count into one node.
+    std::atomic_ref(node_->ran).store(true, std::memory_order_relaxed);
+    std::atomic_ref(node_->time_ns).fetch_add(NowNs() - begin, std::memory_order_relaxed);
     if (more.ok() && *more) {
-      node_->rows += batch->num_rows;
-      ++node_->batches;
+      std::atomic_ref(node_->rows).fetch_add(batch->num_rows, std::memory_order_relaxed);
+      std::atomic_ref(node_->batches).fetch_add(1, std::memory_order_relaxed);
     }
     return more;
   }
+
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    std::vector<OperatorPtr> split = op_->Split(parts);
+    for (OperatorPtr& part : split) part = std::make_unique<Measured>(std::move(part), node_);
+    return split;
+  }
+  uint64_t place() const override { return op_->place(); }
 
  private:
   OperatorPtr op_;
@@ -68,10 +77,9 @@ void Explain(const PlanNode& node, bool analyze, int depth, std::string* out) {
   if (!node.role.empty()) *out += node.role + ": ";
   *out += node.text;
   if (node.is_source && node.scan.sources_total > 0) {
-    // What a plan that was not run reads is not known yet.
-    *out += "  parts " + (analyze ? std::to_string(node.scan.sources_read) : std::string("?")) + "/" +
-            std::to_string(node.scan.sources_total);
-    if (analyze) *out += "  blocks " + Grouped(node.scan.blocks_read) + "/" + Grouped(node.scan.blocks_total);
+    // Of a plan that was not run: what pruning has left, before the sets that are not known yet.
+    *out += "  parts " + std::to_string(node.scan.sources_read) + "/" + std::to_string(node.scan.sources_total) +
+            "  blocks " + Grouped(node.scan.blocks_read) + "/" + Grouped(node.scan.blocks_total);
   }
   for (const std::string& detail : node.details) *out += "  " + detail;
   if (!node.scan.indexes.empty()) {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "query/rows/cells.h"
-#include "query/rows/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {

@@ -1,6 +1,7 @@
 #include "query/plan/series_source.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -13,6 +14,9 @@
 
 namespace braid {
 namespace {
+
+// Label values up to so many are looked up one by one.
+constexpr size_t kMatchedKeysMax = 200;
 
 bool IsSeriesColumn(const std::string& name) {
   return name == "time" || name == "value" || name == "metric" || name == "histogram";
@@ -302,6 +306,25 @@ std::vector<Matcher> MatchersOf(const std::vector<PushedCondition>& conditions) 
   return matchers;
 }
 
+std::optional<Matcher> MatcherOfKeys(const PushedSet& set) {
+  if (set.interval_columns.size() != 1 || set.intervals->entries.size() > kMatchedKeysMax) return std::nullopt;
+  const std::string& name = set.interval_columns[0];
+  // Columns of every series, and those that may be made up from other labels.
+  if (IsSeriesColumn(name) || name == "service" || name == "instance") return std::nullopt;
+  Matcher matcher{Matcher::Op::kRegex, name, ""};
+  for (const IntervalSet::Entry& entry : set.intervals->entries) {
+    if (!matcher.value.empty()) matcher.value += '|';
+    for (const char c : entry.key[0]) {
+      if (c == '\0') return std::nullopt;
+      const bool word = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<signed char>(c) < 0;
+      if (!word) matcher.value += '\\';
+      matcher.value += c;
+    }
+  }
+  if (matcher.value.empty()) return std::nullopt;
+  return matcher;
+}
+
 absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, TimeRange range, const ColumnNeeds& needs,
                                         QueryContext* context, PlanNode* node) {
   SeriesSpec spec;
@@ -317,8 +340,8 @@ absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, Ti
     if (!more) break;
     RETURN_IF_ERROR(context->CheckAlive());
     RETURN_IF_ERROR(context->Reserve(series.times.size() * (16 + sizeof(Point)), "samples"));
-    context->scanned_bytes += scan->stats().bytes_read - counted_bytes;
-    counted_bytes = scan->stats().bytes_read;
+    const uint64_t bytes = scan->stats().bytes_read;
+    RETURN_IF_ERROR(context->CountScanned(bytes - std::exchange(counted_bytes, bytes)));
     all.push_back(std::move(series));
   }
   node->scan = scan->stats();

@@ -41,6 +41,9 @@ absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, Ti
 // The matchers by which conditions on samples rows can be looked up; the others are left to the rows.
 std::vector<Matcher> MatchersOf(const std::vector<PushedCondition>& conditions);
 
+// The label values that a set of intervals with one key leaves, as a matcher; unset if there are too many.
+std::optional<Matcher> MatcherOfKeys(const PushedSet& set);
+
 // The labels that stand in for a missing label `service` or `instance`.
 const std::vector<std::string>& FallbackLabels(const std::string& name);
 

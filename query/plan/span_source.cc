@@ -113,7 +113,8 @@ class SpanSource : public Operator {
     whole.sets.push_back(std::move(set));
     PlanNode second;
     TableScan plan = PlanTableScan(columns_, names, whole, spec_.offset, context_, &details);
-    ASSIGN_OR_RETURN(const OperatorPtr scan, OpenTableScan(std::move(plan), context_, &second));
+    ASSIGN_OR_RETURN(OperatorPtr opened, OpenTableScan(std::move(plan), context_, &second));
+    const OperatorPtr scan = MakeParallel(std::move(opened), context_);
     const Schema stored_schema = scan->schema();
     ASSIGN_OR_RETURN(RecordBatch stored, DrainInto(scan.get(), context_, &reservation_));
     first.scan.Add(second.scan);
@@ -130,7 +131,8 @@ class SpanSource : public Operator {
   }
 
   absl::StatusOr<std::shared_ptr<const std::vector<TraceId>>> ReadIds(TableScan plan, PlanNode* node) {
-    ASSIGN_OR_RETURN(const OperatorPtr scan, OpenTableScan(std::move(plan), context_, node));
+    ASSIGN_OR_RETURN(OperatorPtr opened, OpenTableScan(std::move(plan), context_, node));
+    const OperatorPtr scan = MakeParallel(std::move(opened), context_);
     auto ids = std::make_shared<std::vector<TraceId>>();
     size_t compact_at = 65'536;
     const auto compact = [&ids] {
@@ -141,6 +143,7 @@ class SpanSource : public Operator {
       RecordBatch batch;
       ASSIGN_OR_RETURN(const bool more, scan->Next(&batch));
       if (!more) break;
+      if (batch.num_rows == 0) continue;
       const Column& column = batch.columns[0];
       for (size_t row = 0; row < batch.num_rows; ++row) {
         if (!column.IsNull(row)) ids->push_back(column.trace_ids[row]);
@@ -160,7 +163,7 @@ class SpanSource : public Operator {
       return stored.columns[static_cast<size_t>(stored_schema.Find(name))];
     };
     // Siblings that start together keep a fixed order whatever the scan's: the tree takes rows as they come.
-    stored = SortedByTrace(stored_schema, stored);
+    stored = SortedByTrace(stored_schema, std::move(stored));
     SpanArrays arrays;
     arrays.trace_ids = stored_column("trace_id").trace_ids;
     arrays.span_ids = stored_column("span_id").ints;
@@ -205,19 +208,25 @@ class SpanSource : public Operator {
     return rows.size() == spans.num_rows ? std::move(spans) : spans.Select(rows);
   }
 
-  static RecordBatch SortedByTrace(const Schema& schema, const RecordBatch& stored) {
-    static constexpr const char* kKeys[] = {"trace_id", "time", "stream", "span_id"};
-    std::vector<const Column*> keys;
-    for (const char* name : kKeys) keys.push_back(&stored.columns[static_cast<size_t>(schema.Find(name))]);
+  static RecordBatch SortedByTrace(const Schema& schema, RecordBatch stored) {
+    const auto column = [&](const char* name) -> const Column& {
+      return stored.columns[static_cast<size_t>(schema.Find(name))];
+    };
+    const Column& traces = column("trace_id");
+    const Column& times = column("time");
+    const Column& streams = column("stream");
+    const Column& spans = column("span_id");
+    const auto before = [&](uint32_t a, uint32_t b) {
+      if (traces.trace_ids[a] != traces.trace_ids[b]) return traces.trace_ids[a] < traces.trace_ids[b];
+      if (times.ints[a] != times.ints[b]) return times.ints[a] < times.ints[b];
+      if (const int order = CompareCells(streams, a, streams, b); order != 0) return order < 0;
+      return CompareCells(spans, a, spans, b) < 0;
+    };
     std::vector<uint32_t> order(stored.num_rows);
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint32_t>(i);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-      for (const Column* key : keys) {
-        const int result = CompareCells(*key, a, *key, b);
-        if (result != 0) return result < 0;
-      }
-      return false;
-    });
+    // Parts hold spans in nearly this order.
+    if (std::is_sorted(order.begin(), order.end(), before)) return stored;
+    std::stable_sort(order.begin(), order.end(), before);
     return stored.Select(order);
   }
 
@@ -296,14 +305,16 @@ const Spanset* ResultLeaf(const Spanset& spanset) {
 }
 
 absl::StatusOr<OperatorPtr> MakeSpanSource(const TableColumns& columns, SpanSourceSpec spec, QueryContext* context,
-                                           PlanNode* node) {
+                                           PlanNode* node, bool dry) {
   auto source = std::make_unique<SpanSource>(columns, std::move(spec), context, node);
   RETURN_IF_ERROR(source->Bind());
-  // Opened for its counters, which explain shows without running anything.
-  TableScan candidates = source->PlanCandidates(&node->details);
-  if (!candidates.empty) {
-    ASSIGN_OR_RETURN(const std::unique_ptr<Scan> scan, context->snapshot->OpenScan(candidates.spec));
-    node->scan = scan->stats();
+  // For explain, which shows what the first of the two scans would read without running anything.
+  const TableScan candidates = source->PlanCandidates(&node->details);
+  if (dry) {
+    // Then the spans of the traces found: which those are is not known yet.
+    const double whole_traces = node->bytes_estimated;
+    RETURN_IF_ERROR(EstimateScan(candidates, context, node));
+    node->bytes_estimated += whole_traces;
   }
   return OperatorPtr(std::move(source));
 }

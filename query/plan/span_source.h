@@ -25,9 +25,10 @@ struct SpanSourceSpec {
   std::function<absl::StatusOr<RowExpressionPtr>(const Expr& matcher, const Schema& schema)> bind;
 };
 
-// The spans selected, with their columns, in no particular order. Reads everything in the first Next.
+// The spans selected, with their columns, in no particular order. Reads everything in the first Next. `dry`: `node` is
+// told what will be read at least, for explain.
 absl::StatusOr<OperatorPtr> MakeSpanSource(const TableColumns& columns, SpanSourceSpec spec, QueryContext* context,
-                                           PlanNode* node);
+                                           PlanNode* node, bool dry);
 
 // The leaf whose matchers every result of the spanset satisfies, or null.
 const Spanset* ResultLeaf(const Spanset& spanset);

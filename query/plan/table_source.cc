@@ -1,9 +1,9 @@
 #include "query/plan/table_source.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
+#include "query/plan/scan_operator.h"
 #include "query/rows/cells.h"
 #include "query/rows/column_concat.h"
 #include "query/rows/reservation.h"
@@ -17,17 +17,8 @@ namespace {
 // A bounded source order sorts and cuts whenever it holds so many times more rows than are wanted, or so many.
 constexpr size_t kPruneFactor = 4;
 constexpr size_t kPruneRowsMin = 65'536;
-// Rows that the first slice of a range should hold, and how much wider each further one is: conditions may leave little
-// of every slice, and opening a scan costs something.
+// Rows that the first slice of a range should hold.
 constexpr double kSliceRows = 16'384;
-constexpr Duration kSliceGrowth = 4;
-
-Timestamp ShiftBack(Timestamp time, Duration offset) {
-  if (time == kMinTimestamp || time == kMaxTimestamp) return time;
-  Timestamp shifted = 0;
-  if (__builtin_sub_overflow(time, offset, &shifted)) return offset > 0 ? kMinTimestamp : kMaxTimestamp;
-  return shifted;
-}
 
 // Narrows `*range` by `time op value`.
 void ApplyTimeCondition(const PushedCondition& condition, TimeRange* range) {
@@ -70,118 +61,6 @@ std::optional<std::vector<TraceId>> IdsOf(const PushedCondition& condition) {
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
 }
-
-class TableScanOperator : public Operator {
- public:
-  TableScanOperator(TableScan plan, std::unique_ptr<Scan> scan, QueryContext* context, PlanNode* node)
-      : plan_(std::move(plan)), scan_(std::move(scan)), context_(context), node_(node) {
-    TakeStats();
-  }
-
-  // REQUIRES: `range` is what the slices are cut of; the first is open.
-  void SliceRange(TimeRange range) { range_ = range; }
-
-  const Schema& schema() const override { return plan_.schema; }
-
-  absl::StatusOr<bool> Next(RecordBatch* batch) override {
-    if (scan_ == nullptr) return false;
-    RETURN_IF_ERROR(context_->CheckAlive());
-    RecordBatch stored;
-    while (true) {
-      ASSIGN_OR_RETURN(const bool more, scan_->Next(&stored));
-      TakeStats();
-      if (more) break;
-      for (const std::string& damaged : scan_->stats().damaged) {
-        context_->AddNote("partial", "rows are missing: " + damaged);
-      }
-      ASSIGN_OR_RETURN(const bool opened, OpenNextSlice());
-      if (!opened) return false;
-      RETURN_IF_ERROR(context_->CheckAlive());
-    }
-    const uint64_t limit = context_->limits.scan_bytes_max;
-    if (limit != 0) {
-      const uint64_t bytes = closed_.bytes_read + scan_->stats().bytes_read;
-      context_->scanned_bytes += bytes - counted_bytes_;
-      counted_bytes_ = bytes;
-      if (context_->scanned_bytes > limit) {
-        return MakeError({"E085", "the query reads more than its limit of " + std::to_string(limit) + " stored bytes",
-                          1, 1, 1, "narrow its range or its conditions, or raise the limit"});
-      }
-    }
-    batch->num_rows = stored.num_rows;
-    batch->columns.clear();
-    batch->columns.reserve(plan_.parts.size());
-    for (size_t i = 0; i < plan_.parts.size(); ++i) {
-      Column column = Combine(&stored, plan_.parts[i]);
-      if (plan_.offset != 0 && column.type == Type::kTimestamp) {
-        for (int64_t& time : column.ints) time += plan_.offset;
-      }
-      batch->columns.push_back(std::move(column));
-    }
-    return true;
-  }
-
- private:
-  void TakeStats() {
-    if (node_ != nullptr && scan_ != nullptr) node_->scan = Together(closed_, scan_->stats());
-  }
-
-  // Slices look at the same parts again.
-  static ScanStats Together(const ScanStats& closed, const ScanStats& open) {
-    ScanStats all = closed;
-    all.Add(open);
-    all.sources_total = std::max(closed.sources_total, open.sources_total);
-    all.sources_read = std::min(all.sources_read, all.sources_total);
-    all.blocks_total = std::max(closed.blocks_total, open.blocks_total);
-    all.blocks_read = std::min(all.blocks_read, all.blocks_total);
-    return all;
-  }
-
-  // False if no further slice is wanted or left.
-  absl::StatusOr<bool> OpenNextSlice() {
-    if (plan_.slices == nullptr || plan_.slices->enough) return false;
-    TimeRange& slice = plan_.spec.time;
-    if (plan_.slices->backwards ? slice.start <= range_.start : slice.end >= range_.end) return false;
-    // Where rows of all times stand together, as spans by trace, a slice costs as much as the rest at once.
-    const bool cheap = 2 * static_cast<double>(scan_->stats().rows_read) < plan_.rows_estimated;
-    if (!cheap || __builtin_mul_overflow(plan_.slice_width, kSliceGrowth, &plan_.slice_width)) {
-      plan_.slice_width = kMaxTimestamp;
-    }
-    if (plan_.slices->backwards) {
-      slice.end = slice.start - 1;
-      slice.start = std::max(range_.start, ShiftBack(slice.end, plan_.slice_width));
-    } else {
-      slice.start = slice.end + 1;
-      slice.end = std::min(range_.end, ShiftBack(slice.start, -plan_.slice_width));
-    }
-    closed_ = Together(closed_, scan_->stats());
-    ASSIGN_OR_RETURN(scan_, context_->snapshot->OpenScan(plan_.spec));
-    return true;
-  }
-
-  static Column Combine(RecordBatch* stored, const std::vector<size_t>& parts) {
-    if (parts.size() == 1) return std::move(stored->columns[parts[0]]);
-    ColumnBuilder builder;
-    for (size_t row = 0; row < stored->num_rows; ++row) {
-      const auto part =
-          std::find_if(parts.begin(), parts.end(), [&](size_t index) { return !stored->columns[index].IsNull(row); });
-      if (part == parts.end()) {
-        builder.AppendNull();
-      } else {
-        builder.AppendFrom(stored->columns[*part], row);
-      }
-    }
-    return builder.Finish();
-  }
-
-  TableScan plan_;
-  std::unique_ptr<Scan> scan_;
-  QueryContext* context_;
-  PlanNode* node_;
-  TimeRange range_;
-  ScanStats closed_;  // of the slices before
-  uint64_t counted_bytes_ = 0;
-};
 
 class SourceOrder : public Operator {
  public:
@@ -278,17 +157,29 @@ class SourceOrder : public Operator {
       const int index = input_->schema().Find(keys_[i]);
       if (index >= 0) keys[i] = &rows.columns[static_cast<size_t>(index)];
     }
-    std::vector<uint32_t> order(rows.num_rows);
-    std::iota(order.begin(), order.end(), 0U);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-      for (size_t i = 0; i < 4; ++i) {
+    // By the first key, `time`, nearly all is decided: sort its values where they stand together.
+    struct Entry {
+      int64_t time;
+      uint32_t row;
+    };
+    std::vector<Entry> entries(rows.num_rows);
+    const bool timed = keys[0] != nullptr && keys[0]->type == Type::kTimestamp && keys[0]->valid.empty();
+    for (size_t row = 0; row < entries.size(); ++row) {
+      entries[row] = {timed ? keys[0]->ints[row] : 0, static_cast<uint32_t>(row)};
+    }
+    const auto before = [&](const Entry& a, const Entry& b) {
+      if (a.time != b.time) return a.time < b.time;
+      for (size_t i = timed ? 1 : 0; i < 4; ++i) {
         if (keys[i] == nullptr) continue;
         // A stream is a 64-bit fingerprint kept in a signed column; any fixed order of them does.
-        const int order_of = CompareCells(*keys[i], a, *keys[i], b);
-        if (order_of != 0) return order_of < 0;
+        const int order = CompareCells(*keys[i], a.row, *keys[i], b.row);
+        if (order != 0) return order < 0;
       }
-      return false;
-    });
+      return a.row < b.row;
+    };
+    if (!std::is_sorted(entries.begin(), entries.end(), before)) std::sort(entries.begin(), entries.end(), before);
+    std::vector<uint32_t> order(entries.size());
+    for (size_t i = 0; i < entries.size(); ++i) order[i] = entries[i].row;
     return order;
   }
 
@@ -477,9 +368,19 @@ absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context,
   } else if (node != nullptr) {
     node->details.push_back("not read: a set is empty");
   }
-  auto op = std::make_unique<TableScanOperator>(std::move(scan), std::move(opened), context, node);
-  op->SliceRange(range);
-  return OperatorPtr(std::move(op));
+  return MakeScanOperator(std::move(scan), std::move(opened), range, context, node);
+}
+
+absl::Status EstimateScan(const TableScan& scan, QueryContext* context, PlanNode* node) {
+  if (scan.empty) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::unique_ptr<Scan> opened, context->snapshot->OpenScan(scan.spec));
+  auto* splittable = dynamic_cast<SplittableScan*>(opened.get());
+  if (splittable == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::unique_ptr<SplitScan> split, splittable->PlanSplit());
+  node->scan = split->planned();
+  node->rows_estimated = static_cast<double>(split->planned().rows_read);
+  node->bytes_estimated = static_cast<double>(split->bytes_planned());
+  return absl::OkStatus();
 }
 
 OperatorPtr MakeSourceOrder(OperatorPtr input, Table table, std::optional<std::vector<std::string>> keep,

@@ -69,6 +69,10 @@ void CutIntoSlices(const TableColumns& columns, std::shared_ptr<Slices> slices, 
 // Opens the scan at once; damaged blocks become notes "partial". `node` gets the scan's counters.
 absl::StatusOr<OperatorPtr> OpenTableScan(TableScan scan, QueryContext* context, PlanNode* node);
 
+// What the scan would read, by its pruning alone: sources, blocks and indexes go to node->scan, rows and bytes to its
+// estimates. Reads indexes, no rows.
+absl::Status EstimateScan(const TableScan& scan, QueryContext* context, PlanNode* node);
+
 // Rows in the table's source order, (time, stream, arrival) of logs and (time, stream, trace_id, span_id, arrival) of
 // the others, with the columns `keep` of the input (all but `stream` if unset). `first` / `last`: only so many are
 // wanted; `slices` (may be null) tells the scan below when they are there. Blocking.

@@ -29,9 +29,9 @@ class QuantileAggregator : public Aggregator {
         },
         [&](size_t i, double value) { Add(slots[i], value, Type::kDouble); });
   }
-  void Merge(uint32_t into, uint32_t from) override {
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
     State& a = states_[into];
-    const State& b = states_[from];
+    const State& b = static_cast<const QuantileAggregator*>(other)->states_[from];
     if (b.sketch.empty()) return;
     const uint64_t before = a.sketch.bytes();
     a.type = a.sketch.empty() || a.type == b.type ? b.type : Type::kDouble;
@@ -111,12 +111,18 @@ class DistinctAggregator : public Aggregator {
     if (!rows.empty()) AddExact(exact_slots, x->Select(rows));
   }
 
-  void Merge(uint32_t into, uint32_t from) override {
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
+    auto* source = static_cast<DistinctAggregator*>(other);
     State& a = states_[into];
-    const State& b = states_[from];
+    const State& b = source->states_[from];
     if (b.sketch) {
       ToSketch(&a);
       a.sketch->Merge(*b.sketch);
+      return;
+    }
+    if (source != this) {
+      const std::vector<uint32_t>& own = NumbersOf(source);
+      for (const uint32_t number : b.numbers) AddNumber(&a, own[number]);
       return;
     }
     for (const uint32_t number : b.numbers) AddNumber(&a, number);
@@ -159,6 +165,17 @@ class DistinctAggregator : public Aggregator {
       if (slots[i] != kNoKey) AddNumber(&states_[slots[i]], number);
     }
   }
+  // Our numbers of the values that `other` has numbered; takes its values.
+  const std::vector<uint32_t>& NumbersOf(DistinctAggregator* other) {
+    if (merged_ == other) return merged_numbers_;
+    merged_ = other;
+    merged_numbers_.clear();
+    if (other->hashes_.empty()) return merged_numbers_;
+    const Column values = other->values_.TakeValues();
+    AddExact(std::vector<uint32_t>(values.size, kNoKey), values);
+    merged_numbers_ = numbers_;
+    return merged_numbers_;
+  }
   void AddNumber(State* state, uint32_t number) {
     if (state->sketch) return state->sketch->Add(hashes_[number]);
     if (!state->numbers.insert(number).second) return;
@@ -178,6 +195,8 @@ class DistinctAggregator : public Aggregator {
   ValueNumbers values_;
   std::vector<uint64_t> hashes_;  // per number
   std::vector<uint32_t> numbers_;
+  const DistinctAggregator* merged_ = nullptr;  // the one merged last
+  std::vector<uint32_t> merged_numbers_;
   std::vector<State> states_;
   uint64_t sketches_ = 0;
   uint64_t bytes_ = 0;
@@ -228,8 +247,8 @@ class ValuesAggregator : public Aggregator {
       Add(&states_[slots[i]], std::move(text));
     }
   }
-  void Merge(uint32_t into, uint32_t from) override {
-    for (const std::string& text : states_[from]) {
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
+    for (const std::string& text : static_cast<const ValuesAggregator*>(other)->states_[from]) {
       if (states_[into].size() < values_max_) Add(&states_[into], text);
     }
   }

@@ -22,7 +22,9 @@ class CountAggregator : public Aggregator {
       if (slots[i] != kNoKey && Counts(x, i)) ++counts_[slots[i]];
     }
   }
-  void Merge(uint32_t into, uint32_t from) override { counts_[into] += counts_[from]; }
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
+    counts_[into] += static_cast<const CountAggregator*>(other)->counts_[from];
+  }
   void Clear(uint32_t slot) override { counts_[slot] = 0; }
   bool HasValue(uint32_t) const override { return function_ != AggregateFunction::kRate || seconds_ > 0; }
   void Emit(uint32_t slot, ColumnBuilder* out) override {
@@ -82,9 +84,9 @@ class SumAggregator : public Aggregator {
           ++state.counts[3];
         });
   }
-  void Merge(uint32_t into, uint32_t from) override {
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
     State& a = states_[into];
-    const State& b = states_[from];
+    const State& b = static_cast<const SumAggregator*>(other)->states_[from];
     for (size_t kind = 0; kind < 3; ++kind) a.whole[kind] += b.whole[kind];
     for (size_t kind = 0; kind < 4; ++kind) a.counts[kind] += b.counts[kind];
     a.reals.Merge(b.reals);
@@ -166,11 +168,13 @@ class StddevAggregator : public Aggregator {
       if (type == Type::kDuration) ++state.durations;
     });
   }
-  void Merge(uint32_t into, uint32_t from) override {
-    states_[into].sum.Merge(states_[from].sum);
-    states_[into].squares.Merge(states_[from].squares);
-    states_[into].count += states_[from].count;
-    states_[into].durations += states_[from].durations;
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
+    State& a = states_[into];
+    const State& b = static_cast<const StddevAggregator*>(other)->states_[from];
+    a.sum.Merge(b.sum);
+    a.squares.Merge(b.squares);
+    a.count += b.count;
+    a.durations += b.durations;
   }
   void Clear(uint32_t slot) override { states_[slot] = State(); }
   bool HasValue(uint32_t slot) const override { return states_[slot].count > 0; }
@@ -216,9 +220,9 @@ class CorrelationAggregator : public Aggregator {
       state.xy.AddProduct(xs_[i], value);
     });
   }
-  void Merge(uint32_t into, uint32_t from) override {
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
     State& a = states_[into];
-    const State& b = states_[from];
+    const State& b = static_cast<const CorrelationAggregator*>(other)->states_[from];
     a.count += b.count;
     a.x.Merge(b.x);
     a.y.Merge(b.y);
@@ -268,9 +272,9 @@ class HistogramAggregator : public Aggregator {
       }
     });
   }
-  void Merge(uint32_t into, uint32_t from) override {
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
     State& a = states_[into];
-    const State& b = states_[from];
+    const State& b = static_cast<const HistogramAggregator*>(other)->states_[from];
     a.count += b.count;
     a.zeros += b.zeros;
     a.sum.Merge(b.sum);

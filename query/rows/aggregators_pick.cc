@@ -104,25 +104,26 @@ class PickAggregator : public Aggregator {
     }
   }
 
-  void Merge(uint32_t into, uint32_t from) override {
+  void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
+    const auto& source = *static_cast<const PickAggregator*>(other);
     KeptValue& kept = values_[into];
-    const KeptValue& other = values_[from];
-    if (other.empty()) return;
+    const KeptValue& fresh = source.values_[from];
+    if (fresh.empty()) return;
     bool take = kept.empty();
     switch (function_) {
       case AggregateFunction::kLast: take = true; break;
       case AggregateFunction::kMin:
       case AggregateFunction::kMax:
-        take = take || IsBetter(other.View(), kept.View(), function_ == AggregateFunction::kMax);
+        take = take || IsBetter(fresh.View(), kept.View(), function_ == AggregateFunction::kMax);
         break;
       case AggregateFunction::kArgMin:
       case AggregateFunction::kArgMax:
-        take = take || IsBetter(keys_[from].View(), keys_[into].View(), function_ == AggregateFunction::kArgMax);
-        if (take) keys_[into] = keys_[from];
+        take = take || IsBetter(source.keys_[from].View(), keys_[into].View(), function_ == AggregateFunction::kArgMax);
+        if (take) keys_[into] = source.keys_[from];
         break;
       default: break;
     }
-    if (take) kept = other;
+    if (take) kept = fresh;
   }
 
   void Clear(uint32_t slot) override {

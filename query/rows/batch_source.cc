@@ -1,15 +1,51 @@
+#include "query/rows/batch_source.h"
+
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <numeric>
 #include <utility>
 
 #include "query/rows/column_concat.h"
-#include "query/rows/operator.h"
 
 namespace braid {
 namespace {
 
 // Rows of one slice: as many as a scan gives at most.
 constexpr size_t kSliceRows = 8192;
+
+RecordBatch SliceOf(const RecordBatch& rows, size_t begin, size_t end) {
+  std::vector<uint32_t> slice(end - begin);
+  std::iota(slice.begin(), slice.end(), static_cast<uint32_t>(begin));
+  return rows.Select(slice);
+}
+
+// One thread's share of a batch: slice after slice, as far as others leave
+// them.
+class SliceReader : public Operator {
+ public:
+  struct Shared {
+    RecordBatch rows;
+    std::atomic<size_t> next{0};
+  };
+  SliceReader(const Schema* schema, std::shared_ptr<Shared> shared) : schema_(schema), shared_(std::move(shared)) {}
+
+  const Schema& schema() const override { return *schema_; }
+  uint64_t place() const override { return place_; }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    const size_t begin = shared_->next.fetch_add(kSliceRows, std::memory_order_relaxed);
+    if (begin >= shared_->rows.num_rows) return false;
+    place_ = begin;
+    *batch = SliceOf(shared_->rows, begin, std::min(shared_->rows.num_rows, begin + kSliceRows));
+    return true;
+  }
+
+ private:
+  const Schema* schema_;
+  std::shared_ptr<Shared> shared_;
+  uint64_t place_ = 0;
+};
 
 class BatchSource : public Operator {
  public:
@@ -25,11 +61,27 @@ class BatchSource : public Operator {
       rows_ = RecordBatch();
       return true;
     }
-    std::vector<uint32_t> slice(std::min(kSliceRows, rows_.num_rows - next_row_));
-    std::iota(slice.begin(), slice.end(), static_cast<uint32_t>(next_row_));
-    next_row_ += slice.size();
-    *batch = rows_.Select(slice);
+    const size_t end = std::min(rows_.num_rows, next_row_ + kSliceRows);
+    *batch = SliceOf(rows_, next_row_, end);
+    next_row_ = end;
     return true;
+  }
+
+  bool TakeWhole(RecordBatch* rows) {
+    if (next_row_ > 0) return false;
+    *rows = std::exchange(rows_, RecordBatch());
+    return true;
+  }
+
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    const size_t useful = std::min(parts, rows_.num_rows / kSliceRows);
+    if (useful < 2) return {};
+    auto shared = std::make_shared<SliceReader::Shared>();
+    shared->rows = std::move(rows_);
+    rows_ = RecordBatch();
+    std::vector<OperatorPtr> split;
+    for (size_t i = 0; i < useful; ++i) split.push_back(std::make_unique<SliceReader>(&schema_, shared));
+    return split;
   }
 
  private:
@@ -43,7 +95,8 @@ class BatchSource : public Operator {
 absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const char* owner) {
   const size_t num_columns = op->schema().columns.size();
   std::vector<ColumnConcat> columns(num_columns);
-  // The dictionary counted last per column: most batches of one source share it.
+  // The dictionary counted last per column: most batches of one source share
+  // it.
   std::vector<const StringDictionary*> counted(num_columns, nullptr);
   RecordBatch all;
   while (true) {
@@ -74,6 +127,11 @@ absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const cha
     all.columns.push_back(std::move(column));
   }
   return all;
+}
+
+bool TakeWholeBatch(Operator* op, RecordBatch* rows) {
+  auto* source = dynamic_cast<BatchSource*>(op);
+  return source != nullptr && source->TakeWhole(rows);
 }
 
 OperatorPtr MakeBatchSource(Schema schema, RecordBatch rows) {

@@ -312,7 +312,7 @@ class Binder {
       ASSIGN_OR_RETURN(RowExpressionPtr bound, Bind(*argument.expr));
       arguments.push_back(std::move(bound));
     }
-    auto function = MakeFunction(node.function, std::move(arguments));
+    auto function = MakeFunction(node.function, std::move(arguments), scope_.context);
     if (!function.ok()) return ErrorAt(expr.place, "E061", std::string(function.status().message()));
     return Fold(*std::move(function));
   }

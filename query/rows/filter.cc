@@ -34,6 +34,13 @@ class FilterOperator : public Operator {
     return true;
   }
 
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    std::vector<OperatorPtr> split = input_->Split(parts);
+    for (OperatorPtr& part : split) part = std::make_unique<FilterOperator>(std::move(part), condition_, context_);
+    return split;
+  }
+  uint64_t place() const override { return input_->place(); }
+
  private:
   OperatorPtr input_;
   RowExpressionPtr condition_;
@@ -43,7 +50,7 @@ class FilterOperator : public Operator {
 
 class LineFilterOperator : public Operator {
  public:
-  LineFilterOperator(OperatorPtr input, LineFilter filter, std::unique_ptr<RE2> regex, QueryContext* context)
+  LineFilterOperator(OperatorPtr input, LineFilter filter, std::shared_ptr<const RE2> regex, QueryContext* context)
       : input_(std::move(input)),
         filter_(std::move(filter)),
         regex_(std::move(regex)),
@@ -60,7 +67,7 @@ class LineFilterOperator : public Operator {
     const Column none;
     const Column& column = message_ < 0 ? none : batch->columns[static_cast<size_t>(message_)];
     if (column.type == Type::kString) {
-      TestTexts(column, batch->num_rows);
+      RETURN_IF_ERROR(TestTexts(column, batch->num_rows));
     } else {
       std::string storage;
       for (size_t row = 0; row < batch->num_rows; ++row) {
@@ -73,13 +80,23 @@ class LineFilterOperator : public Operator {
     return true;
   }
 
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    std::vector<OperatorPtr> split = input_->Split(parts);
+    for (OperatorPtr& part : split) {
+      part = std::make_unique<LineFilterOperator>(std::move(part), filter_, regex_, context_);
+    }
+    return split;
+  }
+  uint64_t place() const override { return input_->place(); }
+
  private:
-  void TestTexts(const Column& column, size_t rows) {
+  absl::Status TestTexts(const Column& column, size_t rows) {
     const bool null_passes = Test("");
     // A dictionary that many rows share is tested entry by entry, as far as rows ask for it.
     const bool shared = column.dictionary->values.size() < rows;
     if (shared) verdicts_.assign(column.dictionary->values.size(), kUntested);
     for (size_t row = 0; row < rows; ++row) {
+      if (row % kRowsPerCheck == 0) RETURN_IF_ERROR(context_->CheckAlive());
       bool passes = null_passes;
       if (!column.IsNull(row)) {
         if (shared) {
@@ -92,6 +109,7 @@ class LineFilterOperator : public Operator {
       }
       if (passes) rows_.push_back(static_cast<uint32_t>(row));
     }
+    return absl::OkStatus();
   }
 
   bool Test(std::string_view text) const {
@@ -109,10 +127,11 @@ class LineFilterOperator : public Operator {
   }
 
   static constexpr uint8_t kUntested = 2;
+  static constexpr size_t kRowsPerCheck = 256;  // texts may be long
 
   OperatorPtr input_;
   LineFilter filter_;
-  std::unique_ptr<RE2> regex_;
+  std::shared_ptr<const RE2> regex_;
   QueryContext* context_;
   int message_;
   std::vector<uint32_t> rows_;
@@ -126,11 +145,11 @@ OperatorPtr MakeFilter(OperatorPtr input, RowExpressionPtr condition, QueryConte
 }
 
 absl::StatusOr<OperatorPtr> MakeLineFilter(OperatorPtr input, const LineFilter& filter, QueryContext* context) {
-  std::unique_ptr<RE2> regex;
+  std::shared_ptr<const RE2> regex;
   if (filter.op == LineFilter::Op::kRegex || filter.op == LineFilter::Op::kNotRegex) {
     RE2::Options options;
     options.set_log_errors(false);
-    regex = std::make_unique<RE2>(filter.text, options);
+    regex = std::make_shared<const RE2>(filter.text, options);
     if (!regex->ok()) return absl::InvalidArgumentError("bad regular expression: " + regex->error());
   }
   return OperatorPtr(std::make_unique<LineFilterOperator>(std::move(input), filter, std::move(regex), context));

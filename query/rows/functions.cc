@@ -10,82 +10,15 @@
 #include <utility>
 
 #include "query/rows/expression_nodes.h"
+#include "query/rows/row_function.h"
 #include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {
 
-using Arguments = std::vector<RowExpressionPtr>;
-
 absl::Status WrongCount(std::string_view name, std::string_view wanted) {
   return absl::InvalidArgumentError(std::string(name) + "() takes " + std::string(wanted));
 }
-
-// A function of one value, for each row or, of texts, for each dictionary entry.
-class PerCell : public RowExpression {
- public:
-  using Function = std::function<void(const CellView&, ColumnBuilder*)>;
-  PerCell(RowExpressionPtr operand, Type type, Function function)
-      : operand_(std::move(operand)), type_(type), function_(std::move(function)) {}
-
-  Type type() const override { return type_; }
-
-  absl::StatusOr<Column> Evaluate(const RecordBatch& batch) const override {
-    ASSIGN_OR_RETURN(const Column column, operand_->Evaluate(batch));
-    ColumnBuilder builder;
-    if (column.type == Type::kString && column.dictionary->values.size() <= column.size) return EvaluateTexts(column);
-    for (size_t row = 0; row < column.size; ++row) function_(CellAt(column, row), &builder);
-    return builder.Finish();
-  }
-
- private:
-  // Entry 0 of the answers is that of null, entry i + 1 that of the dictionary's text i.
-  Column EvaluateTexts(const Column& column) const {
-    std::vector<uint32_t> answer_of(column.dictionary->values.size() + 1, UINT32_MAX);
-    ColumnBuilder answers;
-    std::vector<uint32_t> picks(column.size);
-    for (size_t row = 0; row < column.size; ++row) {
-      const size_t entry = column.IsNull(row) ? 0 : size_t{column.codes[row]} + 1;
-      if (answer_of[entry] == UINT32_MAX) {
-        answer_of[entry] = static_cast<uint32_t>(answers.size());
-        function_(CellAt(column, row), &answers);
-      }
-      picks[row] = answer_of[entry];
-    }
-    return answers.Finish().Select(picks);
-  }
-
-  RowExpressionPtr operand_;
-  Type type_;
-  Function function_;
-};
-
-// A function of several values of a row.
-class PerRow : public RowExpression {
- public:
-  using Function = std::function<void(const std::vector<Column>&, size_t row, ColumnBuilder*)>;
-  PerRow(Arguments arguments, Type type, Function function)
-      : arguments_(std::move(arguments)), type_(type), function_(std::move(function)) {}
-
-  Type type() const override { return type_; }
-
-  absl::StatusOr<Column> Evaluate(const RecordBatch& batch) const override {
-    std::vector<Column> columns;
-    columns.reserve(arguments_.size());
-    for (const RowExpressionPtr& argument : arguments_) {
-      ASSIGN_OR_RETURN(Column column, argument->Evaluate(batch));
-      columns.push_back(std::move(column));
-    }
-    ColumnBuilder builder;
-    for (size_t row = 0; row < batch.num_rows; ++row) function_(columns, row, &builder);
-    return builder.Finish();
-  }
-
- private:
-  Arguments arguments_;
-  Type type_;
-  Function function_;
-};
 
 // ---- numbers
 
@@ -97,36 +30,34 @@ Type NumericResult(Type type, bool keeps) {
 
 using MathFunction = double (*)(double);
 
-RowExpressionPtr MakeMath(RowExpressionPtr operand, MathFunction function, bool keeps) {
+FunctionPtr MakeMath(RowExpressionPtr operand, MathFunction function, bool keeps) {
   const Type type = NumericResult(operand->type(), keeps);
-  return std::make_shared<PerCell>(
-      std::move(operand), type, [function, keeps](const CellView& cell, ColumnBuilder* out) {
-        if (keeps && cell.type == Type::kInt) {
-          out->AppendInt(Type::kInt, function == static_cast<MathFunction>(std::fabs) && cell.integer < 0 &&
-                                             cell.integer != INT64_MIN
-                                         ? -cell.integer
-                                         : cell.integer);
-          return;
-        }
-        const auto number = NumberOf(cell);
-        if (!number || cell.type == Type::kTimestamp) {
-          out->AppendNull();
-          return;
-        }
-        const double value = function(*number);
-        if (keeps && cell.type == Type::kDuration) {
-          if (function == static_cast<MathFunction>(std::fabs)) {
-            out->AppendInt(Type::kDuration,
-                           cell.integer < 0 && cell.integer != INT64_MIN ? -cell.integer : cell.integer);
-          } else {
-            // Whole seconds of an int64 of nanoseconds fit, but for the very ends of the range.
-            const double clamped = std::clamp(value, -9.2e9, 9.2e9);
-            out->AppendInt(Type::kDuration, static_cast<int64_t>(clamped) * kSecond);
-          }
-          return;
-        }
-        out->AppendDouble(value);
-      });
+  return std::make_shared<PerCell>(std::move(operand), type, [function, keeps](const CellView& cell, Output* out) {
+    if (keeps && cell.type == Type::kInt) {
+      out->AppendInt(Type::kInt,
+                     function == static_cast<MathFunction>(std::fabs) && cell.integer < 0 && cell.integer != INT64_MIN
+                         ? -cell.integer
+                         : cell.integer);
+      return;
+    }
+    const auto number = NumberOf(cell);
+    if (!number || cell.type == Type::kTimestamp) {
+      out->AppendNull();
+      return;
+    }
+    const double value = function(*number);
+    if (keeps && cell.type == Type::kDuration) {
+      if (function == static_cast<MathFunction>(std::fabs)) {
+        out->AppendInt(Type::kDuration, cell.integer < 0 && cell.integer != INT64_MIN ? -cell.integer : cell.integer);
+      } else {
+        // Whole seconds of an int64 of nanoseconds fit, but for the very ends of the range.
+        const double clamped = std::clamp(value, -9.2e9, 9.2e9);
+        out->AppendInt(Type::kDuration, static_cast<int64_t>(clamped) * kSecond);
+      }
+      return;
+    }
+    out->AppendDouble(value);
+  });
 }
 
 int64_t FloorTo(int64_t value, int64_t size) {
@@ -136,7 +67,7 @@ int64_t FloorTo(int64_t value, int64_t size) {
   return __builtin_sub_overflow(value, rest, &floor) ? value : floor;
 }
 
-absl::StatusOr<RowExpressionPtr> MakeBucket(Arguments arguments) {
+absl::StatusOr<FunctionPtr> MakeBucket(Arguments arguments) {
   if (arguments.size() != 2) return WrongCount("bucket", "a value and a size");
   const Column* size = ConstantOf(arguments[1]);
   const auto number = size == nullptr ? std::nullopt : NumberOf(CellAt(*size, 0));
@@ -149,7 +80,7 @@ absl::StatusOr<RowExpressionPtr> MakeBucket(Arguments arguments) {
   const bool whole = size_cell.type == Type::kInt;
   const int64_t width_int = whole ? size_cell.integer : 1;
   const Type type = arguments[0]->type() == Type::kInt && !whole ? Type::kDouble : arguments[0]->type();
-  return std::make_shared<PerCell>(std::move(arguments[0]), type, [=](const CellView& cell, ColumnBuilder* out) {
+  return std::make_shared<PerCell>(std::move(arguments[0]), type, [=](const CellView& cell, Output* out) {
     if (cell.type == Type::kTimestamp || cell.type == Type::kDuration) {
       out->AppendInt(cell.type, FloorTo(cell.integer, width_ns));
     } else if (cell.type == Type::kInt && whole) {
@@ -162,8 +93,8 @@ absl::StatusOr<RowExpressionPtr> MakeBucket(Arguments arguments) {
   });
 }
 
-RowExpressionPtr MakeHour(RowExpressionPtr operand) {
-  return std::make_shared<PerCell>(std::move(operand), Type::kInt, [](const CellView& cell, ColumnBuilder* out) {
+FunctionPtr MakeHour(RowExpressionPtr operand) {
+  return std::make_shared<PerCell>(std::move(operand), Type::kInt, [](const CellView& cell, Output* out) {
     const auto seconds = cell.type == Type::kString ? std::nullopt : NumberOf(cell);
     if (!seconds || !(std::fabs(*seconds) < 9.2e18)) {
       out->AppendNull();
@@ -178,16 +109,15 @@ RowExpressionPtr MakeHour(RowExpressionPtr operand) {
 // ---- texts
 
 template <typename Change>
-RowExpressionPtr MakeTextChange(RowExpressionPtr operand, Change change) {
-  return std::make_shared<PerCell>(std::move(operand), Type::kString,
-                                   [change](const CellView& cell, ColumnBuilder* out) {
-                                     if (cell.null()) {
-                                       out->AppendNull();
-                                       return;
-                                     }
-                                     std::string storage;
-                                     out->AppendString(change(TextOf(cell, &storage)));
-                                   });
+FunctionPtr MakeTextChange(RowExpressionPtr operand, Change change) {
+  return std::make_shared<PerCell>(std::move(operand), Type::kString, [change](const CellView& cell, Output* out) {
+    if (cell.null()) {
+      out->AppendNull();
+      return;
+    }
+    std::string storage;
+    out->AppendString(change(TextOf(cell, &storage)));
+  });
 }
 
 std::string ChangeCase(std::string_view text, bool upper) {
@@ -202,8 +132,8 @@ int64_t CountCharacters(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
 }
 
-RowExpressionPtr MakeLen(RowExpressionPtr operand) {
-  return std::make_shared<PerCell>(std::move(operand), Type::kInt, [](const CellView& cell, ColumnBuilder* out) {
+FunctionPtr MakeLen(RowExpressionPtr operand) {
+  return std::make_shared<PerCell>(std::move(operand), Type::kInt, [](const CellView& cell, Output* out) {
     std::string storage;
     if (cell.null()) {
       out->AppendNull();
@@ -231,11 +161,11 @@ absl::StatusOr<std::shared_ptr<const RE2>> CompileRegex(const std::string& patte
   return regex;
 }
 
-absl::StatusOr<RowExpressionPtr> MakeContains(Arguments arguments) {
+absl::StatusOr<FunctionPtr> MakeContains(Arguments arguments) {
   if (arguments.size() != 2) return WrongCount("contains", "a text and the part to look for");
   if (const Column* part = ConstantOf(arguments[1]); part != nullptr && part->type == Type::kString) {
     return std::make_shared<PerCell>(std::move(arguments[0]), Type::kBool,
-                                     [part = std::string(part->StringAt(0))](const CellView& cell, ColumnBuilder* out) {
+                                     [part = std::string(part->StringAt(0))](const CellView& cell, Output* out) {
                                        std::string storage;
                                        const bool found =
                                            !cell.null() && TextOf(cell, &storage).find(part) != std::string_view::npos;
@@ -243,7 +173,7 @@ absl::StatusOr<RowExpressionPtr> MakeContains(Arguments arguments) {
                                      });
   }
   return std::make_shared<PerRow>(
-      std::move(arguments), Type::kBool, [](const std::vector<Column>& columns, size_t row, ColumnBuilder* out) {
+      std::move(arguments), Type::kBool, [](const std::vector<Column>& columns, size_t row, Output* out) {
         const CellView text = CellAt(columns[0], row);
         const CellView part = CellAt(columns[1], row);
         std::string a;
@@ -254,27 +184,69 @@ absl::StatusOr<RowExpressionPtr> MakeContains(Arguments arguments) {
       });
 }
 
-absl::StatusOr<RowExpressionPtr> MakeReplace(Arguments arguments) {
+size_t CharacterAt(std::string_view text, size_t at) {
+  size_t size = 1;
+  while (at + size < text.size() && (static_cast<unsigned char>(text[at + size]) & 0xc0) == 0x80) ++size;
+  return size;
+}
+
+// RE2::GlobalReplace that stops once the result is longer than `size_max`; false then.
+bool ReplaceAll(const RE2& regex, const std::string& with, std::string_view text, uint64_t size_max,
+                std::string* result) {
+  constexpr int kGroupsMax = 10;  // \0 ... \9
+  re2::StringPiece groups[kGroupsMax];
+  const int wanted = 1 + RE2::MaxSubmatch(with);
+  const re2::StringPiece whole(text.data(), text.size());
+  size_t at = 0;
+  size_t last_end = std::string_view::npos;
+  while (at <= text.size() && regex.Match(whole, at, text.size(), RE2::UNANCHORED, groups, wanted)) {
+    const auto begin = static_cast<size_t>(groups[0].data() - text.data());
+    result->append(text.substr(at, begin - at));
+    at = begin;
+    if (groups[0].empty() && begin == last_end) {
+      // No empty match right behind another match: go on behind the next character.
+      if (at == text.size()) break;
+      const size_t size = CharacterAt(text, at);
+      result->append(text.substr(at, size));
+      at += size;
+      continue;
+    }
+    regex.Rewrite(result, with, groups, wanted);
+    at = last_end = begin + groups[0].size();
+    if (result->size() > size_max) return false;
+  }
+  if (at < text.size()) result->append(text.substr(at));
+  return result->size() <= size_max;
+}
+
+absl::StatusOr<FunctionPtr> MakeReplace(Arguments arguments) {
   if (arguments.size() != 3) return WrongCount("replace", "a text, a regular expression and the replacement");
   ASSIGN_OR_RETURN(const std::string pattern, ConstantText(arguments[1], "replace", "regular expression"));
   ASSIGN_OR_RETURN(const std::string with, ConstantText(arguments[2], "replace", "replacement"));
   ASSIGN_OR_RETURN(const std::shared_ptr<const RE2> regex, CompileRegex(pattern));
   std::string problem;
   if (!regex->CheckRewriteString(with, &problem)) return absl::InvalidArgumentError("bad replacement: " + problem);
-  return MakeTextChange(std::move(arguments[0]), [regex, with](std::string_view text) {
-    std::string out(text);
-    RE2::GlobalReplace(&out, *regex, with);
-    return out;
-  });
+  return std::make_shared<PerCell>(
+      std::move(arguments[0]), Type::kString, [regex, with](const CellView& cell, Output* out) {
+        std::string storage;
+        std::string replaced;
+        if (cell.null()) {
+          out->AppendNull();
+        } else if (ReplaceAll(*regex, with, TextOf(cell, &storage), out->room(), &replaced)) {
+          out->AppendString(replaced);
+        } else {
+          out->Overflow();
+        }
+      });
 }
 
-absl::StatusOr<RowExpressionPtr> MakeExtract(Arguments arguments) {
+absl::StatusOr<FunctionPtr> MakeExtract(Arguments arguments) {
   if (arguments.size() != 2) return WrongCount("extract", "a text and a regular expression");
   ASSIGN_OR_RETURN(const std::string pattern, ConstantText(arguments[1], "extract", "regular expression"));
   ASSIGN_OR_RETURN(const std::shared_ptr<const RE2> regex, CompileRegex(pattern));
   const int group = regex->NumberOfCapturingGroups() > 0 ? 1 : 0;
   return std::make_shared<PerCell>(std::move(arguments[0]), Type::kString,
-                                   [regex, group](const CellView& cell, ColumnBuilder* out) {
+                                   [regex, group](const CellView& cell, Output* out) {
                                      std::string storage;
                                      const std::string_view text = TextOf(cell, &storage);
                                      re2::StringPiece found[2];
@@ -302,11 +274,11 @@ Type CommonType(const Arguments& arguments, size_t first) {
   return common;
 }
 
-absl::StatusOr<RowExpressionPtr> MakeCoalesce(Arguments arguments) {
+absl::StatusOr<FunctionPtr> MakeCoalesce(Arguments arguments) {
   if (arguments.empty()) return WrongCount("coalesce", "at least one value");
   const Type type = CommonType(arguments, 0);
   return std::make_shared<PerRow>(std::move(arguments), type,
-                                  [](const std::vector<Column>& columns, size_t row, ColumnBuilder* out) {
+                                  [](const std::vector<Column>& columns, size_t row, Output* out) {
                                     for (const Column& column : columns) {
                                       if (!column.IsNull(row) && !CellAt(column, row).null()) {
                                         out->AppendFrom(column, row);
@@ -317,11 +289,11 @@ absl::StatusOr<RowExpressionPtr> MakeCoalesce(Arguments arguments) {
                                   });
 }
 
-absl::StatusOr<RowExpressionPtr> MakeIf(Arguments arguments) {
+absl::StatusOr<FunctionPtr> MakeIf(Arguments arguments) {
   if (arguments.size() != 2 && arguments.size() != 3) return WrongCount("if", "a condition, a value and another value");
   const Type type = CommonType(arguments, 1);
   return std::make_shared<PerRow>(std::move(arguments), type,
-                                  [](const std::vector<Column>& columns, size_t row, ColumnBuilder* out) {
+                                  [](const std::vector<Column>& columns, size_t row, Output* out) {
                                     const bool holds = IsTrue(columns[0], row);
                                     if (!holds && columns.size() < 3) {
                                       out->AppendNull();
@@ -334,8 +306,8 @@ absl::StatusOr<RowExpressionPtr> MakeIf(Arguments arguments) {
 // ---- the table
 
 struct Unary {
-  std::string_view name;
-  RowExpressionPtr (*make)(RowExpressionPtr operand);
+  const char* name;
+  FunctionPtr (*make)(RowExpressionPtr operand);
 };
 
 double Round(double value) { return std::floor(value + 0.5); }  // halves go up, as PromQL's round
@@ -362,8 +334,8 @@ constexpr Unary kUnary[] = {
 };
 
 struct Several {
-  std::string_view name;
-  absl::StatusOr<RowExpressionPtr> (*make)(Arguments arguments);
+  const char* name;
+  absl::StatusOr<FunctionPtr> (*make)(Arguments arguments);
 };
 constexpr Several kSeveral[] = {
     {"bucket", MakeBucket}, {"coalesce", MakeCoalesce}, {"contains", MakeContains}, {"extract", MakeExtract},
@@ -378,14 +350,20 @@ bool IsRowFunction(std::string_view name) {
          std::any_of(std::begin(kSeveral), std::end(kSeveral), is_it);
 }
 
-absl::StatusOr<RowExpressionPtr> MakeFunction(std::string_view name, std::vector<RowExpressionPtr> arguments) {
+absl::StatusOr<RowExpressionPtr> MakeFunction(std::string_view name, std::vector<RowExpressionPtr> arguments,
+                                              QueryContext* context) {
   for (const Unary& entry : kUnary) {
     if (entry.name != name) continue;
     if (arguments.size() != 1) return WrongCount(name, "one value");
-    return entry.make(std::move(arguments[0]));
+    FunctionPtr made = entry.make(std::move(arguments[0]));
+    made->Watch(context, entry.name);
+    return made;
   }
   for (const Several& entry : kSeveral) {
-    if (entry.name == name) return entry.make(std::move(arguments));
+    if (entry.name != name) continue;
+    ASSIGN_OR_RETURN(const FunctionPtr made, entry.make(std::move(arguments)));
+    made->Watch(context, entry.name);
+    return made;
   }
   return absl::InvalidArgumentError("unknown function " + std::string(name) + "()");
 }

@@ -25,8 +25,11 @@ namespace braid {
 // True if `name` is one of them.
 bool IsRowFunction(std::string_view name);
 
-// Errors: InvalidArgument without place, for wrong numbers of arguments, bad patterns and the like.
-absl::StatusOr<RowExpressionPtr> MakeFunction(std::string_view name, std::vector<RowExpressionPtr> arguments);
+// Errors: InvalidArgument without place, for wrong numbers of arguments, bad patterns and the like. Evaluating answers
+// Cancelled, DeadlineExceeded, or ResourceExhausted where the values that are made do not fit the memory of `context`,
+// which must outlive the expression; null: no limits.
+absl::StatusOr<RowExpressionPtr> MakeFunction(std::string_view name, std::vector<RowExpressionPtr> arguments,
+                                              QueryContext* context);
 
 // The shape of a message: see pattern() above. `_` stands for every run that differs from request to request.
 std::string PatternOf(std::string_view text);

@@ -1,11 +1,15 @@
 #include "query/rows/join.h"
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "query/rows/batch_source.h"
 #include "query/rows/column_concat.h"
+#include "query/rows/id_table.h"
 #include "query/rows/key_table.h"
 #include "query/rows/reservation.h"
 #include "query/rows/row_order.h"
@@ -25,25 +29,46 @@ Timestamp SaturatingAdd(Timestamp time, Duration offset) {
   return sum;
 }
 
-// The right side: rows grouped by key, within a key by (time, row).
-class RightSide {
+// The side that is indexed: rows grouped by key, within a key by (time, row).
+class IndexedSide {
  public:
-  explicit RightSide(size_t keys) : table_(keys, NullKeys::kNeverMatch) {}
+  explicit IndexedSide(size_t keys) : table_(keys, NullKeys::kNeverMatch) {}
 
-  // `timed`: rows without a time have no place. `overlap`: ends are needed too.
-  absl::Status Build(RecordBatch rows, const std::vector<Column>& keys, const TimeColumns& time, bool timed,
-                     bool overlap, Reservation* reservation) {
+  // The number of each row's key, kNoKey if no row of this side has it.
+  // REQUIRES: Build was called.
+  void Find(const std::vector<Column>& keys, size_t rows, KeyTable::Cache* cache,
+            std::vector<uint32_t>* numbers) const {
+    if (ids_) {
+      ids_->Find(keys, rows, numbers);
+    } else {
+      table_.Find(keys, rows, cache, numbers);
+    }
+  }
+
+  // `targets`: what keys are compared as. `timed`: rows without a time have no
+  // place. `overlap`: ends are needed too.
+  absl::Status Build(RecordBatch rows, const std::vector<Column>& keys, const std::vector<Type>& targets,
+                     const TimeColumns& time, bool timed, bool overlap, Reservation* reservation) {
     rows_ = std::move(rows);
     std::vector<uint32_t> numbers;
-    table_.Assign(keys, rows_.num_rows, &numbers);
-    RETURN_IF_ERROR(reservation->Add(table_.bytes() + rows_.num_rows * (overlap ? 36 : 20)));
+    const auto is_id = [&](size_t i) { return keys[i].type == targets[i] || keys[i].type == Type::kNull; };
+    bool ids = IdTable::Fits(targets);
+    for (size_t i = 0; ids && i < keys.size(); ++i) ids = is_id(i);
+    if (ids) {
+      ids_.emplace(targets);
+      ids_->Assign(keys, rows_.num_rows, &numbers);
+    } else {
+      table_.Assign(keys, rows_.num_rows, &numbers);
+    }
+    const size_t num_keys = ids ? ids_->size() : table_.size();
+    RETURN_IF_ERROR(reservation->Add((ids ? ids_->bytes() : table_.bytes()) + rows_.num_rows * (overlap ? 36 : 20)));
     const Column no_time;
     const Column& times = time.time < 0 ? no_time : rows_.columns[static_cast<size_t>(time.time)];
     const bool has_times = times.type == Type::kTimestamp;
     if (timed && !has_times && times.type != Type::kNull) {
       return absl::InvalidArgumentError("`time` of the right side of a join is not a timestamp");
     }
-    begins_.assign(table_.size() + 1, 0);
+    begins_.assign(num_keys + 1, 0);
     for (size_t row = 0; row < rows_.num_rows; ++row) {
       if (timed && (!has_times || times.IsNull(row))) numbers[row] = kNoKey;
       if (numbers[row] != kNoKey) ++begins_[numbers[row] + 1];
@@ -73,7 +98,6 @@ class RightSide {
   }
 
   const RecordBatch& rows() const { return rows_; }
-  const KeyTable& table() const { return table_; }
   uint32_t RowAt(size_t place) const { return order_[place]; }
   std::pair<size_t, size_t> Run(uint32_t key) const { return {begins_[key], begins_[key + 1]}; }
   // First place of [begin, end) with a time of at least / above `time`.
@@ -85,10 +109,12 @@ class RightSide {
   }
   Timestamp TimeAt(size_t place) const { return times_[place]; }
 
-  // First place in [begin, end) whose row ends at or after `time`; `end` if there is none. O(log n).
+  // First place in [begin, end) whose row ends at or after `time`; `end` if
+  // there is none. O(log n).
   size_t NextEndingAtLeast(size_t begin, size_t end, Timestamp time) const {
     size_t place = begin;
-    // Climb over whole subtrees that end too early, then descend into the one that does not.
+    // Climb over whole subtrees that end too early, then descend into the one
+    // that does not.
     size_t node = place + leaves_;
     while (place < end) {
       if (greatest_[node] >= time) {
@@ -131,6 +157,7 @@ class RightSide {
   }
 
   KeyTable table_;
+  std::optional<IdTable> ids_;  // instead of table_
   RecordBatch rows_;
   std::vector<uint32_t> begins_;
   std::vector<uint32_t> order_;
@@ -139,60 +166,54 @@ class RightSide {
   std::vector<Timestamp> greatest_;
 };
 
-class JoinOperator : public Operator {
+// What all threads that probe one join share; does not change once the right
+// side is built.
+struct JoinShared {
+  JoinShared(const Schema& left, const Schema& right, JoinSpec join, QueryContext* query)
+      : spec(std::move(join)),
+        context(query),
+        side(spec.keys.size()),
+        left_time(FindTimeColumns(left)),
+        right_time(FindTimeColumns(right)),
+        output(left, right, spec.name, spec.wanted),
+        timed(spec.overlap || spec.within.has_value() || spec.asof.has_value()) {}
+
+  // Of the key that the streaming or the indexed side has.
+  const RowExpressionPtr& KeyOf(size_t key, bool streaming) const {
+    return streaming != spec.index_left ? spec.keys[key].left : spec.keys[key].right;
+  }
+
+  JoinSpec spec;
+  QueryContext* context;
+  IndexedSide side;
+  TimeColumns left_time;
+  TimeColumns right_time;
+  JoinedRows output;
+  bool timed;
+  std::vector<Type> targets;                 // what the keys are compared as
+  std::vector<std::atomic<uint32_t>> pairs;  // of each left row, where that is the indexed side
+};
+
+// Matches batches of the streaming side with the indexed one.
+class JoinProbe {
  public:
-  JoinOperator(OperatorPtr left, OperatorPtr right, JoinSpec spec, QueryContext* context)
-      : left_(std::move(left)),
-        right_(std::move(right)),
-        spec_(std::move(spec)),
-        context_(context),
-        reservation_(context, "join"),
-        side_(spec_.keys.size()),
-        left_time_(FindTimeColumns(left_->schema())),
-        right_time_(FindTimeColumns(right_->schema())),
-        output_(left_->schema(), right_->schema(), spec_.name) {
-    timed_ = spec_.overlap || spec_.within.has_value() || spec_.asof.has_value();
-  }
+  explicit JoinProbe(JoinShared* shared) : shared_(shared) {}
 
-  const Schema& schema() const override { return output_.schema(); }
-
-  absl::StatusOr<bool> Next(RecordBatch* batch) override {
-    RETURN_IF_ERROR(context_->CheckAlive());
-    if (next_row_ >= current_.num_rows) {
-      current_ = RecordBatch();
-      next_row_ = 0;
-      ASSIGN_OR_RETURN(const bool more, left_->Next(&current_));
-      if (!more) return false;
-      *batch = RecordBatch();
-      if (current_.num_rows == 0) return true;
-      RETURN_IF_ERROR(Prepare());
-    }
-    RETURN_IF_ERROR(MatchRows());
-    *batch = output_.Assemble(current_, left_rows_, side_.rows(), right_rows_);
-    return true;
-  }
-
- private:
-  // Evaluates the keys of the current left batch, and builds the right side when it is the first.
-  absl::Status Prepare() {
-    std::vector<Column> keys;
-    for (const JoinKeyPair& pair : spec_.keys) {
-      ASSIGN_OR_RETURN(Column column, pair.left->Evaluate(current_));
-      keys.push_back(std::move(column));
-    }
-    if (!built_) {
-      RETURN_IF_ERROR(BuildRight(keys));
-      built_ = true;
-    }
+  // Takes the next streaming rows with their keys. REQUIRES: the indexed side
+  // is built, and done().
+  absl::Status Take(RecordBatch rows, std::vector<Column> keys) {
+    current_ = std::move(rows);
+    next_row_ = 0;
     for (size_t i = 0; i < keys.size(); ++i) {
       Column storage;
-      const Column& coerced = CoerceKey(keys[i], targets_[i], &storage);
+      const Column& coerced = CoerceKey(keys[i], shared_->targets[i], &storage);
       if (&coerced != &keys[i]) keys[i] = std::move(storage);
     }
-    side_.table().Find(keys, current_.num_rows, &cache_, &numbers_);
-    if (!timed_) return absl::OkStatus();
+    shared_->side.Find(keys, current_.num_rows, &cache_, &numbers_);
+    if (!shared_->timed) return absl::OkStatus();
     const Column no_time;
-    const Column& times = left_time_.time < 0 ? no_time : current_.columns[static_cast<size_t>(left_time_.time)];
+    const int time = shared_->left_time.time;
+    const Column& times = time < 0 ? no_time : current_.columns[static_cast<size_t>(time)];
     if (times.type != Type::kTimestamp && times.type != Type::kNull) {
       return absl::InvalidArgumentError("`time` of the left side of a join is not a timestamp");
     }
@@ -201,119 +222,232 @@ class JoinOperator : public Operator {
     }
     return absl::OkStatus();
   }
+  bool done() const { return next_row_ >= current_.num_rows; }
 
-  absl::Status BuildRight(const std::vector<Column>& left_keys) {
-    ASSIGN_OR_RETURN(RecordBatch rows, DrainInto(right_.get(), context_, &reservation_));
-    std::vector<Column> keys;
-    for (size_t i = 0; i < spec_.keys.size(); ++i) {
-      Column column;
-      if (rows.num_rows > 0) {
-        ASSIGN_OR_RETURN(column, spec_.keys[i].right->Evaluate(rows));
-      }
-      // What the data show counts more than a vague static type.
-      const Type declared = spec_.keys[i].left->type();
-      const Type left_type = declared == Type::kMixed ? left_keys[i].type : declared;
-      targets_.push_back(KeyTypeOf(left_type, column.type));
-      Column storage;
-      const Column& coerced = CoerceKey(column, targets_.back(), &storage);
-      if (&coerced != &column) column = std::move(storage);
-      keys.push_back(std::move(column));
-    }
-    return side_.Build(std::move(rows), keys, right_time_, timed_, spec_.overlap, &reservation_);
+  // The next pairs of the rows taken.
+  absl::Status Next(RecordBatch* batch) {
+    RETURN_IF_ERROR(MatchRows());
+    const RecordBatch& indexed = shared_->side.rows();
+    *batch = shared_->spec.index_left ? shared_->output.Assemble(indexed, indexed_rows_, current_, streaming_rows_)
+                                      : shared_->output.Assemble(current_, streaming_rows_, indexed, indexed_rows_);
+    return absl::OkStatus();
   }
 
-  // Fills left_rows_ and right_rows_ with pairs of the next left rows.
+  static absl::StatusOr<std::vector<Column>> Keys(const JoinShared& shared, const RecordBatch& rows) {
+    std::vector<Column> keys;
+    for (size_t i = 0; i < shared.spec.keys.size(); ++i) {
+      ASSIGN_OR_RETURN(Column column, shared.KeyOf(i, /*streaming=*/true)->Evaluate(rows));
+      keys.push_back(std::move(column));
+    }
+    return keys;
+  }
+
+ private:
+  // Fills streaming_rows_ and indexed_rows_ with pairs of the next rows taken.
   absl::Status MatchRows() {
-    left_rows_.clear();
-    right_rows_.clear();
+    streaming_rows_.clear();
+    indexed_rows_.clear();
     size_t checked = 0;
-    for (; next_row_ < current_.num_rows && left_rows_.size() < kPairsPerBatch; ++next_row_) {
+    for (; next_row_ < current_.num_rows && streaming_rows_.size() < kPairsPerBatch; ++next_row_) {
       const auto row = static_cast<uint32_t>(next_row_);
-      const size_t before = left_rows_.size();
+      const size_t before = streaming_rows_.size();
       if (numbers_[row] != kNoKey) RETURN_IF_ERROR(MatchRow(row));
-      if (left_rows_.size() == before && spec_.left_outer) Emit(row, kNoRow);
-      checked += left_rows_.size() - before;
+      if (streaming_rows_.size() == before && shared_->spec.left_outer) Emit(row, kNoRow);
+      checked += streaming_rows_.size() - before;
       if (checked >= kPairsPerCheck) {
-        RETURN_IF_ERROR(context_->CheckAlive());
+        RETURN_IF_ERROR(shared_->context->CheckAlive());
         checked = 0;
       }
     }
     return absl::OkStatus();
   }
 
-  void Emit(uint32_t left, uint32_t right) {
-    left_rows_.push_back(left);
-    right_rows_.push_back(right);
+  void Emit(uint32_t streaming, uint32_t indexed) {
+    streaming_rows_.push_back(streaming);
+    indexed_rows_.push_back(indexed);
   }
 
   absl::Status EmitRange(uint32_t row, size_t begin, size_t end) {
     if (begin >= end) return absl::OkStatus();
-    RETURN_IF_ERROR(CheckPairs(end - begin));
-    for (size_t place = begin; place < end; ++place) Emit(row, side_.RowAt(place));
+    if (!shared_->spec.index_left) {
+      RETURN_IF_ERROR(CheckPairs(end - begin));
+    } else {
+      for (size_t place = begin; place < end; ++place) {
+        RETURN_IF_ERROR(
+            CheckPairs(shared_->pairs[shared_->side.RowAt(place)].fetch_add(1, std::memory_order_relaxed) + 1));
+      }
+    }
+    for (size_t place = begin; place < end; ++place) Emit(row, shared_->side.RowAt(place));
     return absl::OkStatus();
   }
 
   absl::Status MatchRow(uint32_t row) {
-    const auto [begin, end] = side_.Run(numbers_[row]);
-    if (!timed_) return EmitRange(row, begin, end);
-    const Timestamp time = current_.columns[static_cast<size_t>(left_time_.time)].ints[row];
-    if (spec_.within) {
-      const size_t first = side_.FirstAtLeast(begin, end, SaturatingAdd(time, spec_.within->first));
-      return EmitRange(row, first, side_.FirstAbove(first, end, SaturatingAdd(time, spec_.within->second)));
+    const auto [begin, end] = shared_->side.Run(numbers_[row]);
+    if (!shared_->timed) return EmitRange(row, begin, end);
+    const Timestamp time = current_.columns[static_cast<size_t>(shared_->left_time.time)].ints[row];
+    if (shared_->spec.within) {
+      const size_t first = shared_->side.FirstAtLeast(begin, end, SaturatingAdd(time, shared_->spec.within->first));
+      return EmitRange(row, first,
+                       shared_->side.FirstAbove(first, end, SaturatingAdd(time, shared_->spec.within->second)));
     }
-    if (spec_.asof) {
-      const size_t after = side_.FirstAbove(begin, end, time);
-      if (after > begin && side_.TimeAt(after - 1) >= SaturatingAdd(time, -*spec_.asof)) {
-        Emit(row, side_.RowAt(after - 1));
+    if (shared_->spec.asof) {
+      const size_t after = shared_->side.FirstAbove(begin, end, time);
+      if (after > begin && shared_->side.TimeAt(after - 1) >= SaturatingAdd(time, -*shared_->spec.asof)) {
+        Emit(row, shared_->side.RowAt(after - 1));
       }
       return absl::OkStatus();
     }
     Timestamp until = time;
-    if (left_time_.end >= 0) {
-      const Column& ends = current_.columns[static_cast<size_t>(left_time_.end)];
+    if (shared_->left_time.end >= 0) {
+      const Column& ends = current_.columns[static_cast<size_t>(shared_->left_time.end)];
       if (ends.type == Type::kTimestamp && !ends.IsNull(row)) until = std::max(until, ends.ints[row]);
     }
-    const size_t last = side_.FirstAbove(begin, end, until);
+    const size_t last = shared_->side.FirstAbove(begin, end, until);
     uint64_t pairs = 0;
-    for (size_t place = side_.NextEndingAtLeast(begin, last, time); place < last;
-         place = side_.NextEndingAtLeast(place + 1, last, time)) {
+    for (size_t place = shared_->side.NextEndingAtLeast(begin, last, time); place < last;
+         place = shared_->side.NextEndingAtLeast(place + 1, last, time)) {
       RETURN_IF_ERROR(CheckPairs(++pairs));
-      Emit(row, side_.RowAt(place));
+      Emit(row, shared_->side.RowAt(place));
     }
     return absl::OkStatus();
   }
 
   absl::Status CheckPairs(uint64_t pairs) const {
-    if (pairs <= context_->limits.pairs_per_row_max) return absl::OkStatus();
+    if (pairs <= shared_->context->limits.pairs_per_row_max) return absl::OkStatus();
     return MakeError({"E085",
-                      "a left row of the join with `" + spec_.name + "` matches more than " +
-                          std::to_string(context_->limits.pairs_per_row_max) + " rows",
+                      "a left row of the join with `" + shared_->spec.name + "` matches more than " +
+                          std::to_string(shared_->context->limits.pairs_per_row_max) + " rows",
                       1, 1, 1, "add a key, narrow the window, or aggregate the right side first"});
   }
 
-  OperatorPtr left_;
-  OperatorPtr right_;
-  JoinSpec spec_;
-  QueryContext* context_;
-  Reservation reservation_;
-  RightSide side_;
-  TimeColumns left_time_;
-  TimeColumns right_time_;
-  JoinedRows output_;
-  bool timed_ = false;
-  bool built_ = false;
-  std::vector<Type> targets_;
+  JoinShared* shared_;
   KeyTable::Cache cache_;
   RecordBatch current_;
   size_t next_row_ = 0;
   std::vector<uint32_t> numbers_;
-  std::vector<uint32_t> left_rows_;
-  std::vector<uint32_t> right_rows_;
+  std::vector<uint32_t> streaming_rows_;
+  std::vector<uint32_t> indexed_rows_;
+};
+
+// One thread's share of the streaming side.
+class JoinPart : public Operator {
+ public:
+  JoinPart(OperatorPtr input, JoinShared* shared) : input_(std::move(input)), shared_(shared), probe_(shared) {}
+
+  const Schema& schema() const override { return shared_->output.schema(); }
+  uint64_t place() const override { return input_->place(); }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    RETURN_IF_ERROR(shared_->context->CheckAlive());
+    *batch = RecordBatch();
+    if (probe_.done()) {
+      RecordBatch rows;
+      ASSIGN_OR_RETURN(const bool more, input_->Next(&rows));
+      if (!more || rows.num_rows == 0) return more;
+      ASSIGN_OR_RETURN(std::vector<Column> keys, JoinProbe::Keys(*shared_, rows));
+      RETURN_IF_ERROR(probe_.Take(std::move(rows), std::move(keys)));
+    }
+    RETURN_IF_ERROR(probe_.Next(batch));
+    return true;
+  }
+
+ private:
+  OperatorPtr input_;
+  JoinShared* shared_;
+  JoinProbe probe_;
+};
+
+class JoinOperator : public Operator {
+ public:
+  JoinOperator(OperatorPtr left, OperatorPtr right, JoinSpec spec, QueryContext* context)
+      : shared_(left->schema(), right->schema(), std::move(spec), context),
+        streaming_(shared_.spec.index_left ? std::move(right) : std::move(left)),
+        indexed_(shared_.spec.index_left ? std::move(left) : std::move(right)),
+        reservation_(context, "join"),
+        probe_(&shared_) {}
+
+  const Schema& schema() const override { return shared_.output.schema(); }
+
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    RETURN_IF_ERROR(status_);
+    RETURN_IF_ERROR(shared_.context->CheckAlive());
+    *batch = RecordBatch();
+    if (probe_.done()) {
+      RecordBatch rows;
+      ASSIGN_OR_RETURN(const bool more, streaming_->Next(&rows));
+      if (!more || rows.num_rows == 0) return more;
+      ASSIGN_OR_RETURN(std::vector<Column> keys, JoinProbe::Keys(shared_, rows));
+      if (!built_) RETURN_IF_ERROR(BuildIndex(&keys));
+      RETURN_IF_ERROR(probe_.Take(std::move(rows), std::move(keys)));
+    }
+    RETURN_IF_ERROR(probe_.Next(batch));
+    return true;
+  }
+
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    // What a streaming key is may show only in its rows; then they must come
+    // first.
+    for (size_t i = 0; i < shared_.spec.keys.size(); ++i) {
+      if (shared_.KeyOf(i, /*streaming=*/true)->type() == Type::kMixed) return {};
+    }
+    std::vector<OperatorPtr> split = streaming_->Split(parts);
+    if (split.empty()) return {};
+    status_ = BuildIndex(nullptr);
+    if (!status_.ok()) return {};
+    for (OperatorPtr& part : split) part = std::make_unique<JoinPart>(std::move(part), &shared_);
+    return split;
+  }
+
+ private:
+  // `streaming_keys` of the first streaming rows; null where the declared types
+  // tell enough.
+  absl::Status BuildIndex(const std::vector<Column>* streaming_keys) {
+    built_ = true;
+    RecordBatch rows;
+    // Rows that are at hand are counted already.
+    if (!TakeWholeBatch(indexed_.get(), &rows)) {
+      ASSIGN_OR_RETURN(rows, DrainInto(indexed_.get(), shared_.context, &reservation_));
+    }
+    std::vector<Column> keys;
+    for (size_t i = 0; i < shared_.spec.keys.size(); ++i) {
+      Column column;
+      if (rows.num_rows > 0) {
+        ASSIGN_OR_RETURN(column, shared_.KeyOf(i, /*streaming=*/false)->Evaluate(rows));
+      }
+      // What the data show counts more than a vague static type.
+      const Type declared = shared_.KeyOf(i, /*streaming=*/true)->type();
+      const Type streaming_type = declared == Type::kMixed ? (*streaming_keys)[i].type : declared;
+      shared_.targets.push_back(KeyTypeOf(streaming_type, column.type));
+      Column storage;
+      const Column& coerced = CoerceKey(column, shared_.targets.back(), &storage);
+      if (&coerced != &column) column = std::move(storage);
+      keys.push_back(std::move(column));
+    }
+    TimeColumns times = shared_.right_time;
+    if (shared_.spec.index_left) {
+      times = TimeColumns();
+      shared_.pairs = std::vector<std::atomic<uint32_t>>(rows.num_rows);
+      RETURN_IF_ERROR(reservation_.Add(rows.num_rows * sizeof(uint32_t)));
+    }
+    return shared_.side.Build(std::move(rows), keys, shared_.targets, times, shared_.timed, shared_.spec.overlap,
+                              &reservation_);
+  }
+
+  JoinShared shared_;
+  OperatorPtr streaming_;
+  OperatorPtr indexed_;
+  Reservation reservation_;
+  JoinProbe probe_;
+  bool built_ = false;
+  absl::Status status_;
 };
 
 }  // namespace
 
 absl::StatusOr<OperatorPtr> MakeJoin(OperatorPtr left, OperatorPtr right, JoinSpec spec, QueryContext* context) {
+  if (spec.index_left && (spec.left_outer || spec.overlap || spec.within || spec.asof)) {
+    return absl::InternalError("a join that indexes its left side takes equality alone");
+  }
   const int relations = (spec.overlap ? 1 : 0) + (spec.within ? 1 : 0) + (spec.asof ? 1 : 0);
   if (relations > 1) return absl::InvalidArgumentError("a join takes one of the key `time`, `within` and `asof`");
   if (relations == 1) {

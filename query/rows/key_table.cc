@@ -1,6 +1,7 @@
 #include "query/rows/key_table.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cmath>
@@ -16,6 +17,8 @@ namespace {
 // Classes of values that are told apart even if their bits are equal.
 enum WordKind : uint8_t { kWholeNumber, kFraction, kBoolean, kTime, kLength, kSpan };
 
+// More than any enum has.
+constexpr size_t kEnumValues = 32;
 constexpr size_t kArenaBytes = 64 << 10;
 // What an entry costs beside its text: the slot of the table and the value kept for output.
 constexpr uint64_t kEntryBytes = 64;
@@ -124,6 +127,8 @@ void ValueNumbers::Assign(const Column& column, size_t rows, NullKeys nulls, std
   numbers->resize(rows);
   const bool cached = column.type == Type::kString;
   if (cached) Prepare(column, rows, &cache_);
+  std::array<uint32_t, kEnumValues> enums;
+  enums.fill(kNoKey);
   for (size_t row = 0; row < rows; ++row) {
     uint32_t& number = (*numbers)[row];
     if (column.IsNull(row)) {
@@ -155,6 +160,19 @@ void ValueNumbers::Assign(const Column& column, size_t rows, NullKeys nulls, std
         break;
       }
       case Type::kInt: number = AssignWord(kWholeNumber, static_cast<uint64_t>(column.ints[row]), column, row); break;
+      case Type::kLevel:
+      case Type::kSpanKind:
+      case Type::kStatus: {
+        // An enum is its word, which is looked up once.
+        const auto value = static_cast<uint64_t>(column.ints[row]);
+        if (value >= enums.size()) {
+          number = AssignText(EnumWord(column.type, column.ints[row]), column, row);
+          break;
+        }
+        if (enums[value] == kNoKey) enums[value] = AssignText(EnumWord(column.type, column.ints[row]), column, row);
+        number = enums[value];
+        break;
+      }
       default:
         number = Visit(
             column, row, [&](std::string_view text) { return AssignText(text, column, row); },
@@ -175,6 +193,9 @@ void ValueNumbers::Find(const Column& column, size_t rows, NullKeys nulls, Dicti
   const uint32_t null_number = nulls == NullKeys::kAreKeys ? null_number_ : kNoKey;
   const bool cached = column.type == Type::kString;
   if (cached) Prepare(column, rows, cache);
+  constexpr uint32_t kUnknownEnum = DictionaryNumbers::kUnknown;
+  std::array<uint32_t, kEnumValues> enums;
+  enums.fill(kUnknownEnum);
   for (size_t row = 0; row < rows; ++row) {
     uint32_t& number = (*numbers)[row];
     if (column.IsNull(row)) {
@@ -198,6 +219,18 @@ void ValueNumbers::Find(const Column& column, size_t rows, NullKeys nulls, Dicti
         break;
       }
       case Type::kInt: number = FindWord(kWholeNumber, static_cast<uint64_t>(column.ints[row])); break;
+      case Type::kLevel:
+      case Type::kSpanKind:
+      case Type::kStatus: {
+        const auto value = static_cast<uint64_t>(column.ints[row]);
+        if (value >= enums.size()) {
+          number = FindText(EnumWord(column.type, column.ints[row]));
+          break;
+        }
+        if (enums[value] == kUnknownEnum) enums[value] = FindText(EnumWord(column.type, column.ints[row]));
+        number = enums[value];
+        break;
+      }
       default:
         if (column.type == Type::kMixed && std::holds_alternative<std::monostate>(column.mixed[row])) {
           number = null_number;

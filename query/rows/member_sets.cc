@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "query/rows/key_table.h"
 #include "query/syntax/status_macros.h"
 
@@ -12,6 +13,8 @@ namespace braid {
 namespace {
 
 constexpr const char* kOwner = "in";
+// Of a set that only makes a scan smaller, intervals are worth their exactness up to so many rows.
+constexpr size_t kExactRowsMax = 4096;
 
 // Types that the probing column may have without a conversion of either side changing what is equal.
 Type TargetOf(const SetInput& input, size_t key) {
@@ -131,6 +134,26 @@ void MergeIntervals(const std::vector<uint32_t>& numbers, const Column& starts, 
   std::partial_sum(set->begins.begin(), set->begins.end(), set->begins.begin());
 }
 
+// One interval per key, from its first row to its last: for scans, where many rows make many intervals.
+void SpanIntervals(const std::vector<uint32_t>& numbers, const Column& starts, const Column& ends, size_t keys,
+                   KeySet* set) {
+  std::vector<TimeRange> spans(keys, TimeRange{kMaxTimestamp, kMinTimestamp});
+  for (size_t row = 0; row < numbers.size(); ++row) {
+    if (numbers[row] == kNoKey || starts.IsNull(row)) continue;
+    TimeRange& span = spans[numbers[row]];
+    span.start = std::min(span.start, starts.ints[row]);
+    span.end = std::max(span.end, starts.ints[row]);
+    if (ends.size > 0 && ends.type == Type::kTimestamp && !ends.IsNull(row)) {
+      span.end = std::max(span.end, ends.ints[row]);
+    }
+  }
+  set->begins.assign(keys + 1, 0);
+  for (size_t key = 0; key < keys; ++key) {
+    if (!spans[key].empty()) set->ranges.push_back(spans[key]);
+    set->begins[key + 1] = static_cast<uint32_t>(set->ranges.size());
+  }
+}
+
 // The same for scans: keys as texts, or no keys at all where one is not a text.
 std::shared_ptr<const IntervalSet> ForScans(const SetInput& input, int time_key, const std::vector<Column>& keys,
                                             const KeySet& set) {
@@ -174,18 +197,25 @@ std::shared_ptr<const IntervalSet> ForScans(const SetInput& input, int time_key,
 
 std::shared_ptr<const std::vector<TraceId>> SortedIds(const Column& column) {
   auto ids = std::make_shared<std::vector<TraceId>>();
-  for (size_t row = 0; row < column.size && column.type == Type::kTraceId; ++row) {
-    if (!column.IsNull(row)) ids->push_back(column.trace_ids[row]);
+  if (column.type != Type::kTraceId) return ids;
+  // A trace has many rows: repeats go before the sort.
+  absl::flat_hash_set<std::pair<uint64_t, uint64_t>> met;
+  TraceId last;
+  for (size_t row = 0; row < column.size; ++row) {
+    if (column.IsNull(row)) continue;
+    const TraceId id = column.trace_ids[row];
+    if (!ids->empty() && id == last) continue;
+    last = id;
+    if (met.emplace(id.high, id.low).second) ids->push_back(id);
   }
   std::sort(ids->begin(), ids->end());
-  ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
   ids->shrink_to_fit();
   return ids;
 }
 
 }  // namespace
 
-absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* context) {
+absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* context, bool for_scans) {
   if (input.names.empty() || input.names.size() != input.columns.size()) {
     return absl::InternalError("a set needs one column per key");
   }
@@ -210,6 +240,11 @@ absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* con
     return built;
   }
 
+  if (for_scans && time_key < 0) {
+    built.size = built.trace_key >= 0 ? built.trace_ids->size() : input.num_rows;
+    return built;
+  }
+
   auto set = std::make_shared<KeySet>(input.names.size() - (time_key >= 0 ? 1 : 0), time_key);
   std::vector<Column> others;
   for (size_t i = 0; i < input.names.size(); ++i) {
@@ -227,7 +262,11 @@ absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* con
     if (starts.type != Type::kTimestamp && starts.type != Type::kNull) {
       return absl::InvalidArgumentError("`time` of a set test is not a timestamp");
     }
-    MergeIntervals(numbers, starts, input.ends, set->table()->size(), set.get(), &built.only_instants);
+    if (for_scans && input.num_rows > kExactRowsMax) {
+      SpanIntervals(numbers, starts, input.ends, set->table()->size(), set.get());
+    } else {
+      MergeIntervals(numbers, starts, input.ends, set->table()->size(), set.get(), &built.only_instants);
+    }
     built.size = set->ranges.size();
     built.only_instants = built.only_instants && built.size > 0;
     RETURN_IF_ERROR(context->Reserve(set->ranges.size() * 2 * sizeof(TimeRange), kOwner));

@@ -38,7 +38,8 @@ struct BuiltSet {
   std::shared_ptr<const IntervalSet> intervals;
   TimeRange time;  // hull of the intervals; everything if `time` is no key, empty if there are none
 };
-// Rows with a null in a key are left out. Reserves the set's memory in `context` for good (owner "in").
-absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* context);
+// Rows with a null in a key are left out. Reserves the set's memory in `context` for good (owner "in"). `for_scans`:
+// only what scans can use is wanted; `set` may then be null, and `size` an upper bound.
+absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* context, bool for_scans = false);
 
 }  // namespace braid

@@ -1,6 +1,8 @@
 // Pull operators over RecordBatches: what a pipeline is executed as.
 //
-// Threads: an operator tree belongs to one thread at a time; operators may start threads inside a call of Next.
+// Threads: an operator tree belongs to one thread at a time; operators may start threads inside a call of Next. What
+// Split gives belongs to one thread each. The methods of a QueryContext may be called from all threads of its query;
+// its members are set before the query runs.
 #pragma once
 
 #include <atomic>
@@ -39,23 +41,30 @@ class QueryContext {
   std::map<std::string, Value> params;
   bool use_indexes = true;
   int threads = 1;
+  bool split_small = false;  // use the threads for few rows, too
   std::shared_ptr<const std::atomic<bool>> cancel;
   int64_t deadline_steady_ns = 0;  // 0 = none
-  uint64_t scanned_bytes = 0;      // stored bytes read until now, kept while limits.scan_bytes_max is set
+
+  QueryContext();
+  // A copy is for a part of the same query: it shares memory, counters and notes with this one.
+  QueryContext(const QueryContext&) = default;
+  QueryContext& operator=(const QueryContext&) = default;
 
   // Ok, Cancelled or DeadlineExceeded. Operators ask at least once per batch and inside long loops.
   absl::Status CheckAlive() const;
   // Reserves before growing; ResourceExhausted (E081) naming `owner`, its size and what to change.
   absl::Status Reserve(uint64_t bytes, const char* owner);
   void Release(uint64_t bytes);
-  uint64_t reserved_bytes() const { return reserved_; }
+  uint64_t reserved_bytes() const;
+  // Stored bytes were read; ResourceExhausted (E085) beyond limits.scan_bytes_max.
+  absl::Status CountScanned(uint64_t bytes);
   // Each text once.
   void AddNote(std::string kind, std::string text);
-  const std::vector<Note>& notes() const { return notes_; }
+  std::vector<Note> notes() const;
 
  private:
-  uint64_t reserved_ = 0;
-  std::vector<Note> notes_;
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
 };
 
 class Operator {
@@ -64,8 +73,19 @@ class Operator {
   virtual const Schema& schema() const = 0;  // fixed before the first Next
   // The next rows; an empty batch (num_rows 0) is allowed and means "go on". False at the end.
   virtual absl::StatusOr<bool> Next(RecordBatch* batch) = 0;
+
+  // Operators for as many threads, at most `parts`, that share this one's batches out among themselves; none if it
+  // cannot be split or that does not pay. This operator is not asked for rows afterwards, but must outlive them.
+  // REQUIRES: Next has not been called.
+  virtual std::vector<std::unique_ptr<Operator>> Split(size_t parts);
+  // Of what Split gave: where the batch that Next gave last stands among those of all parts. Each part's batches come
+  // in ascending places; the batches of one place are all from one part.
+  virtual uint64_t place() const { return 0; }
 };
 using OperatorPtr = std::unique_ptr<Operator>;
+
+// `input`, worked out by the threads of the query where it can be split; batches come in its order.
+OperatorPtr MakeParallel(OperatorPtr input, QueryContext* context);
 
 // Reads `op` to its end into one batch, reserving memory as it grows.
 absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const char* owner);

@@ -36,6 +36,7 @@ class ParseOperator : public Operator {
 
   // The columns are these and no others.
   void FixNames(const std::vector<std::string>& names) {
+    fixed_ = names;
     for (const std::string& name : names) AddName(name);
     FixSchema();
   }
@@ -78,6 +79,20 @@ class ParseOperator : public Operator {
     Arrange(std::move(rows), batch);
     return true;
   }
+
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    if (read_all_) return {};
+    std::vector<OperatorPtr> split = input_->Split(parts);
+    for (OperatorPtr& part : split) {
+      // A parser belongs to one thread; this one's pattern has been read before.
+      auto parser = MakeLineParser(spec_.format, spec_.pattern);
+      auto parse = std::make_unique<ParseOperator>(std::move(part), spec_, *std::move(parser), context_);
+      parse->FixNames(fixed_);
+      part = std::move(parse);
+    }
+    return split;
+  }
+  uint64_t place() const override { return input_->place(); }
 
  private:
   // The input's columns, then those parsed by order of names_, then the errors.
@@ -208,6 +223,7 @@ class ParseOperator : public Operator {
   Reservation reservation_;
   int message_;
   Schema schema_;
+  std::vector<std::string> fixed_;  // what FixNames was given
   std::vector<std::string> names_;
   absl::flat_hash_map<std::string, size_t, TextHash, std::equal_to<>> places_of_;
   bool open_ = false;  // names are still being learnt

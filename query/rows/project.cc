@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "query/rows/column_concat.h"
 #include "query/rows/operators.h"
+#include "query/rows/reservation.h"
 #include "query/syntax/status_macros.h"
 
 namespace braid {
@@ -17,7 +19,11 @@ Column Nulls(size_t rows) {
 class ExtendOperator : public Operator {
  public:
   ExtendOperator(OperatorPtr input, std::vector<NamedExpression> items, QueryContext* context)
-      : input_(std::move(input)), items_(std::move(items)), context_(context), schema_(input_->schema()) {
+      : input_(std::move(input)),
+        items_(std::move(items)),
+        context_(context),
+        reservation_(context, "extend"),
+        schema_(input_->schema()) {
     for (const NamedExpression& item : items_) {
       schema_ = WithColumn(std::move(schema_), item.name, item.expression->type());
       places_.push_back(static_cast<size_t>(schema_.Find(item.name)));
@@ -30,9 +36,11 @@ class ExtendOperator : public Operator {
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     RETURN_IF_ERROR(context_->CheckAlive());
     ASSIGN_OR_RETURN(const bool more, input_->Next(batch));
+    RETURN_IF_ERROR(reservation_.Set(0));
     if (!more || batch->num_rows == 0) return more;
     for (size_t i = 0; i < items_.size(); ++i) {
       ASSIGN_OR_RETURN(Column column, items_[i].expression->Evaluate(*batch));
+      RETURN_IF_ERROR(reservation_.Add(ApproximateBytes(column)));
       if (places_[i] < batch->columns.size()) {
         batch->columns[places_[i]] = std::move(column);
       } else {
@@ -42,10 +50,18 @@ class ExtendOperator : public Operator {
     return true;
   }
 
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    std::vector<OperatorPtr> split = input_->Split(parts);
+    for (OperatorPtr& part : split) part = std::make_unique<ExtendOperator>(std::move(part), items_, context_);
+    return split;
+  }
+  uint64_t place() const override { return input_->place(); }
+
  private:
   OperatorPtr input_;
   std::vector<NamedExpression> items_;
   QueryContext* context_;
+  Reservation reservation_;  // of the batch given last
   Schema schema_;
   std::vector<size_t> places_;
 };
@@ -53,15 +69,15 @@ class ExtendOperator : public Operator {
 class KeepOperator : public Operator {
  public:
   KeepOperator(OperatorPtr input, std::vector<NamedExpression> items, QueryContext* context)
-      : input_(std::move(input)), context_(context) {
+      : input_(std::move(input)), items_(std::move(items)), context_(context), reservation_(context, "keep") {
     schema_.kind = input_->schema().kind;
-    for (NamedExpression& item : items) {
+    for (const NamedExpression& item : items_) {
       schema_ = WithColumn(std::move(schema_), item.name, item.expression->type());
-      const auto place = static_cast<size_t>(schema_.Find(item.name));
-      if (place < expressions_.size()) {
-        expressions_[place] = std::move(item.expression);
+      const auto at = static_cast<size_t>(schema_.Find(item.name));
+      if (at < expressions_.size()) {
+        expressions_[at] = item.expression;
       } else {
-        expressions_.push_back(std::move(item.expression));
+        expressions_.push_back(item.expression);
       }
     }
     schema_.kind = KindOfColumns(schema_.kind, schema_);
@@ -74,19 +90,30 @@ class KeepOperator : public Operator {
     RecordBatch rows;
     ASSIGN_OR_RETURN(const bool more, input_->Next(&rows));
     *batch = RecordBatch();
+    RETURN_IF_ERROR(reservation_.Set(0));
     if (!more) return false;
     batch->num_rows = rows.num_rows;
     if (rows.num_rows == 0) return true;
     for (const RowExpressionPtr& expression : expressions_) {
       ASSIGN_OR_RETURN(Column column, expression->Evaluate(rows));
+      RETURN_IF_ERROR(reservation_.Add(ApproximateBytes(column)));
       batch->columns.push_back(std::move(column));
     }
     return true;
   }
 
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    std::vector<OperatorPtr> split = input_->Split(parts);
+    for (OperatorPtr& part : split) part = std::make_unique<KeepOperator>(std::move(part), items_, context_);
+    return split;
+  }
+  uint64_t place() const override { return input_->place(); }
+
  private:
   OperatorPtr input_;
+  std::vector<NamedExpression> items_;
   QueryContext* context_;
+  Reservation reservation_;  // of the batch given last
   Schema schema_;
   std::vector<RowExpressionPtr> expressions_;
 };
@@ -94,7 +121,7 @@ class KeepOperator : public Operator {
 class DropOperator : public Operator {
  public:
   DropOperator(OperatorPtr input, const std::vector<std::string>& names, QueryContext* context)
-      : input_(std::move(input)), context_(context) {
+      : input_(std::move(input)), names_(names), context_(context) {
     schema_.kind = input_->schema().kind;
     const auto& columns = input_->schema().columns;
     for (size_t i = 0; i < columns.size(); ++i) {
@@ -119,8 +146,16 @@ class DropOperator : public Operator {
     return true;
   }
 
+  std::vector<OperatorPtr> Split(size_t parts) override {
+    std::vector<OperatorPtr> split = input_->Split(parts);
+    for (OperatorPtr& part : split) part = std::make_unique<DropOperator>(std::move(part), names_, context_);
+    return split;
+  }
+  uint64_t place() const override { return input_->place(); }
+
  private:
   OperatorPtr input_;
+  std::vector<std::string> names_;
   QueryContext* context_;
   Schema schema_;
   std::vector<size_t> kept_;

@@ -33,12 +33,16 @@ Column SelectOrNull(const Column& column, const std::vector<uint32_t>& rows) {
   return selected;
 }
 
-JoinedRows::JoinedRows(const Schema& left, const Schema& right, const std::string& name)
+JoinedRows::JoinedRows(const Schema& left, const Schema& right, const std::string& name,
+                       const std::optional<std::set<std::string>>& wanted)
     : schema_(left), left_columns_(left.columns.size()) {
   for (const SchemaColumn& column : right.columns) {
     const std::string joined = name + "." + column.name;
     schema_ = WithColumn(std::move(schema_), joined, column.type);
     places_.push_back(static_cast<size_t>(schema_.Find(joined)));
+  }
+  for (const SchemaColumn& column : schema_.columns) {
+    wanted_.push_back(!wanted || wanted->count(column.name) > 0 ? 1 : 0);
   }
 }
 
@@ -47,9 +51,14 @@ RecordBatch JoinedRows::Assemble(const RecordBatch& left, const std::vector<uint
   RecordBatch rows;
   rows.num_rows = left_rows.size();
   if (rows.num_rows == 0) return rows;
-  rows = left.Select(left_rows);
   rows.columns.resize(schema_.columns.size());
-  for (size_t i = 0; i < places_.size(); ++i) rows.columns[places_[i]] = SelectOrNull(right.columns[i], right_rows);
+  for (size_t i = 0; i < left_columns_; ++i) {
+    if (wanted_[i] != 0) rows.columns[i] = left.columns[i].Select(left_rows);
+  }
+  for (size_t i = 0; i < places_.size(); ++i) {
+    if (wanted_[places_[i]] != 0) rows.columns[places_[i]] = SelectOrNull(right.columns[i], right_rows);
+  }
+  for (Column& column : rows.columns) column.size = rows.num_rows;
   return rows;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -48,11 +49,7 @@ class Groups {
       keys.push_back(std::move(column));
     }
     table_.Assign(keys, batch.num_rows, numbers);
-    if (table_.size() > context_->limits.groups_max) {
-      return MakeError({"E085", "stats has more than " + std::to_string(context_->limits.groups_max) + " groups", 1, 1,
-                        1, "group by fewer or coarser columns, filter first, or raise the limit"});
-    }
-    return absl::OkStatus();
+    return CheckCount();
   }
 
   absl::Status Update(const RecordBatch& batch, const std::vector<uint32_t>& slots, size_t slot_count) {
@@ -70,6 +67,37 @@ class Groups {
       aggregators_[i]->Update(slots, &x, &y);
     }
     return Account();
+  }
+
+  // Takes over what `other`, made for the same stage, has collected.
+  absl::Status Merge(Groups* other) {
+    std::vector<uint32_t> numbers;
+    const size_t groups = other->table_.size();
+    if (groups == 0) return absl::OkStatus();
+    table_.Assign(other->table_.TakeKeys(), groups, &numbers);
+    RETURN_IF_ERROR(CheckCount());
+    for (size_t i = 0; i < aggregators_.size(); ++i) {
+      aggregators_[i]->Resize(table_.size());
+      for (uint32_t group = 0; group < groups; ++group) {
+        aggregators_[i]->Merge(numbers[group], other->aggregators_[i].get(), group);
+      }
+    }
+    return Account();
+  }
+
+  // Whether groups and aggregates are the same in whatever order rows come: values that are equal and look different
+  // (1 and 1.0, 0 and -0) are shown as met first.
+  bool ForgetsOrder() const {
+    const auto one_look = [](Type type) { return type != Type::kMixed && type != Type::kDouble; };
+    for (const NamedExpression& key : spec_.by) {
+      if (!one_look(key.expression->type())) return false;
+    }
+    for (const AggregateItem& item : spec_.aggregates) {
+      if (IsOrderSensitive(item.function)) return false;
+      const bool picks = item.function == AggregateFunction::kMin || item.function == AggregateFunction::kMax;
+      if (picks && !one_look(item.x->type())) return false;
+    }
+    return true;
   }
 
   absl::Status Account(uint64_t more = 0) {
@@ -103,6 +131,12 @@ class Groups {
   }
 
  private:
+  absl::Status CheckCount() const {
+    if (table_.size() <= context_->limits.groups_max) return absl::OkStatus();
+    return MakeError({"E085", "stats has more than " + std::to_string(context_->limits.groups_max) + " groups", 1, 1, 1,
+                      "group by fewer or coarser columns, filter first, or raise the limit"});
+  }
+
   StatsSpec spec_;
   QueryContext* context_;
   Reservation reservation_;
@@ -113,9 +147,7 @@ class Groups {
 class StatsOperator : public Operator {
  public:
   StatsOperator(OperatorPtr input, StatsSpec spec, QueryContext* context)
-      : input_(std::move(input)),
-        context_(context),
-        groups_(std::move(spec), static_cast<double>(context->end - context->start) / 1e9, context) {
+      : input_(std::move(input)), context_(context), groups_(std::move(spec), Seconds(), context) {
     schema_.kind = Kind::kRows;
     groups_.AddColumns(&schema_);
   }
@@ -146,16 +178,49 @@ class StatsOperator : public Operator {
   }
 
  private:
-  absl::Status Collect() {
+  double Seconds() const { return static_cast<double>(context_->end - context_->start) / 1e9; }
+
+  absl::Status CollectFrom(Operator* input, Groups* groups) const {
     std::vector<uint32_t> numbers;
     while (true) {
       RecordBatch batch;
-      ASSIGN_OR_RETURN(const bool more, input_->Next(&batch));
-      if (!more) break;
+      ASSIGN_OR_RETURN(const bool more, input->Next(&batch));
+      if (!more) return absl::OkStatus();
       RETURN_IF_ERROR(context_->CheckAlive());
       if (batch.num_rows == 0) continue;
-      RETURN_IF_ERROR(groups_.Keys(batch, &numbers));
-      RETURN_IF_ERROR(groups_.Update(batch, numbers, groups_.table().size()));
+      RETURN_IF_ERROR(groups->Keys(batch, &numbers));
+      RETURN_IF_ERROR(groups->Update(batch, numbers, groups->table().size()));
+    }
+  }
+
+  // Each thread collects groups of its own part of the rows; they are merged in the end.
+  absl::Status CollectParts(std::vector<OperatorPtr> parts) {
+    std::vector<std::unique_ptr<Groups>> groups;
+    std::vector<absl::Status> statuses(parts.size());
+    std::vector<std::thread> threads;
+    for (size_t i = 1; i < parts.size(); ++i) {
+      groups.push_back(std::make_unique<Groups>(groups_.spec(), Seconds(), context_));
+      threads.emplace_back([&, i, own = groups.back().get()] { statuses[i] = CollectFrom(parts[i].get(), own); });
+    }
+    statuses[0] = CollectFrom(parts[0].get(), &groups_);
+    for (std::thread& thread : threads) thread.join();
+    for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+    for (std::unique_ptr<Groups>& own : groups) {
+      RETURN_IF_ERROR(context_->CheckAlive());
+      RETURN_IF_ERROR(groups_.Merge(own.get()));
+      own = nullptr;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Collect() {
+    std::vector<OperatorPtr> parts;
+    if (context_->threads > 1 && groups_.ForgetsOrder()) parts = input_->Split(static_cast<size_t>(context_->threads));
+    if (!parts.empty()) {
+      RETURN_IF_ERROR(CollectParts(std::move(parts)));
+    } else {
+      input_ = MakeParallel(std::move(input_), context_);
+      RETURN_IF_ERROR(CollectFrom(input_.get(), &groups_));
     }
     groups_.NoteApproximations();
     if (groups_.spec().by.empty()) {
@@ -334,7 +399,7 @@ class WindowedStatsOperator : public Operator {
     } else {
       for (auto& aggregator : groups_.aggregators()) {
         aggregator->Clear(0);
-        for (size_t i = key.begin; i < key.end; ++i) aggregator->Merge(0, key.panes[i].slot);
+        for (size_t i = key.begin; i < key.end; ++i) aggregator->Merge(0, aggregator.get(), key.panes[i].slot);
       }
     }
     if (zero_when_empty_) return slot;

@@ -41,7 +41,7 @@ class VectorAsofOperator : public Operator {
       labels_.push_back(label);
       right_schema_.columns.push_back({ColumnOfLabel(label), Type::kString});
     }
-    output_.emplace(left_->schema(), right_schema_, spec_.name);
+    output_.emplace(left_->schema(), right_schema_, spec_.name, std::nullopt);
   }
 
   absl::Status Evaluate() {

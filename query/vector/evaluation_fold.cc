@@ -7,7 +7,7 @@
 #include "query/vector/evaluation.h"
 #include "query/vector/range_window.h"
 #include "query/vector/series_reader.h"
-#include "query/vector/status_macros.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid::promql {
 namespace {

@@ -47,7 +47,7 @@ TEST(QueryCases, EveryFileInEveryState) {
 
 TEST(QueryCases, AWrongExpectationIsFound) {
   const std::string text = "load_logs\n  1s a error \"x\"\n\nquery\n  logs{} | stats n = count()\n----\nn\n2\n";
-  EXPECT_EQ(RunCases("canary", text, Folder("canary")).failures.size(), 8U);
+  EXPECT_EQ(RunCases("canary", text, Folder("canary")).failures.size(), 15U);
 }
 
 TEST(QueryCases, EveryExampleOfTheLanguageRunsAndExplainsItself) {

@@ -93,7 +93,7 @@ TEST(Plan, ExplainClaimsOnlyWhatItKnows) {
   const auto db = Load(kRecords);
   const auto logs = Query::Parse("logs | keep message")->Explain(db->GetSnapshot(), Hour());
   ASSERT_TRUE(logs.ok());
-  EXPECT_NE(logs->find("parts ?/1"), std::string::npos) << *logs;
+  EXPECT_NE(logs->find("parts 1/1"), std::string::npos) << *logs;
   EXPECT_NE(logs->find("estimated read"), std::string::npos) << *logs;
   const auto vector = Query::Parse("up")->Explain(db->GetSnapshot(), Hour());
   ASSERT_TRUE(vector.ok());

@@ -156,6 +156,8 @@ TEST_F(ServerTest, PrometheusTextAndItsQueries) {
           R"("resultType":"matrix","result":[{"metric":{"__name__":"up","a":"2","job":"j"},"values":[[1699999990,"3"],[1700000000,"3"],[1700000010,"3"]]}]}})"));
   EXPECT_THAT(Get("/api/v1/query?query=up%7B"),
               AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("\"errorType\":\"bad_data\"")));
+  // A step of 20 days is no reason to refuse two points.
+  EXPECT_THAT(Get("/api/v1/query_range?query=up&start=0&end=3456000&step=1728000"), StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(Get("/api/v1/query_range?query=up&start=0&end=100000&step=1"), HasSubstr("11,000 points"));
   EXPECT_THAT(Get("/api/v1/query_range?query=up&start=0&end=1&step=0"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Get("/api/v1/labels"), EndsWith(R"("data":["__name__","a","job"]})"));

@@ -95,7 +95,7 @@ std::string Squeeze(const std::string& line) {
 }
 
 // What is wrong with the answer to the block's query, or "".
-std::string Check(const Block& block, const DB& db, bool use_indexes) {
+std::string Check(const Block& block, const DB& db, bool use_indexes, int threads) {
   std::string text;
   for (const std::string& line : block.body) text += (text.empty() ? "" : "\n") + line;
   QueryOptions options;
@@ -105,6 +105,7 @@ std::string Check(const Block& block, const DB& db, bool use_indexes) {
   options.now = 3600 * kSecond;
   options.limits.time_max = 0;
   options.use_indexes = use_indexes;
+  options.threads = threads;
   std::vector<Duration> times;
   for (const std::string& word : Words(block.head)) {
     Duration time = 0;
@@ -186,6 +187,16 @@ std::string Check(const Block& block, const DB& db, bool use_indexes) {
   return "";
 }
 
+// Adds the records of a load block; an error text, or "".
+std::string LoadBlock(const Block& block, WriteBatch* batch) {
+  const std::vector<std::string> words = Words(block.head);
+  if (words[0] == "load" && words.size() == 2) return LoadSeries(words[1], block.body, batch);
+  if (words[0] == "load_logs") return LoadLogs(block.body, batch);
+  if (words[0] == "load_spans") return LoadSpans(block.body, batch);
+  if (words[0] == "load_exemplars") return LoadExemplars(block.body, batch);
+  return words[0] == "query" ? "" : "unknown block " + words[0];
+}
+
 }  // namespace
 
 std::vector<std::string> AsCaseTable(ResultReader* reader, absl::Status* status) {
@@ -211,19 +222,7 @@ std::vector<std::string> AsCaseTable(ResultReader* reader, absl::Status* status)
 
 std::string ParseLoads(const std::string& text, WriteBatch* batch) {
   for (const Block& block : SplitBlocks(text)) {
-    const std::vector<std::string> words = Words(block.head);
-    std::string problem;
-    if (words[0] == "load" && words.size() == 2) {
-      problem = LoadSeries(words[1], block.body, batch);
-    } else if (words[0] == "load_logs") {
-      problem = LoadLogs(block.body, batch);
-    } else if (words[0] == "load_spans") {
-      problem = LoadSpans(block.body, batch);
-    } else if (words[0] == "load_exemplars") {
-      problem = LoadExemplars(block.body, batch);
-    } else if (words[0] != "query") {
-      problem = "unknown block " + words[0];
-    }
+    const std::string problem = LoadBlock(block, batch);
     if (!problem.empty()) return "line " + std::to_string(block.line) + ": " + problem;
   }
   return "";
@@ -256,6 +255,21 @@ CaseReport RunCases(const std::string& file_name, const std::string& text, const
     }
   }
   const std::vector<Block> blocks = SplitBlocks(text);
+  const auto ask = [&](const DB& store, const std::string& state) {
+    struct Way {
+      bool use_indexes;
+      int threads;
+      const char* name;
+    };
+    for (const Block& block : blocks) {
+      if (Words(block.head)[0] != "query") continue;
+      for (const Way& way : {Way{true, 1, ""}, Way{false, 1, ", no indexes"}, Way{true, 2, ", two threads"}}) {
+        ++report.queries;
+        const std::string problem = Check(block, store, way.use_indexes, way.threads);
+        if (!problem.empty()) fail(block.line, state + way.name, problem);
+      }
+    }
+  };
   for (const std::string state : {"head", "flushed", "reopened", "compacted"}) {
     absl::Status status;
     if (state == "flushed") status = db->Flush();
@@ -274,15 +288,30 @@ CaseReport RunCases(const std::string& file_name, const std::string& text, const
       fail(0, state, status.ToString());
       return report;
     }
-    for (const Block& block : blocks) {
-      if (Words(block.head)[0] != "query") continue;
-      for (const bool use_indexes : {true, false}) {
-        ++report.queries;
-        const std::string problem = Check(block, *db, use_indexes);
-        if (!problem.empty()) fail(block.line, state + (use_indexes ? "" : ", no indexes"), problem);
-      }
+    ask(*db, state);
+  }
+  db.reset();
+  std::filesystem::remove_all(folder);
+
+  // Each load block in a part of its own, the last in the head.
+  auto scattered = DB::Open(options, folder);
+  if (!scattered.ok()) {
+    fail(0, "in parts", scattered.status().ToString());
+    return report;
+  }
+  db = *std::move(scattered);
+  for (const Block& block : blocks) {
+    if (Words(block.head)[0] == "query") continue;
+    absl::Status status = db->Flush();
+    WriteBatch one;
+    std::string problem = LoadBlock(block, &one);
+    if (status.ok() && problem.empty()) status = db->Write(one);
+    if (!status.ok() || !problem.empty()) {
+      fail(block.line, "in parts", problem + status.ToString());
+      return report;
     }
   }
+  ask(*db, "in parts");
   db.reset();
   std::filesystem::remove_all(folder);
   return report;

@@ -19,8 +19,9 @@
 //   note empty: after stage 1                   a note of this kind that contains the text
 //   error E052 1:20                             instead of a table: the code, and the place if given
 //
-// Service, trace and parent ids: `-` for none. Each file runs with its records in the head, flushed, reopened and
-// compacted, and with indexes off; a query must answer the same in every state.
+// Service, trace and parent ids: `-` for none. Each file runs with its records in the head, flushed, reopened,
+// compacted and each load block in a part of its own; with indexes, without, and by two threads. A query must answer
+// the same in every state.
 //
 // Threads: one.
 #pragma once
