@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "braid/series_fold.h"
+#include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/range_window.h"
 #include "query/vector/series_reader.h"
-#include "query/syntax/status_macros.h"
 
 namespace braid::promql {
 namespace {
