@@ -20,10 +20,7 @@ http::Response Unsupported(App* app, Protocol protocol, const http::Request& req
 // is stored) and that sending it again is of no use.
 http::Response PlainResponse(const IngestOutcome& outcome, int success) {
   if (!outcome.status.ok()) {
-    http::Response response =
-        TextResponse(HttpStatusOf(outcome.status, outcome.stage), MessageOf(outcome.status) + "\n");
-    if (response.status == 503) response.headers.push_back({"Retry-After", "5"});
-    return response;
+    return TextResponse(HttpStatusOf(outcome.status, outcome.stage), MessageOf(outcome.status) + "\n");
   }
   if (outcome.report.rejected > 0) return TextResponse(400, outcome.report.Summary() + "\n");
   http::Response response;

@@ -51,11 +51,9 @@ http::Response Bulk(App* app, const http::Request& request, const std::string& i
                                            });
   if (!outcome.status.ok()) {
     const int status = HttpStatusOf(outcome.status, outcome.stage);
-    http::Response response =
-        ElasticResponse(status, "{\"error\":" + ErrorJson(CodeName(outcome.status.code()), MessageOf(outcome.status)) +
-                                    ",\"status\":" + std::to_string(status) + "}");
-    if (status == 503) response.headers.push_back({"Retry-After", "5"});
-    return response;
+    return ElasticResponse(status,
+                           "{\"error\":" + ErrorJson(CodeName(outcome.status.code()), MessageOf(outcome.status)) +
+                               ",\"status\":" + std::to_string(status) + "}");
   }
   const Duration took = std::max<Duration>(0, app->now() - options.now) / kMillisecond;
   std::string json = "{\"took\":" + std::to_string(took) +

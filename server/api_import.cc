@@ -1,4 +1,4 @@
-// The other ways in: Prometheus text and remote write, JSON lines.
+// The other ways in: Prometheus text, JSON lines.
 #include <string>
 #include <vector>
 
@@ -6,7 +6,6 @@
 #include "server/ingest/json_lines.h"
 #include "server/ingest/json_text.h"
 #include "server/ingest/prometheus_text.h"
-#include "server/ingest/remote_write.h"
 #include "server/ingest_request.h"
 
 namespace braid::server {
@@ -20,9 +19,7 @@ http::Response ReportResponse(const IngestOutcome& outcome) {
     ingest::AppendJsonString(CodeName(outcome.status.code()), &json);
     json += ",\"message\":";
     ingest::AppendJsonString(MessageOf(outcome.status), &json);
-    http::Response response = JsonResponse(status, json + "}}\n");
-    if (status == 503) response.headers.push_back({"Retry-After", "5"});
-    return response;
+    return JsonResponse(status, json + "}}\n");
   }
   const ingest::IngestReport& report = outcome.report;
   std::string json = "{\"accepted\":" + std::to_string(report.accepted) +
@@ -36,7 +33,10 @@ http::Response ReportResponse(const IngestOutcome& outcome) {
   }
   json += "]}\n";
   // Not one record taken and some refused: nothing was kept, and a success would be a lie.
-  return JsonResponse(report.accepted == 0 && report.rejected > 0 ? 400 : 200, std::move(json));
+  const int failure = report.over_limit > 0 ? 429 : 400;
+  http::Response response = JsonResponse(report.accepted == 0 && report.rejected > 0 ? failure : 200, std::move(json));
+  if (response.status == 429) response.headers.push_back({"Retry-After", "60"});
+  return response;
 }
 
 http::Response ImportPrometheus(App* app, const http::Request& request) {
@@ -103,39 +103,6 @@ http::Response ImportJsonLines(App* app, const http::Request& request) {
                                    }));
 }
 
-http::Response RemoteWrite(App* app, const http::Request& request) {
-  const std::string type = request.MediaType();
-  const std::string_view header = request.HeaderValue("Content-Type");
-  const bool second = header.find("io.prometheus.write.v2") != std::string_view::npos;
-  // 415 makes a sender of version 2 fall back to 1.0.
-  if ((!type.empty() && type != "application/x-protobuf") || second) {
-    app->metrics.CountRequest(Protocol::kRemoteWrite, request.body.size());
-    app->metrics.CountRejected(Protocol::kRemoteWrite, Reject::kUnsupported, 1);
-    return TextResponse(415,
-                        "remote write is taken as application/x-protobuf of prometheus.WriteRequest (version 1.0)\n");
-  }
-  // Senders that leave the header away still compress.
-  const ingest::Coding snappy = ingest::Coding::kSnappy;
-  const bool named = !request.HeaderValue("Content-Encoding").empty();
-  const IngestOutcome outcome =
-      IngestBody(app, Protocol::kRemoteWrite, Stage::kWrite, request, named ? nullptr : &snappy,
-                 [](std::string_view body, WriteBatch* batch, ingest::IngestReport* report) {
-                   return ingest::DecodeRemoteWrite(body, batch, report);
-                 });
-  if (!outcome.status.ok()) {
-    http::Response response =
-        TextResponse(HttpStatusOf(outcome.status, outcome.stage), MessageOf(outcome.status) + "\n");
-    if (response.status == 503) response.headers.push_back({"Retry-After", "5"});
-    return response;
-  }
-  // The protocol has no partial success: 400 tells the sender to drop what was refused; the rest is stored.
-  if (outcome.report.rejected > 0) return TextResponse(400, outcome.report.Summary() + "\n");
-  http::Response response;
-  response.status = 204;
-  response.content_type.clear();
-  return response;
-}
-
 }  // namespace
 
 void AddImportRoutes(App* app, Router* router) {
@@ -144,8 +111,6 @@ void AddImportRoutes(App* app, Router* router) {
                 [app, handle](const http::Request& request, const std::string&) { return handle(app, request); });
   };
   add("/api/v1/import/prometheus", "Prometheus text or OpenMetrics", ImportPrometheus);
-  add("/api/v1/write", "Prometheus remote write 1.0", RemoteWrite);
-  add("/api/v1/push", "the same", RemoteWrite);
   add("/ingest/jsonl", "JSON lines: one log record a line", ImportJsonLines);
   add("/insert/jsonline", "the same, under VictoriaLogs' path", ImportJsonLines);
 }

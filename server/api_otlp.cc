@@ -19,11 +19,9 @@ http::Response OtlpResponse(int status, bool json, std::string body) {
 http::Response OtlpError(int http_status, bool json, const absl::Status& status) {
   const int code = static_cast<int>(status.code());  // google.rpc.Code has the same numbers
   const std::string message = MessageOf(status);
-  http::Response response =
-      OtlpResponse(http_status, json,
-                   json ? ingest::EncodeRpcStatusJson(code, message) : ingest::EncodeRpcStatusProtobuf(code, message));
-  if (http_status == 429 || http_status == 503) response.headers.push_back({"Retry-After", "5"});
-  return response;
+  return OtlpResponse(
+      http_status, json,
+      json ? ingest::EncodeRpcStatusJson(code, message) : ingest::EncodeRpcStatusProtobuf(code, message));
 }
 
 http::Response HandleOtlp(App* app, ingest::OtlpSignal signal, const http::Request& request) {

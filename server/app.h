@@ -3,13 +3,20 @@
 // Threads: any; the DB is thread-safe, the counters are atomic, the rest does not change.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "braid/db.h"
 #include "braid/query.h"
+#include "server/ingest/decode_budget.h"
+#include "server/ingest/series_gate.h"
+#include "server/log.h"
 #include "server/result_body.h"
 #include "server/router.h"
+#include "server/scrape/scrape_target.h"
 #include "server/self_metrics.h"
 
 namespace braid::server {
@@ -19,6 +26,10 @@ struct App {
   std::function<Timestamp()> now;
   QueryLimits limits;
   SelfMetrics metrics;
+  ingest::DecodeBudget decode_budget{size_t{512} << 20};
+  std::unique_ptr<ingest::SeriesGate> series_gate;
+  Log* log = nullptr;                        // null: nothing is said
+  std::atomic<Timestamp> failure_logged{0};  // when a write that failed was last said
   AnswerCount answers;
   bool admin = false;        // routes that change the store as a whole are on: every request has a token
   std::string snapshot_dir;  // where copies of the store go; empty = nowhere
@@ -27,11 +38,18 @@ struct App {
 // Each adds its routes. `app` outlives the router.
 void AddOtlpRoutes(App* app, Router* router);
 void AddImportRoutes(App* app, Router* router);
+void AddRemoteWriteRoutes(App* app, Router* router);
 void AddCompatRoutes(App* app, Router* router);
 void AddElasticRoutes(App* app, Router* router);
 void AddQueryRoutes(App* app, Router* router);
 void AddPrometheusRoutes(App* app, Router* router);
 void AddAdminRoutes(App* app, Router* router);
+
+// A call that came by HTTP/2.
+http::Response HandleGrpc(App* app, const http::Request& request);
+
+// `targets` answers what is scraped now.
+void AddTargetRoutes(std::function<std::vector<scrape::TargetStatus>()> targets, Router* router);
 
 // Does an agent of Elasticsearch ask? Its first question goes to /, where people get the index page.
 bool AsksElastic(const http::Request& request);

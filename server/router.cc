@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/classic_ports.h"
+
 namespace braid::server {
 namespace {
 
@@ -55,9 +57,11 @@ http::Response Router::Handle(const http::Request& request) const {
   std::string segment;
   const Route* route = Find(request.path, request.method, &segment);
   if (route == nullptr) {
-    std::string text = "there is nothing at " + request.path.substr(0, 200) +
-                       "\nOTLP goes to POST /v1/traces, /v1/logs and /v1/metrics; queries to POST /v1/query; GET / "
-                       "lists everything\n";
+    std::string text = "there is nothing at " + request.path.substr(0, 200) + "\n";
+    if (!request.expected.empty()) text += "this port is for " + request.expected + "\n";
+    if (const std::string_view hint = HintForPath(request.path); !hint.empty()) text.append(hint).append("\n");
+    text +=
+        "OTLP goes to POST /v1/traces, /v1/logs and /v1/metrics; queries to POST /v1/query; GET / lists everything\n";
     return TextResponse(404, std::move(text));
   }
   if (HasMethod(route->methods, request.method)) return route->handler(request, segment);
@@ -70,6 +74,8 @@ http::Response Router::Handle(const http::Request& request) const {
   } else {
     response = TextResponse(405, request.path.substr(0, 200) + " takes " + allow + ", not " +
                                      request.method.substr(0, 32) + ": " + route->hint + "\n");
+    // An exporter whose whole URL is the endpoint of the others.
+    if (request.path == "/") response.body += "OTLP goes to POST /v1/traces, /v1/logs and /v1/metrics\n";
   }
   response.headers.push_back({"Allow", std::move(allow)});
   return response;

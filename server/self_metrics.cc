@@ -10,9 +10,10 @@ namespace braid::server {
 namespace {
 
 constexpr std::array<std::string_view, kProtocolCount> kProtocols = {
-    "otlp", "prometheus_text", "remote_write", "json_lines", "loki", "zipkin", "jaeger", "elasticsearch"};
-constexpr std::array<std::string_view, kRejectCount> kRejects = {"malformed", "record", "too_large", "unsupported",
-                                                                 "storage"};
+    "otlp",   "prometheus_text", "remote_write",  "json_lines", "loki",
+    "zipkin", "jaeger",          "elasticsearch", "otlp_grpc",  "scrape"};
+constexpr std::array<std::string_view, kRejectCount> kRejects = {"malformed", "record",   "too_large",   "unsupported",
+                                                                 "storage",   "overload", "series_limit"};
 constexpr std::array<std::string_view, kQueryApiCount> kApis = {"braid", "prometheus"};
 constexpr std::array<std::string_view, kOutcomeCount> kOutcomes = {"ok", "bad_query", "limit", "error"};
 
@@ -68,13 +69,15 @@ double CpuSeconds() {
 
 }  // namespace
 
+std::string_view ProtocolName(Protocol protocol) { return kProtocols[static_cast<size_t>(protocol)]; }
+
 void SelfMetrics::CountRequest(Protocol protocol, uint64_t body_bytes) {
   PerProtocol& counters = protocols_[static_cast<size_t>(protocol)];
   ++counters.requests;
   counters.bytes += body_bytes;
 }
 
-void SelfMetrics::CountAccepted(Protocol protocol, const Records& records) {
+void SelfMetrics::CountAccepted(Protocol protocol, const WriteBatch::Counts& records) {
   PerProtocol& counters = protocols_[static_cast<size_t>(protocol)];
   counters.samples += records.samples;
   counters.logs += records.logs;
@@ -96,7 +99,8 @@ void SelfMetrics::CountQuery(QueryApi api, Outcome outcome, Duration time) {
   counters.nanos += static_cast<uint64_t>(time < 0 ? 0 : time);
 }
 
-std::string SelfMetrics::Text(const DBStats& db, const http::ServerStats& http) const {
+std::string SelfMetrics::Text(const DBStats& db, const http::ServerStats& http, size_t decode_bytes,
+                              uint64_t active_series) const {
   Writer out;
   out.Family("braid_ingest_requests_total", "counter", "Requests that brought telemetry, taken or not.");
   for (int i = 0; i < kProtocolCount; ++i) {
@@ -147,6 +151,8 @@ std::string SelfMetrics::Text(const DBStats& db, const http::ServerStats& http) 
   out.Sample(Pair("signal", "spans"), static_cast<double>(db.spans));
   out.Sample(Pair("signal", "exemplars"), static_cast<double>(db.exemplars));
   out.Single("braid_series", "gauge", "Distinct label sets of samples.", static_cast<double>(db.series));
+  out.Single("braid_active_series", "gauge", "Series that came in the last one to two hours, as the limit counts them.",
+             static_cast<double>(active_series));
   out.Single("braid_parts", "gauge", "Parts on disk.", static_cast<double>(db.parts));
   out.Single("braid_part_bytes", "gauge", "Bytes of the parts on disk.", static_cast<double>(db.part_bytes));
   out.Single("braid_wal_bytes", "gauge", "Bytes of the write-ahead log on disk.", static_cast<double>(db.wal_bytes));
@@ -172,6 +178,10 @@ std::string SelfMetrics::Text(const DBStats& db, const http::ServerStats& http) 
              static_cast<double>(http.requests_refused));
   out.Single("braid_http_body_bytes", "gauge", "Bytes of request bodies in memory.",
              static_cast<double>(http.body_bytes));
+  out.Single("braid_http_connections_refused_total", "counter", "Connections beyond the limit, answered 503.",
+             static_cast<double>(http.connections_refused));
+  out.Single("braid_decode_bytes", "gauge", "Memory counted for bodies that are being decoded.",
+             static_cast<double>(decode_bytes));
   out.Single("process_resident_memory_bytes", "gauge", "Resident memory.", ResidentBytes());
   out.Single("process_cpu_seconds_total", "counter", "User and system CPU time.", CpuSeconds());
   return out.Take();

@@ -11,32 +11,43 @@
 
 #include "braid/db.h"
 #include "braid/types.h"
+#include "braid/write_batch.h"
 #include "server/http/http_server.h"
 
 namespace braid::server {
 
-enum class Protocol : uint8_t { kOtlp, kPrometheusText, kRemoteWrite, kJsonLines, kLoki, kZipkin, kJaeger, kElastic };
-inline constexpr int kProtocolCount = 8;
-enum class Reject : uint8_t { kMalformed, kRecord, kTooLarge, kUnsupported, kStorage };
-inline constexpr int kRejectCount = 5;
+enum class Protocol : uint8_t {
+  kOtlp,
+  kPrometheusText,
+  kRemoteWrite,
+  kJsonLines,
+  kLoki,
+  kZipkin,
+  kJaeger,
+  kElastic,
+  kOtlpGrpc,
+  kScrape
+};
+inline constexpr int kProtocolCount = 10;
+enum class Reject : uint8_t { kMalformed, kRecord, kTooLarge, kUnsupported, kStorage, kOverload, kSeriesLimit };
+inline constexpr int kRejectCount = 7;
 enum class QueryApi : uint8_t { kBraid, kPrometheus };
 inline constexpr int kQueryApiCount = 2;
 enum class Outcome : uint8_t { kOk, kBadQuery, kLimit, kError };
 inline constexpr int kOutcomeCount = 4;
 
+std::string_view ProtocolName(Protocol protocol);  // "otlp", ...
+
 class SelfMetrics {
  public:
-  struct Records {
-    uint64_t samples = 0, logs = 0, spans = 0, exemplars = 0;
-  };
   void CountRequest(Protocol protocol, uint64_t body_bytes);
-  void CountAccepted(Protocol protocol, const Records& records);
+  void CountAccepted(Protocol protocol, const WriteBatch::Counts& records);
   // Requests (kRecord: records) that were not taken.
   void CountRejected(Protocol protocol, Reject reason, uint64_t count);
   void CountQuery(QueryApi api, Outcome outcome, Duration time);
 
   // Prometheus text format 0.0.4.
-  std::string Text(const DBStats& db, const http::ServerStats& http) const;
+  std::string Text(const DBStats& db, const http::ServerStats& http, size_t decode_bytes, uint64_t active_series) const;
 
  private:
   using Counter = std::atomic<uint64_t>;

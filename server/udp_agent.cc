@@ -1,5 +1,6 @@
 #include "server/udp_agent.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -30,10 +31,19 @@ class UdpAgentImpl : public UdpAgent {
   explicit UdpAgentImpl(App* app) : app_(app), datagram_(kDatagramBytesMax + 1, '\0') {}
   ~UdpAgentImpl() override { Stop(); }
 
-  absl::Status Begin(const std::vector<uint16_t>& ports) {
+  absl::Status Begin(const std::vector<uint16_t>& ports, const std::vector<uint16_t>& spare) {
     for (const uint16_t port : ports) {
       RETURN_IF_ERROR(Open({asio::ip::address_v4::loopback(), port}));
       RETURN_IF_ERROR(Open({asio::ip::address_v6::loopback(), port}));
+    }
+    for (const uint16_t port : spare) {
+      if (std::find(ports.begin(), ports.end(), port) != ports.end()) continue;
+      for (const udp::endpoint& endpoint : {udp::endpoint(asio::ip::address_v4::loopback(), port),
+                                            udp::endpoint(asio::ip::address_v6::loopback(), port)}) {
+        if (const absl::Status status = Open(endpoint); !status.ok()) {
+          notes_.push_back(std::string(Str(status.message())) + " (Jaeger's agent): NOT served");
+        }
+      }
     }
     for (udp::socket& socket : sockets_) Await(&socket);
     thread_ = std::thread([this] { io_.run(); });
@@ -41,6 +51,7 @@ class UdpAgentImpl : public UdpAgent {
   }
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
+  const std::vector<std::string>& notes() const override { return notes_; }
 
   void Stop() override {
     if (!thread_.joinable()) return;
@@ -66,7 +77,8 @@ class UdpAgentImpl : public UdpAgent {
     if (v6 && error && error != asio::error::address_in_use) return absl::OkStatus();
     if (!error) socket.non_blocking(true, error);
     if (error) {
-      return absl::FailedPreconditionError("UDP port " + std::to_string(endpoint.port()) + ": " + error.message());
+      return absl::FailedPreconditionError("UDP " + std::string(v6 ? "[::1]:" : "127.0.0.1:") +
+                                           std::to_string(endpoint.port()) + ": " + error.message());
     }
     error_code ignored;  // the kernel gives what it may
     socket.set_option(asio::socket_base::receive_buffer_size(kReceiveBufferBytes), ignored);
@@ -102,23 +114,24 @@ class UdpAgentImpl : public UdpAgent {
       app_->metrics.CountRejected(Protocol::kJaeger, Reject::kStorage, 1);
       return;
     }
-    const WriteBatch::Counts& counts = batch.counts();
-    app_->metrics.CountAccepted(Protocol::kJaeger, {counts.samples, counts.logs, counts.spans, counts.exemplars});
+    app_->metrics.CountAccepted(Protocol::kJaeger, batch.counts());
   }
 
   App* app_;
   asio::io_context io_;
   std::deque<udp::socket> sockets_;
   std::vector<std::string> addresses_;
+  std::vector<std::string> notes_;
   std::string datagram_;
   std::thread thread_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<UdpAgent>> UdpAgent::Start(const std::vector<uint16_t>& ports, App* app) {
+absl::StatusOr<std::unique_ptr<UdpAgent>> UdpAgent::Start(const std::vector<uint16_t>& ports,
+                                                          const std::vector<uint16_t>& spare, App* app) {
   auto agent = std::make_unique<UdpAgentImpl>(app);
-  RETURN_IF_ERROR(agent->Begin(ports));
+  RETURN_IF_ERROR(agent->Begin(ports, spare));
   return agent;
 }
 

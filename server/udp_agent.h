@@ -20,13 +20,16 @@ namespace braid::server {
 
 class UdpAgent {
  public:
-  // Each port on 127.0.0.1 and, if the host has IPv6, on ::1. Port 0 = any free ones.
-  static absl::StatusOr<std::unique_ptr<UdpAgent>> Start(const std::vector<uint16_t>& ports, App* app);
+  // Each port on 127.0.0.1 and, if the host has IPv6, on ::1. Port 0 = any free ones. A `spare` port that is in use is
+  // noted and left out.
+  static absl::StatusOr<std::unique_ptr<UdpAgent>> Start(const std::vector<uint16_t>& ports,
+                                                         const std::vector<uint16_t>& spare, App* app);
   // Stops.
   virtual ~UdpAgent() = default;
 
   // "127.0.0.1:6831", with real ports.
   virtual const std::vector<std::string>& addresses() const = 0;
+  virtual const std::vector<std::string>& notes() const = 0;
   // Writes what has arrived until now.
   virtual void Stop() = 0;
 };

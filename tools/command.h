@@ -28,10 +28,19 @@ struct ServeSettings {
   std::string reserve = "64MB";
   uint64_t flush_mb = 64;
   std::string recover = "refuse";
-  bool allow_remote = false;         // bind to other addresses than loopback
-  std::string token_file;            // its first line is the bearer token that every request must carry
-  std::vector<uint16_t> jaeger_udp;  // ports of Jaeger's agent
-  std::vector<std::string> tail;     // patterns of log files to follow
+  std::vector<std::string> grpc_listen;  // empty: localhost:4317 if `listen` is empty too
+  bool compat = false;                   // the classic ports too
+  std::string tls_certificate, tls_key;  // PEM files
+  bool insecure_allow_remote = false;    // other addresses than loopback without TLS
+  std::string token_file;                // its first line is the bearer token that every request must carry
+  std::vector<uint16_t> jaeger_udp;      // ports of Jaeger's agent
+  std::vector<std::string> tail;         // patterns of log files to follow
+  std::vector<std::string> scrape;       // "host:port" or "host:port/path"
+  std::string scrape_config;             // file with Prometheus' scrape_configs
+  uint64_t series_max = 1'000'000;       // active series; 0 = no bound
+  std::string log_format = "text";       // "text", "logfmt", "json"
+  std::string log_level = "info";        // the least that is said
+  bool self_telemetry = false;           // store the server's own metrics and log too
 };
 int RunServe(const ServeSettings& settings);
 // Serves an open store until SIGTERM or SIGINT, then finishes what is in flight and closes the store. What `welcome`

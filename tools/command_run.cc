@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "engine/base/status_macros.h"
+#include "server/classic_ports.h"
 #include "server/server.h"
 #include "tools/capture/captured_stream.h"
 #include "tools/capture/child_process.h"
@@ -81,6 +82,7 @@ struct Destination {
   // On the usual ports; Jaeger's are left out if another program has them.
   absl::Status Serve() {
     server::ServerOptions options;
+    options.http.also_listen = {server::GrpcPort()};
     options.jaeger_udp_ports = {6831, 6832};
     auto started = server::Server::Start(options, db.get());
     if (!started.ok() && started.status().code() == absl::StatusCode::kFailedPrecondition) {

@@ -1,9 +1,12 @@
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <tuple>
 
+#include "engine/base/status_macros.h"
+#include "server/classic_ports.h"
 #include "server/server.h"
 #include "tools/capture/log_tail.h"
 #include "tools/command.h"
@@ -24,15 +27,54 @@ void BlockSignals(sigset_t* signals) {
   signal(SIGPIPE, SIG_IGN);
 }
 
+// Connections are files, and the usual soft limit of 1,024 is there for programs that use select().
+void RaiseFileLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+absl::StatusOr<scrape::ScrapeConfig> ReadScrapeConfig(const ServeSettings& settings) {
+  ASSIGN_OR_RETURN(scrape::ScrapeConfig config, scrape::ParseScrapeList(settings.scrape));
+  if (settings.scrape_config.empty()) return config;
+  ASSIGN_OR_RETURN(std::unique_ptr<FileReader> file, FileReader::Open(settings.scrape_config));
+  ASSIGN_OR_RETURN(const std::string text, file->ReadAll());
+  ASSIGN_OR_RETURN(scrape::ScrapeConfig more, scrape::ParseScrapeConfig(text, settings.scrape_config));
+  for (scrape::ScrapeJob& job : more.jobs) config.jobs.push_back(std::move(job));
+  config.external_labels = std::move(more.external_labels);
+  config.notes = std::move(more.notes);
+  return config;
+}
+
 }  // namespace
 
 int Serve(DB* db, const ServeSettings& settings,
           const std::function<std::string(const std::string& address)>& welcome) {
   sigset_t signals;
   BlockSignals(&signals);
+  RaiseFileLimit();
+  server::LogFormat format = server::LogFormat::kText;
+  Level least = Level::kInfo;
+  if (!server::ParseLogFormat(settings.log_format, &format) || !ParseLevel(settings.log_level, &least)) {
+    return Fail("unknown word for --log-format or --log-level");
+  }
+  server::Log log(format, least);
   server::ServerOptions options;
+  options.log = &log;
+  options.self_telemetry = settings.self_telemetry;
   if (!settings.listen.empty()) options.http.listen = settings.listen;
-  options.http.allow_remote = settings.allow_remote;
+  for (const std::string& address : settings.grpc_listen) {
+    options.http.also_listen.push_back({address, http::Speaks::kHttp2, "OTLP/gRPC", true});
+  }
+  // Whoever chooses the addresses chooses them all.
+  if (settings.grpc_listen.empty() && (settings.listen.empty() || settings.compat)) {
+    options.http.also_listen.push_back(server::GrpcPort());
+  }
+  options.compat = settings.compat;
+  options.active_series_max = settings.series_max;
+  options.http.tls = {settings.tls_certificate, settings.tls_key};
+  options.http.insecure_allow_remote = settings.insecure_allow_remote;
   if (!settings.token_file.empty()) {
     const absl::StatusOr<std::string> token = ReadTokenFile(settings.token_file);
     if (!token.ok()) return Fail(std::string(token.status().message()));
@@ -41,31 +83,38 @@ int Serve(DB* db, const ServeSettings& settings,
   options.jaeger_udp_ports = settings.jaeger_udp;
   if (!settings.memory.empty()) ParseSizeText(settings.memory, &options.memory_bytes_max);
   if (!settings.data.empty()) options.snapshot_dir = settings.data + "/snapshots";
+  absl::StatusOr<scrape::ScrapeConfig> scrape = ReadScrapeConfig(settings);
+  if (!scrape.ok()) return Fail(std::string(scrape.status().message()));
+  for (const std::string& note : scrape->notes) log.Write(Level::kWarn, note);
+  options.scrape = *std::move(scrape);
   absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(options, db);
   if (!server.ok()) return Fail(std::string(server.status().message()));
-  for (const std::string& note : (*server)->notes()) std::fprintf(stderr, "braid: %s\n", note.c_str());
-  for (const std::string& address : (*server)->addresses())
-    std::fprintf(stderr, "braid: listening on http://%s\n", address.c_str());
+  for (const std::string& note : (*server)->notes()) log.Write(Level::kWarn, note);
+  const std::string scheme = settings.tls_certificate.empty() ? "http" : "https";
+  for (const std::string& address : (*server)->addresses()) {
+    log.Write(Level::kInfo, "listening on " + scheme + "://" + address);
+  }
+  for (const std::string& address : (*server)->also_addresses()) log.Write(Level::kInfo, "listening on " + address);
   for (const std::string& address : (*server)->udp_addresses()) {
-    std::fprintf(stderr, "braid: taking Jaeger's datagrams on %s\n", address.c_str());
+    log.Write(Level::kInfo, "taking Jaeger's datagrams on " + address);
   }
   std::unique_ptr<LogTail> tail;
   if (!settings.tail.empty()) {
     TailOptions following;
     following.patterns = settings.tail;
     following.clock = Now;
-    following.note = [](const std::string& note) { std::fprintf(stderr, "braid: %s\n", note.c_str()); };
+    following.note = [&log](const std::string& note) { log.Write(Level::kInfo, note); };
     absl::StatusOr<std::unique_ptr<LogTail>> started = LogTail::Start(std::move(following), db);
     if (!started.ok()) return Fail(std::string(started.status().message()));
     tail = *std::move(started);
-    for (const std::string& pattern : settings.tail) std::fprintf(stderr, "braid: following %s\n", pattern.c_str());
+    for (const std::string& pattern : settings.tail) log.Write(Level::kInfo, "following " + pattern);
   }
   if (welcome && !(*server)->addresses().empty()) std::fputs(welcome((*server)->addresses()[0]).c_str(), stderr);
   std::fflush(stderr);
 
   int signal_number = 0;
   sigwait(&signals, &signal_number);
-  std::fprintf(stderr, "braid: stopping (%s)\n", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+  log.Write(Level::kInfo, std::string("stopping (") + (signal_number == SIGTERM ? "SIGTERM)" : "SIGINT)"));
   // A second signal ends the process at once; the WAL has everything that was acknowledged.
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   tail.reset();

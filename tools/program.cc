@@ -41,12 +41,39 @@ void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
                    "If the log is damaged in its middle: refuse, point-in-time, salvage")
       ->check(CLI::IsMember({"refuse", "point-in-time", "salvage"}))
       ->capture_default_str();
-  command->add_flag("--allow-remote", settings->allow_remote,
-                    "Allow --listen on an address that others can reach; needs --token-file");
+  command->add_option("--grpc-listen", settings->grpc_listen,
+                      "HOST:PORT for OTLP/gRPC, repeatable [127.0.0.1:4317 and [::1]:4317, if --listen is not given]");
+  command->add_flag("--compat", settings->compat,
+                    "Listen on the classic ports too: 4317, 9090, 3100, 9411, 14268, 5778, 9200, UDP 6831 and 6832");
+  CLI::Option* certificate = command->add_option("--tls-cert", settings->tls_certificate,
+                                                 "PEM file with the server's certificate and its chain: speak TLS");
+  CLI::Option* key = command->add_option("--tls-key", settings->tls_key, "PEM file with its private key");
+  certificate->needs(key);
+  key->needs(certificate);
+  command->add_flag("--insecure-allow-remote", settings->insecure_allow_remote,
+                    "Allow addresses that others can reach without TLS; a token is needed in any case");
   command->add_option("--jaeger-udp", settings->jaeger_udp,
                       "Take Jaeger's Thrift datagrams on this loopback port, e.g. 6831; repeatable [off]");
   command->add_option("--tail", settings->tail,
                       "Follow log files: 'GLOB' or 'SERVICE=GLOB', quoted; repeatable. Keeps its place in the store");
+  command
+      ->add_option("--scrape", settings->scrape,
+                   "HOST:PORT[/PATH] whose metrics are scraped every 15 s; several with commas, or repeated")
+      ->delimiter(',');
+  command->add_option("--scrape-config", settings->scrape_config,
+                      "File with scrape_configs, and global, as in prometheus.yml");
+  command
+      ->add_option("--series-max", settings->series_max,
+                   "Active series beyond which new ones are refused; 0 is no limit")
+      ->capture_default_str();
+  command->add_option("--log-format", settings->log_format, "Form of the log on standard error: text, logfmt, json")
+      ->check(CLI::IsMember({"text", "logfmt", "json"}))
+      ->capture_default_str();
+  command->add_option("--log-level", settings->log_level, "What of it is said: debug, info, warn, error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  command->add_flag("--self-telemetry", settings->self_telemetry,
+                    "Keep the server's own metrics and log in the store too, as the service braid");
   command->add_option("--token-file", settings->token_file,
                       "File whose first line is the bearer token that requests must carry");
   command->callback([settings, code] { *code = RunServe(*settings); });

@@ -17,6 +17,7 @@
 
 #include "engine/base/status_macros.h"
 #include "server/http/session.h"
+#include "server/http/tls_context.h"
 
 namespace braid::http {
 
@@ -27,6 +28,8 @@ using boost::system::error_code;
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+// Connections beyond the limit that are being told so.
+constexpr uint64_t kRefusedAtOnceMax = 64;
 
 std::string ToText(const tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
@@ -68,18 +71,20 @@ class ServerImpl : public Server {
 
   absl::Status Begin() {
     const ServerOptions& options = shared_.options;
-    for (const std::string& text : options.listen) {
-      ASSIGN_OR_RETURN(const std::vector<tcp::endpoint> endpoints, ParseAddress(text));
-      for (const tcp::endpoint& endpoint : endpoints) {
-        if (!endpoint.address().is_loopback() && (!options.allow_remote || options.access.token.empty())) {
-          return absl::InvalidArgumentError(
-              "listening on " + text + " would let other machines in; that needs a token and to be allowed explicitly");
-        }
-        RETURN_IF_ERROR(Listen(endpoint));
+    if (options.tls.certificate.empty() != options.tls.key.empty()) {
+      return absl::InvalidArgumentError("TLS needs both a certificate and its private key");
+    }
+    if (!options.tls.certificate.empty()) {
+      for (const Speaks speaks : {Speaks::kHttp1, Speaks::kHttp2}) {
+        auto& context = shared_.tls[static_cast<size_t>(speaks)].emplace(asio::ssl::context::tls_server);
+        RETURN_IF_ERROR(SetUpTls(options.tls, speaks, &context));
       }
     }
+    for (const std::string& text : options.listen) RETURN_IF_ERROR(Open({text, Speaks::kHttp1, "", true}));
     if (acceptors_.empty()) return absl::InvalidArgumentError("there is no address to listen on");
-    for (tcp::acceptor& acceptor : acceptors_) {
+    for (const struct Listen& listen : options.also_listen) RETURN_IF_ERROR(Open(listen));
+    NameTheOther();
+    for (Acceptor& acceptor : acceptors_) {
       asio::co_spawn(shared_.io, Accept(&acceptor), [](std::exception_ptr) {});
     }
     thread_ = std::thread([this] { shared_.io.run(); });
@@ -87,10 +92,12 @@ class ServerImpl : public Server {
   }
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
+  const std::vector<std::string>& also_addresses() const override { return also_addresses_; }
   const std::vector<std::string>& notes() const override { return notes_; }
 
   ServerStats stats() const override {
-    return {shared_.connections_open, shared_.connections_total, shared_.requests, shared_.refused, shared_.body_bytes};
+    return {shared_.connections_open, shared_.connections_total, shared_.connections_refused,
+            shared_.requests,         shared_.refused,           shared_.body_bytes};
   }
 
   void Stop(Duration grace) override {
@@ -99,7 +106,7 @@ class ServerImpl : public Server {
     shared_.stopping = true;
     asio::post(shared_.io, [this] {
       error_code ignored;
-      for (tcp::acceptor& acceptor : acceptors_) acceptor.close(ignored);
+      for (Acceptor& acceptor : acceptors_) acceptor.acceptor.close(ignored);
       CloseSessions(&shared_, false);
     });
     asio::co_spawn(shared_.io, CutOff(grace), [](std::exception_ptr) {});
@@ -109,7 +116,35 @@ class ServerImpl : public Server {
   }
 
  private:
-  absl::Status Listen(const tcp::endpoint& endpoint) {
+  struct Acceptor {
+    tcp::acceptor acceptor;
+    Port port;
+  };
+
+  absl::Status CheckRemote(const std::string& text) const {
+    const ServerOptions& options = shared_.options;
+    const std::string why = "listening on " + text + " would let other machines in; that needs ";
+    if (options.access.token.empty()) return absl::InvalidArgumentError(why + "a token");
+    if (options.tls.certificate.empty() && !options.insecure_allow_remote) {
+      return absl::InvalidArgumentError(why +
+                                        "TLS, or to be allowed without it explicitly: everyone on the way could " +
+                                        "read the token and the data");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Open(const struct Listen& listen) {
+    ASSIGN_OR_RETURN(const std::vector<tcp::endpoint> endpoints, ParseAddress(listen.address));
+    for (const tcp::endpoint& endpoint : endpoints) {
+      if (!endpoint.address().is_loopback()) RETURN_IF_ERROR(CheckRemote(listen.address));
+      RETURN_IF_ERROR(OpenOne(endpoint, listen));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenOne(const tcp::endpoint& endpoint, const struct Listen& listen) {
+    const bool main = listen.expected.empty();
+    const std::string purpose = main ? "" : " (" + listen.expected + ")";
     tcp::acceptor acceptor(shared_.io);
     error_code error;
     acceptor.open(endpoint.protocol(), error);
@@ -121,19 +156,58 @@ class ServerImpl : public Server {
       const bool no_ipv6 = error == boost::system::errc::address_family_not_supported ||
                            error == boost::system::errc::address_not_available;
       if (endpoint.address().is_v6() && endpoint.address().is_loopback() && no_ipv6) {
-        notes_.push_back(ToText(endpoint) + ": left out, this host has no IPv6");
+        notes_.push_back(ToText(endpoint) + purpose + ": left out, this host has no IPv6");
+        return absl::OkStatus();
+      }
+      if (!listen.required) {
+        notes_.push_back(ToText(endpoint) + purpose + ": NOT served, " + error.message());
         return absl::OkStatus();
       }
       return absl::FailedPreconditionError("cannot listen on " + ToText(endpoint) + ": " + error.message());
     }
-    addresses_.push_back(ToText(acceptor.local_endpoint(error)));
-    acceptors_.push_back(std::move(acceptor));
+    (main ? addresses_ : also_addresses_).push_back(ToText(acceptor.local_endpoint(error)) + purpose);
+    acceptors_.push_back({std::move(acceptor), {listen.speaks, listen.expected, ""}});
     return absl::OkStatus();
   }
 
-  asio::awaitable<void> Accept(tcp::acceptor* acceptor) {
+  // Tells every address where the other version of HTTP is spoken.
+  void NameTheOther() {
+    std::string http2;
+    error_code ignored;
+    for (const Acceptor& acceptor : acceptors_) {
+      if (acceptor.port.speaks == Speaks::kHttp2) http2 = ToText(acceptor.acceptor.local_endpoint(ignored));
+      if (!http2.empty()) break;
+    }
+    const std::string scheme = shared_.tls[0] ? "https://" : "http://";
+    const std::string http1 = scheme + addresses_.front();
+    for (Acceptor& acceptor : acceptors_) {
+      if (acceptor.port.speaks == Speaks::kHttp2) {
+        acceptor.port.wrong_protocol = "this port takes OTLP/gRPC, which is HTTP/2; OTLP over HTTP goes to " + http1 +
+                                       " (OTEL_EXPORTER_OTLP_ENDPOINT=" + http1 +
+                                       ", or OTEL_EXPORTER_OTLP_PROTOCOL=grpc to send to this port)";
+      } else if (http2.empty()) {
+        acceptor.port.wrong_protocol =
+            "this port speaks HTTP/1.1, and OTLP/gRPC is not served: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf and "
+            "send to " +
+            http1;
+      } else {
+        acceptor.port.wrong_protocol = "this port speaks HTTP/1.1; OTLP/gRPC goes to " + scheme + http2 +
+                                       " (OTEL_EXPORTER_OTLP_ENDPOINT=" + scheme + http2 +
+                                       "), or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf and send to " + http1;
+      }
+    }
+  }
+
+  asio::awaitable<void> Accept(Acceptor* from) {
     while (!shared_.stopping) {
-      auto [error, socket] = co_await acceptor->async_accept(kAwait);
+      const uint64_t open = shared_.connections_open;
+      // Those to be refused wait for their answer too, but not without end: the others wait in the kernel.
+      if (open >= shared_.options.connections_max + kRefusedAtOnceMax) {
+        asio::steady_timer pause(shared_.io, std::chrono::milliseconds(20));
+        co_await pause.async_wait(kAwait);
+        continue;
+      }
+      auto [error, socket] = co_await from->acceptor.async_accept(kAwait);
       if (shared_.stopping) co_return;
       if (error) {
         // Out of file descriptors, or the client has gone again: neither is helped by trying at once.
@@ -142,13 +216,11 @@ class ServerImpl : public Server {
         continue;
       }
       if (shared_.connections_open >= shared_.options.connections_max) {
-        // A few may wait for their refusal; beyond that they are just closed.
-        if (shared_.connections_open < shared_.options.connections_max + 64) {
-          RefuseConnection(std::move(socket), &shared_);
-        }
+        ++shared_.connections_refused;
+        RefuseConnection(std::move(socket), &from->port, &shared_);
         continue;
       }
-      StartSession(std::move(socket), &shared_);
+      StartSession(std::move(socket), &from->port, &shared_);
     }
   }
 
@@ -163,8 +235,9 @@ class ServerImpl : public Server {
 
   SessionShared shared_;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_{asio::make_work_guard(shared_.io)};
-  std::deque<tcp::acceptor> acceptors_;
+  std::deque<Acceptor> acceptors_;
   std::vector<std::string> addresses_;
+  std::vector<std::string> also_addresses_;
   std::vector<std::string> notes_;
   std::mutex stop_mutex_;
   std::thread thread_;

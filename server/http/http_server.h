@@ -1,12 +1,13 @@
-// An HTTP/1.1 server that knows nothing of what it serves.
+// An HTTP server (1.1, and 2 where gRPC is expected) that knows nothing of what it serves.
 //
 // One thread does all network work; handlers run in two pools ("lanes"), so that slow ones never keep fast ones or new
-// connections waiting. Requests of a connection are answered one after another, in order.
+// connections waiting. Requests of an HTTP/1.1 connection are answered one after another, in order; those of an HTTP/2
+// connection as they are done.
 //
 // Threads: Start returns a running server; its methods may be called from any thread. The handler is called from many
 // threads at once.
-// Errors: Start answers InvalidArgument for bad addresses and for a bind that the rules forbid, FailedPrecondition for
-// an address in use.
+// Errors: Start answers InvalidArgument for bad addresses, bad certificates and for a bind that the rules forbid,
+// FailedPrecondition for an address in use.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +25,35 @@ namespace braid::http {
 
 enum class Lane : uint8_t { kFast, kSlow };
 
+enum class Speaks : uint8_t { kHttp1, kHttp2 };
+
+// An address besides the main ones.
+struct Listen {
+  std::string address;  // as in ServerOptions::listen
+  Speaks speaks = Speaks::kHttp1;
+  // What it is for: "OTLP/gRPC"; goes into notes and Request::expected.
+  std::string expected;
+  // If it is in use: false = that is noted and the rest served, true = Start fails.
+  bool required = false;
+};
+
+// PEM files; both or none.
+struct TlsFiles {
+  std::string certificate;  // the chain, the server's own first
+  std::string key;
+};
+
 struct ServerOptions {
   // "127.0.0.1:4318", "[::1]:4318", "localhost:4318" (both loopback addresses); port 0 = any free one.
   std::vector<std::string> listen = {"127.0.0.1:4318", "[::1]:4318"};
-  // Other than loopback addresses need this and a token in `access`.
-  bool allow_remote = false;
+  std::vector<Listen> also_listen;
+  // Spoken on all addresses if set; TLS 1.2 or newer.
+  TlsFiles tls;
+  // Other than loopback addresses need a token in `access`, and TLS or this.
+  bool insecure_allow_remote = false;
   AccessRules access;
 
-  size_t connections_max = 1024;
+  size_t connections_max = 1024;  // beyond it: 503 with Retry-After, and closed
   size_t header_bytes_max = size_t{32} << 10;
   size_t body_bytes_max = size_t{32} << 20;
   // Bodies being received or handled, over all connections. Beyond it: 503 with Retry-After.
@@ -40,7 +62,10 @@ struct ServerOptions {
   Duration idle_timeout = 75 * kSecond;     // between requests; longer than the 60 s that clients keep connections
   Duration read_timeout = 10 * kSecond;     // without any byte of a body
   size_t body_bytes_per_second_min = 1024;  // after the first read_timeout
-  Duration write_timeout = 30 * kSecond;    // without any byte of an answer taken by the client
+  // Between the calls of an HTTP/2 connection: gRPC's clients keep theirs, and open another when told that it ends.
+  Duration http2_idle_timeout = 300 * kSecond;
+  uint32_t http2_streams_max = 100;       // at once, of one connection
+  Duration write_timeout = 30 * kSecond;  // without any byte of an answer taken by the client
 
   int fast_threads = 8;  // many, because durable writes wait for the disk together
   int slow_threads = 4;
@@ -53,9 +78,10 @@ using LaneOf = std::function<Lane(const Request&)>;
 struct ServerStats {
   uint64_t connections_open = 0;
   uint64_t connections_total = 0;
-  uint64_t requests_total = 0;    // handed to the handler
-  uint64_t requests_refused = 0;  // answered by the server itself: bad, too large, forbidden, too many
-  uint64_t body_bytes = 0;        // held now
+  uint64_t connections_refused = 0;  // beyond connections_max
+  uint64_t requests_total = 0;       // handed to the handler
+  uint64_t requests_refused = 0;     // answered by the server itself: bad, too large, forbidden, too many
+  uint64_t body_bytes = 0;           // held now
 };
 
 class Server {
@@ -66,6 +92,8 @@ class Server {
 
   // The addresses that are listened on, with their real ports: "127.0.0.1:4318".
   virtual const std::vector<std::string>& addresses() const = 0;
+  // The same of also_listen: "127.0.0.1:4317 (OTLP/gRPC)".
+  virtual const std::vector<std::string>& also_addresses() const = 0;
   // What was left out and why: "[::1]:4318: this host has no IPv6".
   virtual const std::vector<std::string>& notes() const = 0;
   virtual ServerStats stats() const = 0;

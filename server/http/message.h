@@ -26,6 +26,8 @@ struct Request {
   std::vector<Header> headers;
   std::string body;  // de-chunked; Content-Encoding is not undone
   std::string peer;  // address of the client
+  bool http2 = false;
+  std::string expected;  // what the address it came to is for, if it is not one of the main ones
   // Becomes true when the client has gone away.
   std::shared_ptr<const std::atomic<bool>> cancelled;
 
@@ -41,9 +43,10 @@ struct Response {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::vector<Header> headers;
+  std::vector<Header> trailers;  // HTTP/2 only, where they carry the status of gRPC
   std::string body;
-  // If set, the body is what this hands out piece by piece (`body` is sent before it). False ends it; called in a
-  // worker thread, one call at a time, only as fast as the client reads.
+  // If set (HTTP/1.1 only), the body is what this hands out piece by piece (`body` is sent before it). False ends it;
+  // called in a worker thread, one call at a time, only as fast as the client reads.
   std::function<bool(std::string* piece)> stream;
 };
 

@@ -34,12 +34,6 @@ std::optional<Refusal> ParseRequestLine(std::string_view line, RequestHead* head
   const std::string_view method = line.substr(0, first), version = line.substr(last + 1);
   std::string_view target = line.substr(first + 1, last - first - 1);
   if (!IsToken(method)) return Bad("bad method");
-  if (version == "HTTP/2.0") {
-    return Refusal{
-        505,
-        "HTTP/2 is not served here, so OTLP/gRPC is not either. Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
-        "and send to this port."};
-  }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Refusal{505, "only HTTP/1.1 and HTTP/1.0 are served"};
   head->http_1_0 = version == "HTTP/1.0";
   head->request.method = method;

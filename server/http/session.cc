@@ -30,6 +30,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\n";
 constexpr size_t kReadBytes = size_t{64} << 10;
 // What is read and thrown away behind a refused request, so that its sender gets to read the answer.
 constexpr size_t kLingerBytesMax = size_t{64} << 20;
@@ -38,48 +39,66 @@ constexpr Duration kLingerTime = 2 * kSecond;
 using Clock = std::chrono::steady_clock;
 using BodyParser = beast::http::request_parser<beast::http::string_body>;
 
+asio::ssl::context* TlsOf(const Port& port, SessionShared* shared) {
+  auto& context = shared->tls[static_cast<size_t>(port.speaks)];
+  return context ? &*context : nullptr;
+}
+
 }  // namespace
 
-class Session : public std::enable_shared_from_this<Session> {
+class Session : public OpenConnection, public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, SessionShared* shared)
-      : shared_(shared), socket_(std::move(socket)), timer_(socket_.get_executor()) {
+  Session(tcp::socket socket, const Port* port, SessionShared* shared)
+      : shared_(shared),
+        port_(port),
+        connection_(std::make_unique<Connection>(std::move(socket), TlsOf(*port, shared))),
+        timer_(shared->io) {
     shared_->sessions.insert(this);
     ++shared_->connections_open;
   }
-  ~Session() {
+  ~Session() override {
     shared_->sessions.erase(this);
     --shared_->connections_open;
   }
 
   asio::awaitable<void> Run() {
     error_code ignored;
-    socket_.set_option(tcp::no_delay(true), ignored);
-    if (const auto peer = socket_.remote_endpoint(ignored); !ignored) peer_ = peer.address().to_string();
-    bool go_on = true;
+    socket().set_option(tcp::no_delay(true), ignored);
+    if (const auto peer = socket().remote_endpoint(ignored); !ignored) peer_ = peer.address().to_string();
+    Arm(shared_->options.header_timeout);
+    bool go_on = !co_await connection_->Handshake();
     while (go_on && !shared_->stopping) go_on = co_await ServeOne();
     Disarm();
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.close(ignored);
+    if (!http2_) connection_->Close();
   }
+
+  // After Run: the client speaks HTTP/2, and somebody else has to go on.
+  bool http2() const { return http2_; }
+  std::unique_ptr<Connection> TakeConnection() { return std::move(connection_); }
+  std::string TakeReceived() const { return std::string(Buffered()); }
+  const std::string& peer() const { return peer_; }
 
   asio::awaitable<void> RefuseAll() {
-    const Refusal refusal(503, "too many connections");
-    co_await Refuse(refusal, "1");
+    Arm(kLingerTime);
+    if (!co_await connection_->Handshake()) {
+      const Refusal refusal(503, "too many connections; try again");
+      co_await Refuse(refusal, "1");
+    }
     Disarm();
-    error_code ignored;
-    socket_.close(ignored);
+    connection_->Close();
   }
 
-  void Close(bool all) {
-    if (!all && !idle_) return;
+  void Close(bool all) override {
+    if (connection_ == nullptr || (!all && !idle_)) return;
     if (cancelled_ != nullptr) *cancelled_ = true;
     error_code ignored;
-    if (all) socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.cancel(ignored);
+    if (all) socket().shutdown(tcp::socket::shutdown_both, ignored);
+    socket().cancel(ignored);
   }
 
  private:
+  tcp::socket& socket() { return connection_->socket(); }
+
   // ---- deadlines: the operation in progress is cancelled when its time is over
 
   void Arm(Duration time) { ArmUntil(Clock::now() + std::chrono::nanoseconds(time)); }
@@ -88,10 +107,10 @@ class Session : public std::enable_shared_from_this<Session> {
     const uint64_t armed = ++armed_;
     timer_.expires_at(deadline);
     timer_.async_wait([self = shared_from_this(), armed](error_code error) {
-      if (error || armed != self->armed_) return;
+      if (error || armed != self->armed_ || self->connection_ == nullptr) return;
       self->timed_out_ = true;
       error_code ignored;
-      self->socket_.cancel(ignored);
+      self->socket().cancel(ignored);
     });
   }
   void Disarm() {
@@ -102,7 +121,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Reads some bytes to the end of buffer_; false when the connection or its time has ended.
   asio::awaitable<bool> ReadSome() {
     const auto space = buffer_.prepare(kReadBytes);
-    const auto [error, size] = co_await socket_.async_read_some(space, kAwait);
+    const auto [error, size] = co_await connection_->ReadSome(space);
     buffer_.commit(size);
     co_return !error && size > 0;
   }
@@ -112,7 +131,7 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<bool> Write(std::string_view bytes) {
     while (!bytes.empty()) {
       Arm(shared_->options.write_timeout);
-      const auto [error, size] = co_await socket_.async_write_some(asio::buffer(bytes.data(), bytes.size()), kAwait);
+      const auto [error, size] = co_await connection_->WriteSome(asio::buffer(bytes.data(), bytes.size()));
       if (error) co_return false;
       bytes.remove_prefix(size);
     }
@@ -129,9 +148,11 @@ class Session : public std::enable_shared_from_this<Session> {
     if (!co_await AwaitHead(&head_size, &refusal)) co_return false;
     RequestHead head;
     head.request.peer = peer_;
+    head.request.expected = port_->expected;
     if (!refusal) refusal = ParseRequestHead(Buffered().substr(0, head_size), &head);
     origin_ = refusal ? std::string() : std::string(head.request.HeaderValue("Origin"));
     if (!refusal) refusal = CheckAccess(head, shared_->options.access);
+    if (!refusal && port_->speaks == Speaks::kHttp2) refusal = Refusal(421, port_->wrong_protocol);
     if (refusal) {
       if (refusal->status == 403) origin_.clear();
       co_return co_await Refuse(*refusal);
@@ -178,6 +199,10 @@ class Session : public std::enable_shared_from_this<Session> {
         *refusal = Refusal{400, "this port speaks HTTP, not TLS"};
         co_return true;
       }
+      if (first_ && Buffered().starts_with(kHttp2Preface)) {
+        http2_ = true;
+        co_return false;
+      }
       *size = FindHeadEnd(Buffered(), &checked, refusal);
       if (*refusal) co_return true;
       if (*size != std::string_view::npos && *size <= options.header_bytes_max) break;
@@ -203,18 +228,6 @@ class Session : public std::enable_shared_from_this<Session> {
   Refusal TooLarge() const {
     return {413, "the body has more than " + std::to_string(shared_->options.body_bytes_max) +
                      " bytes; send it in smaller requests"};
-  }
-
-  // Counts `size` bytes of body as held. False if that is more than all bodies together may have.
-  bool Reserve(uint64_t size, uint64_t* reserved) {
-    if (size <= *reserved) return true;
-    const uint64_t more = size - *reserved;
-    if (shared_->body_bytes.fetch_add(more) + more > shared_->options.bodies_bytes_max) {
-      shared_->body_bytes -= more;
-      return false;
-    }
-    *reserved = size;
-    return true;
   }
 
   // A refusal of status 0: the connection ended.
@@ -250,7 +263,7 @@ class Session : public std::enable_shared_from_this<Session> {
         }
         // Only a chunk's size line or a trailer is ever left waiting.
         if (buffer_.size() > options.header_bytes_max) co_return Refusal{400, "chunk header is too long"};
-        if (!Reserve(parser.get().body().size(), reserved)) co_return busy;
+        if (!shared_->Reserve(parser.get().body().size(), reserved)) co_return busy;
         more = error == beast::http::error::need_more || taken == 0;
         error = {};
       }
@@ -275,12 +288,12 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Runs `task` in the lane's pool and waits for it. False if the pool is full.
   asio::awaitable<bool> RunIn(Lane lane, const std::function<void()>& task) {
-    asio::steady_timer done(socket_.get_executor(), Clock::time_point::max());
+    asio::steady_timer done(shared_->io, Clock::time_point::max());
     WorkerPool& pool = lane == Lane::kSlow ? shared_->slow : shared_->fast;
     // The coroutine stays suspended, and its frame in place, until the posted function has run.
-    const bool taken = pool.Submit([&task, &done, executor = socket_.get_executor()] {
+    const bool taken = pool.Submit([&task, &done, io = &shared_->io] {
       task();
-      asio::post(executor, [&done] { done.cancel(); });
+      asio::post(*io, [&done] { done.cancel(); });
     });
     if (taken) co_await done.async_wait(kAwait);
     co_return taken;
@@ -288,10 +301,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Sets the request's flag when the client closes the connection.
   void WatchForEnd() {
-    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this(), flag = cancelled_](error_code error) {
+    socket().async_wait(tcp::socket::wait_read, [self = shared_from_this(), flag = cancelled_](error_code error) {
       if (error) return;
       char byte;
-      const ssize_t size = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+      const ssize_t size = ::recv(self->socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
       if (size == 0 || (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) *flag = true;
     });
   }
@@ -310,16 +323,7 @@ class Session : public std::enable_shared_from_this<Session> {
     if (watch) WatchForEnd();
     Response response;
     ++shared_->requests;
-    const bool ran = co_await RunIn(lane, [&] {
-      try {
-        response = shared_->handler(request);
-      } catch (const std::bad_alloc&) {
-        response = Response{503, "text/plain; charset=utf-8", {}, "out of memory\n", nullptr};
-      } catch (const std::exception& error) {
-        response = Response{
-            500, "text/plain; charset=utf-8", {}, std::string("internal error: ") + error.what() + "\n", nullptr};
-      }
-    });
+    const bool ran = co_await RunIn(lane, [&] { response = RunHandler(shared_->handler, request); });
     if (!ran) {
       if (watch) StopWatching();
       ++shared_->refused;
@@ -337,7 +341,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void StopWatching() {
     error_code ignored;
-    socket_.cancel(ignored);
+    socket().cancel(ignored);
   }
 
   Response Preflight(const Request& request) const {
@@ -433,7 +437,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const std::string text = ResponseHead(response, false, false) + response.body;
     if (!co_await Write(text)) co_return false;
     error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    socket().shutdown(tcp::socket::shutdown_send, ignored);
     Arm(kLingerTime);
     for (size_t thrown_away = 0; thrown_away < kLingerBytesMax && !shared_->stopping;) {
       buffer_.clear();
@@ -444,7 +448,8 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   SessionShared* shared_;
-  tcp::socket socket_;
+  const Port* port_;
+  std::unique_ptr<Connection> connection_;
   asio::steady_timer timer_;
   beast::flat_buffer buffer_;
   std::string peer_;
@@ -454,11 +459,19 @@ class Session : public std::enable_shared_from_this<Session> {
   bool timed_out_ = false;
   bool first_ = true;
   bool idle_ = true;
+  bool http2_ = false;  // the client has begun with HTTP/2's preface
 };
 
 namespace {
 
-asio::awaitable<void> Serve(std::shared_ptr<Session> session) { co_await session->Run(); }
+asio::awaitable<void> Serve(std::shared_ptr<Session> session, const Port* port, SessionShared* shared) {
+  co_await session->Run();
+  if (!session->http2()) co_return;
+  std::string received = session->TakeReceived(), peer = session->peer();
+  std::unique_ptr<Connection> connection = session->TakeConnection();
+  session.reset();
+  co_await ServeHttp2(std::move(connection), std::move(received), std::move(peer), port, shared);
+}
 asio::awaitable<void> Turn(std::shared_ptr<Session> session) { co_await session->RefuseAll(); }
 
 // What a coroutine throws ends its own connection and nothing else.
@@ -466,19 +479,36 @@ void Ignore(std::exception_ptr) {}
 
 }  // namespace
 
-void StartSession(tcp::socket socket, SessionShared* shared) {
-  auto session = std::make_shared<Session>(std::move(socket), shared);
+void StartSession(tcp::socket socket, const Port* port, SessionShared* shared) {
+  auto session = std::make_shared<Session>(std::move(socket), port, shared);
   ++shared->connections_total;
-  asio::co_spawn(shared->io, Serve(std::move(session)), Ignore);
+  asio::co_spawn(shared->io, Serve(std::move(session), port, shared), Ignore);
 }
 
-void RefuseConnection(tcp::socket socket, SessionShared* shared) {
-  auto session = std::make_shared<Session>(std::move(socket), shared);
+void RefuseConnection(tcp::socket socket, const Port* port, SessionShared* shared) {
+  auto session = std::make_shared<Session>(std::move(socket), port, shared);
   asio::co_spawn(shared->io, Turn(std::move(session)), Ignore);
 }
 
 void CloseSessions(SessionShared* shared, bool all) {
-  for (Session* session : shared->sessions) session->Close(all);
+  for (OpenConnection* session : shared->sessions) session->Close(all);
+}
+
+Response RunHandler(const Handler& handler, const Request& request) {
+  try {
+    return handler(request);
+  } catch (const std::bad_alloc&) {
+    Response response;
+    response.status = 503;
+    response.headers = {{"Retry-After", "1"}};
+    response.body = "out of memory\n";
+    return response;
+  } catch (const std::exception& error) {
+    Response response;
+    response.status = 500;
+    response.body = std::string("internal error: ") + error.what() + "\n";
+    return response;
+  }
 }
 
 }  // namespace braid::http

@@ -130,7 +130,8 @@ absl::Status CheckBounds(size_t decoded, size_t encoded, const DecodeLimits& lim
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> DecodeSnappy(std::string_view body, const DecodeLimits& limits) {
+absl::StatusOr<std::string> DecodeSnappy(std::string_view body, const DecodeLimits& limits,
+                                         DecodeBudget::Share* share) {
   size_t size = 0;
   if (!snappy::GetUncompressedLength(body.data(), body.size(), &size)) {
     return absl::InvalidArgumentError("damaged snappy data: no length");
@@ -138,6 +139,7 @@ absl::StatusOr<std::string> DecodeSnappy(std::string_view body, const DecodeLimi
   RETURN_IF_ERROR(CheckBounds(size, body.size(), limits));
   // Snappy makes at most 64 bytes of 3: a larger claim cannot be honest, whatever the bounds allow.
   if (size / 22 > body.size()) return absl::InvalidArgumentError("damaged snappy data: impossible length");
+  if (share != nullptr && !share->Grow(size)) return TooManyBodies();
   std::string decoded;
   if (!snappy::IsValidCompressedBuffer(body.data(), body.size())) {
     return absl::InvalidArgumentError("damaged snappy data");
@@ -182,8 +184,11 @@ std::unique_ptr<Decompressor> Decompressor::Make(Coding coding) {
   return std::make_unique<PlainDecompressor>();
 }
 
-absl::StatusOr<std::string> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits) {
-  if (coding == Coding::kSnappy) return DecodeSnappy(body, limits);
+absl::Status TooManyBodies() { return absl::UnavailableError("too many bodies are being decoded at once; try again"); }
+
+absl::StatusOr<std::string> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits,
+                                          DecodeBudget::Share* share) {
+  if (coding == Coding::kSnappy) return DecodeSnappy(body, limits, share);
   if (coding == Coding::kIdentity) {
     RETURN_IF_ERROR(CheckBounds(body.size(), body.size(), limits));
     return std::string(body);
@@ -192,6 +197,8 @@ absl::StatusOr<std::string> DecodeContent(Coding coding, std::string_view body, 
   const auto decompressor = Decompressor::Make(coding);
   const auto sink = [&](std::string_view piece) {
     RETURN_IF_ERROR(CheckBounds(decoded.size() + piece.size(), body.size(), limits));
+    // Before the string grows: it doubles.
+    if (share != nullptr && !share->Grow(decoded.size() + piece.size())) return TooManyBodies();
     decoded.append(piece);
     return absl::OkStatus();
   };

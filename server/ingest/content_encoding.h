@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/ingest/decode_budget.h"
 #include "server/ingest/ingest_limits.h"
 
 namespace braid::ingest {
@@ -29,8 +30,12 @@ absl::StatusOr<Coding> ParseContentEncoding(std::string_view header);
 // What the first bytes are: gzip and zstd have magic numbers, else kIdentity.
 Coding SniffCoding(std::string_view head);
 
-// A whole body.
-absl::StatusOr<std::string> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits);
+// What is said when a body does not fit into the budget: Unavailable.
+absl::Status TooManyBodies();
+
+// A whole body. Unavailable if it does not fit into `share`, which may be null.
+absl::StatusOr<std::string> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits,
+                                          DecodeBudget::Share* share = nullptr);
 
 // Piece by piece, with constant memory: for files. Gzip and zstd may hold several members one after another.
 class Decompressor {

@@ -38,6 +38,9 @@ inline constexpr size_t kBulkItemsMax = 100'000;
 inline constexpr size_t kLineBytesMax = size_t{4} << 20;
 // Labels of one series: Prometheus' senders have some 5 to 40.
 inline constexpr size_t kLabelsMax = 256;
+// Names and values of one series' labels together. Remote write 2.0 names texts by number: without this bound a short
+// request could repeat a long text without end.
+inline constexpr size_t kLabelBytesMax = size_t{1} << 20;
 // Distinct streams that the identity keys of one body of JSON lines, or the resource tags of Jaeger and Zipkin spans,
 // may make; from there on such keys are attributes, because a key with unique values is no identity.
 inline constexpr size_t kJsonStreamsMax = 10'000;

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/ingest/ingest_limits.h"
+#include "server/ingest/series_gate.h"
 
 namespace braid::ingest {
 
@@ -22,7 +24,20 @@ struct IngestReport {
   uint64_t accepted = 0;            // records in the batch: samples, log records or spans
   uint64_t rejected = 0;            // records that are not
   uint64_t kept_raw = 0;            // of the accepted: lines that could not be read and were kept as plain text
+  uint64_t over_limit = 0;          // of the rejected: those of series that the gate turned away
   std::vector<IngestError> errors;  // the first kErrorsKeptMax
+
+  // Set by who makes the report; null: series without bound.
+  SeriesGate* gate = nullptr;
+  Timestamp now = 0;  // of the gate's windows
+
+  // False, with `problem` and over_limit set for `records` records, if the gate turns the series away.
+  bool Admit(std::span<const LabelView> labels, uint64_t series, uint64_t records, std::string* problem) {
+    if (gate == nullptr || gate->Admit(labels, now, series)) return true;
+    over_limit += records;
+    *problem = errors.size() < kErrorsKeptMax ? gate->Refusal() : "too many active series";
+    return false;
+  }
 
   void Reject(uint64_t count, std::string place, std::string message) {
     rejected += count;

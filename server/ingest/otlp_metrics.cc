@@ -214,6 +214,17 @@ void OtlpMetricsWriter::AddPoint(OtlpPoint* point) {
   if (point->time == 0) point->time = now_;
   const bool gone = (point->flags & kNoRecordedValueFlag) != 0;
   MakeLabels(point->attributes);
+  views_.clear();
+  views_.push_back({kMetricNameLabel, name_});
+  for (const Label& label : labels_) views_.push_back({label.name, label.value});
+  // A classic histogram or summary is a series for each bound or quantile, and some more.
+  const uint64_t series = metric_.kind == OtlpMetricKind::kHistogram ? point->bounds.size() + 3
+                          : metric_.kind == OtlpMetricKind::kSummary ? point->quantiles.size() + 2
+                                                                     : 1;
+  if (std::string problem; !report_->Admit(views_, series, 1, &problem)) {
+    report_->Reject(1, place_->Text(), std::move(problem));
+    return;
+  }
   switch (metric_.kind) {
     case OtlpMetricKind::kGauge:
     case OtlpMetricKind::kSum:
@@ -322,7 +333,7 @@ void OtlpMetricsWriter::AddExemplars(const OtlpPoint& point, WriteBatch::SeriesR
     const bool everywhere = above == -kInfinity && up_to == kInfinity;
     if (!inside && !everywhere) continue;
     Exemplar exemplar;
-    exemplar.time = from.time == 0 ? point.time : from.time;
+    exemplar.time = from.time > 0 ? from.time : point.time;  // one after 2262 cannot be kept
     exemplar.value = from.value;
     exemplar.trace_id = from.trace_id;
     exemplar.span_id = from.span_id;

@@ -1,5 +1,7 @@
 #include "server/ingest/otlp_records.h"
 
+#include <algorithm>
+
 namespace braid::ingest {
 namespace {
 
@@ -96,6 +98,8 @@ void OtlpRecords::AddSpan(Span* span, const AttributeList& attributes) {
     problem = "span id is missing, zero or not of 8 bytes";
   } else if (span->start < 0 || span->end < 0) {
     problem = "time is after the year 2262";
+  } else if (std::any_of(span->events.begin(), span->events.end(), [](const SpanEvent& e) { return e.time < 0; })) {
+    problem = "time of an event is after the year 2262";
   }
   if (problem != nullptr) {
     report_->Reject(1, place_->Text(), problem);

@@ -1,5 +1,6 @@
 #include "server/ingest/prometheus_text.h"
 
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -135,7 +136,7 @@ void PrometheusTextParser::ParseLine(std::string_view line, WriteBatch* batch, I
     if (!ok) report->Keep({line_, "", problem_});  // metadata is no record
     return;
   } else {
-    ok = ParseSample(line, batch);
+    ok = ParseSample(line, batch, report);
   }
   if (ok) {
     ++report->accepted;
@@ -271,33 +272,74 @@ bool PrometheusTextParser::ParseTimestamp(std::string_view text, Timestamp* time
   return true;
 }
 
-bool PrometheusTextParser::ParseSample(std::string_view line, WriteBatch* batch) {
-  size_t at = 0;
+bool PrometheusTextParser::ParseSeries(std::string_view line, size_t* at, size_t* key_end) {
   labels_.clear();
   unescaped_used_ = 0;
   if (IsNameStart(line[0])) {
-    while (at < line.size() && IsNameChar(line[at])) ++at;
-    labels_.push_back({kMetricNameLabel, line.substr(0, at)});
+    while (*at < line.size() && IsNameChar(line[*at])) ++*at;
+    labels_.push_back({kMetricNameLabel, line.substr(0, *at)});
   } else if (line[0] != '{') {
     return Fail(std::string("expected a metric name, not '") + line[0] + "'");
   }
-  SkipBlanks(line, &at);
-  size_t key_end = at;
-  if (at < line.size() && line[at] == '{') {
-    if (!ParseLabels(line, &at, &labels_)) return false;
-    key_end = at;
+  *key_end = *at;
+  SkipBlanks(line, at);
+  if (*at < line.size() && line[*at] == '{') {
+    if (!ParseLabels(line, at, &labels_)) return false;
+    *key_end = *at;
   }
   if (FindLabelView(labels_, kMetricNameLabel).empty()) return Fail("sample without a metric name");
-  SkipBlanks(line, &at);
+  SkipBlanks(line, at);
+  return true;
+}
+
+void PrometheusTextParser::CompleteLabels() {
+  const auto set_default = [&](const Label& label) {
+    for (LabelView& own : labels_) {
+      if (own.name != label.name) continue;
+      if (own.value.empty()) own.value = label.value;
+      return;
+    }
+    labels_.push_back({label.name, label.value});
+  };
+  exported_.clear();
+  for (const Label& label : options_.labels) {
+    if (options_.labels_win) {
+      for (LabelView& own : labels_) {
+        if (own.name != label.name || own.value.empty()) continue;
+        std::string name = label.name;
+        do {
+          name.insert(0, "exported_");
+        } while (!FindLabelView(labels_, name).empty());
+        own.name = exported_.emplace_back(std::move(name));
+      }
+    }
+    set_default(label);
+  }
+  for (const Label& label : options_.defaults) set_default(label);
+}
+
+void PrometheusTextParser::AddStale(const std::string& text, Timestamp time, WriteBatch* batch) {
+  size_t at = 0, key_end = 0;
+  if (text.empty() || !ParseSeries(text, &at, &key_end)) return;
+  CompleteLabels();
+  batch->AddSample(batch->AddSeries(labels_), time, std::bit_cast<double>(kStaleNanBits));
+}
+
+bool PrometheusTextParser::ParseSample(std::string_view line, WriteBatch* batch, IngestReport* report) {
+  size_t at = 0, key_end = 0;
+  if (!ParseSeries(line, &at, &key_end)) return false;
   double value;
   const std::string_view value_text = TakeWord(line, &at);
   if (value_text.empty()) return Fail("sample without a value");
   if (!ParseValue(value_text, &value)) return Fail("value is not a number: " + std::string(value_text.substr(0, 64)));
   SkipBlanks(line, &at);
   Timestamp time = options_.now;
+  bool timed = false;
   if (at < line.size() && line[at] != '#') {
     const std::string_view word = TakeWord(line, &at);
     if (!ParseTimestamp(word, &time)) return Fail("timestamp is not a number: " + std::string(word.substr(0, 64)));
+    timed = options_.honor_timestamps;
+    if (!timed) time = options_.now;
     SkipBlanks(line, &at);
   }
   if (at < line.size() && line[at] != '#') return Fail("text after the sample: " + std::string(line.substr(at, 64)));
@@ -305,13 +347,13 @@ bool PrometheusTextParser::ParseSample(std::string_view line, WriteBatch* batch)
   last_key_.assign(line.substr(0, key_end));
   auto found = series_.find(last_key_);
   if (found == series_.end()) {
-    for (const Label& label : options_.labels) {
-      if (FindLabelView(labels_, label.name).empty()) labels_.push_back({label.name, label.value});
-    }
-    found = series_.emplace(last_key_, batch->AddSeries(labels_)).first;
+    CompleteLabels();
+    if (!report->Admit(labels_, 1, 1, &problem_)) return false;
+    found = series_.emplace(last_key_, Seen{batch->AddSeries(labels_), false}).first;
   }
-  if (at < line.size() && !ParseExemplar(line, at, time, found->second, batch)) return false;
-  batch->AddSample(found->second, time, value);
+  found->second.timed = found->second.timed || timed;
+  if (at < line.size() && !ParseExemplar(line, at, time, found->second.ref, batch)) return false;
+  batch->AddSample(found->second.ref, time, value);
   return true;
 }
 

@@ -26,6 +26,10 @@ struct PrometheusTextOptions {
   bool openmetrics = false;  // timestamps without a fraction are seconds
   Timestamp now = 0;         // of samples without a timestamp
   Labels labels;             // put on every series that does not have them: job, instance, ...
+  // The other way round, as for a scrape without honor_labels: a series' own label of such a name becomes exported_....
+  bool labels_win = false;
+  Labels defaults;               // put on series that do not have them, in any case
+  bool honor_timestamps = true;  // false: all samples are of `now`
 };
 
 class PrometheusTextParser {
@@ -38,12 +42,26 @@ class PrometheusTextParser {
   void ParseBody(std::string_view body, WriteBatch* batch, IngestReport* report);
   // Call after handing the batch away: series numbers are valid in one batch only.
   void ForgetBatch() { series_.clear(); }
+
+  // A series of the batch, under its text: name and labels as they stand in the body.
+  struct Seen {
+    WriteBatch::SeriesRef ref = 0;
+    bool timed = false;  // has come with a timestamp of its own
+  };
+  using SeenSeries = absl::flat_hash_map<std::string, Seen>;
+  const SeenSeries& series() const { return series_; }
+  // Says that the series with this text, of an earlier body, is gone: a staleness marker at `time`.
+  void AddStale(const std::string& text, Timestamp time, WriteBatch* batch);
   uint64_t lines() const { return line_; }
 
  private:
   // Text between `{` and `}` as label pairs; advances past the closing brace. False with problem_ set.
   bool ParseLabels(std::string_view text, size_t* at, std::vector<LabelView>* labels);
-  bool ParseSample(std::string_view line, WriteBatch* batch);
+  // Name and labels of a line into labels_; `*key_end` is behind them. Advances past blanks too.
+  bool ParseSeries(std::string_view line, size_t* at, size_t* key_end);
+  // Adds those of the options to labels_.
+  void CompleteLabels();
+  bool ParseSample(std::string_view line, WriteBatch* batch, IngestReport* report);
   bool ParseExemplar(std::string_view line, size_t at, Timestamp time, WriteBatch::SeriesRef series, WriteBatch* batch);
   bool ParseComment(std::string_view line, WriteBatch* batch);
   bool ParseTimestamp(std::string_view text, Timestamp* time);
@@ -57,8 +75,9 @@ class PrometheusTextParser {
   std::vector<LabelView> exemplar_labels_;
   std::deque<std::string> unescaped_;  // label values that had escapes
   size_t unescaped_used_ = 0;
+  std::deque<std::string> exported_;  // names of labels that had to give way
   // Text of name and labels -> its number in the batch: repeated series cost one lookup instead of their labels.
-  absl::flat_hash_map<std::string, WriteBatch::SeriesRef> series_;
+  SeenSeries series_;
   std::string last_key_;
   absl::flat_hash_map<std::string, MetricMetadata> families_;
 };

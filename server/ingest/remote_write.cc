@@ -8,6 +8,7 @@
 #include "engine/base/status_macros.h"
 #include "server/ingest/attribute_list.h"
 #include "server/ingest/otlp_records.h"
+#include "server/ingest/prometheus_protobuf.h"
 
 namespace braid::ingest {
 namespace {
@@ -23,10 +24,6 @@ constexpr uint32_t Bytes(uint32_t field) {
 std::string_view TakeBytes(pbf_reader* reader) {
   const protozero::data_view view = reader->get_view();
   return {view.data(), view.size()};
-}
-
-bool TakeMillis(pbf_reader* reader, Timestamp* time) {
-  return !__builtin_mul_overflow(reader->get_int64(), kMillisecond, time);
 }
 
 class Decoder {
@@ -140,21 +137,6 @@ class Decoder {
     labels->push_back(label);
   }
 
-  std::string ProblemOfLabels() const {
-    if (labels_.empty()) return "series without labels";
-    if (labels_.size() > kLabelsMax) return "more than " + std::to_string(kLabelsMax) + " labels";
-    for (size_t i = 0; i < labels_.size(); ++i) {
-      if (labels_[i].name.empty()) return "label without a name";
-      for (size_t j = 0; j < i; ++j) {
-        if (labels_[i].name == labels_[j].name) return "label " + std::string(labels_[i].name) + " is given twice";
-      }
-    }
-    for (const LabelView& label : labels_) {
-      if (!label.value.empty()) return "";
-    }
-    return "series without labels";
-  }
-
   void DecodeSeries(const pbf_reader& message) {
     labels_.clear();
     texts_.Clear();
@@ -167,7 +149,8 @@ class Decoder {
         fields.skip();
       }
     }
-    if (std::string problem = ProblemOfLabels(); !problem.empty()) {
+    std::string problem = ProblemOfLabels(labels_);
+    if (!problem.empty() || !report_->Admit(labels_, 1, records, &problem)) {
       report_->Reject(records, Place(), std::move(problem));
       return;
     }
@@ -191,7 +174,7 @@ class Decoder {
     while (message.next()) {
       switch (message.tag_and_type()) {
         case Fixed64(1): value = message.get_double(); break;
-        case Varint(2): fits = TakeMillis(&message, &time); break;
+        case Varint(2): fits = TimeOfMillis(message.get_int64(), &time); break;
         default: message.skip();
       }
     }
@@ -211,129 +194,23 @@ class Decoder {
       switch (message.tag_and_type()) {
         case Bytes(1): DecodeLabel(message.get_message(), &labels); break;
         case Fixed64(2): exemplar.value = message.get_double(); break;
-        case Varint(3): fits = TakeMillis(&message, &exemplar.time); break;
+        case Varint(3): fits = TimeOfMillis(message.get_int64(), &exemplar.time); break;
         default: message.skip();
       }
     }
     if (!fits) return;
     AttributeList attributes;
     for (const LabelView& label : labels) {
-      const bool is_trace = label.name == "trace_id" || label.name == "traceID" || label.name == "traceId";
-      const bool is_span = label.name == "span_id" || label.name == "spanID" || label.name == "spanId";
-      if (is_trace && ParseTraceId(label.value, &exemplar.trace_id)) continue;
-      if (is_span && ParseSpanId(label.value, &exemplar.span_id)) continue;
-      attributes.Add(label.name, label.value);
+      if (!TakeExemplarId(label.name, label.value, &exemplar)) attributes.Add(label.name, label.value);
     }
     exemplar.attributes = attributes.views();
     batch_->AddExemplar(series, exemplar);
   }
 
-  struct BucketSpan {
-    int32_t offset = 0;
-    uint32_t length = 0;
-  };
-
-  static BucketSpan DecodeSpan(pbf_reader message) {
-    BucketSpan span;
-    while (message.next()) {
-      switch (message.tag_and_type()) {
-        case Varint(1): span.offset = message.get_sint32(); break;
-        case Varint(2): span.length = message.get_uint32(); break;
-        default: message.skip();
-      }
-    }
-    return span;
-  }
-
-  // Spans and the counts they lay out, as differences (integer histograms) or as they are.
-  static bool LayOut(const std::vector<BucketSpan>& spans, const std::vector<int64_t>& deltas,
-                     const std::vector<double>& counts, std::vector<Histogram::Bucket>* buckets) {
-    const size_t given = counts.empty() ? deltas.size() : counts.size();
-    size_t next = 0;
-    int64_t index = 0;
-    uint64_t running = 0;
-    for (const BucketSpan& span : spans) {
-      index += span.offset;
-      if (span.length > given - next) return false;
-      for (uint32_t i = 0; i < span.length; ++i, ++index, ++next) {
-        if (index > INT32_MAX || index < INT32_MIN) return false;
-        double count;
-        if (counts.empty()) {
-          running += static_cast<uint64_t>(deltas[next]);
-          count = static_cast<double>(static_cast<int64_t>(running));
-        } else {
-          count = counts[next];
-        }
-        buckets->push_back({static_cast<int32_t>(index), count});
-      }
-    }
-    return next == given;
-  }
-
-  void DecodeHistogram(pbf_reader message, WriteBatch::SeriesRef series) {
+  void DecodeHistogram(const pbf_reader& message, WriteBatch::SeriesRef series) {
     Histogram histogram;
     Timestamp time = 0;
-    bool fits = true;
-    std::vector<BucketSpan> negative_spans, positive_spans;
-    std::vector<int64_t> negative_deltas, positive_deltas;
-    std::vector<double> negative_counts, positive_counts;
-    while (message.next()) {
-      switch (message.tag_and_type()) {
-        case Varint(1): histogram.count = static_cast<double>(message.get_uint64()); break;
-        case Fixed64(2): histogram.count = message.get_double(); break;
-        case Fixed64(3): histogram.sum = message.get_double(); break;
-        case Varint(4): histogram.schema = message.get_sint32(); break;
-        case Fixed64(5): histogram.zero_threshold = message.get_double(); break;
-        case Varint(6): histogram.zero_count = static_cast<double>(message.get_uint64()); break;
-        case Fixed64(7): histogram.zero_count = message.get_double(); break;
-        case Bytes(8): negative_spans.push_back(DecodeSpan(message.get_message())); break;
-        case Bytes(9):
-          for (int64_t delta : message.get_packed_sint64()) negative_deltas.push_back(delta);
-          break;
-        case Bytes(10):
-          for (double count : message.get_packed_double()) negative_counts.push_back(count);
-          break;
-        case Bytes(11): positive_spans.push_back(DecodeSpan(message.get_message())); break;
-        case Bytes(12):
-          for (int64_t delta : message.get_packed_sint64()) positive_deltas.push_back(delta);
-          break;
-        case Bytes(13):
-          for (double count : message.get_packed_double()) positive_counts.push_back(count);
-          break;
-        case Varint(14): {
-          const int32_t hint = message.get_enum();  // 0 unknown, 1 yes, 2 no, 3 gauge
-          histogram.is_gauge = hint == 3;
-          histogram.reset_unknown = hint != 2;
-          break;
-        }
-        case Varint(15): fits = TakeMillis(&message, &time); break;
-        case Bytes(16):
-          for (double bound : message.get_packed_double()) histogram.custom_bounds.push_back(bound);
-          break;
-        default: message.skip();
-      }
-    }
-    std::string problem;
-    const size_t buckets = negative_deltas.size() + negative_counts.size() + positive_deltas.size() +
-                           positive_counts.size() + histogram.custom_bounds.size();
-    if (!fits) {
-      problem = "timestamp is beyond the range of nanoseconds";
-    } else if (buckets > kHistogramBucketsMax) {
-      problem = "more than " + std::to_string(kHistogramBucketsMax) + " buckets";
-    } else if (histogram.schema != -53 && (histogram.schema < -4 || histogram.schema > 8)) {
-      problem = "native histogram of schema " + std::to_string(histogram.schema) + "; -4 to 8 and -53 are known";
-    } else if (!LayOut(negative_spans, negative_deltas, negative_counts, &histogram.negative) ||
-               !LayOut(positive_spans, positive_deltas, positive_counts, &histogram.positive)) {
-      problem = "bucket spans and counts of a native histogram do not agree";
-    } else {
-      const auto ascends = [](const std::vector<Histogram::Bucket>& list) {
-        for (size_t i = 1; i < list.size(); ++i) {
-          if (list[i - 1].index >= list[i].index) return false;
-        }
-        return true;
-      };
-      if (!ascends(histogram.negative) || !ascends(histogram.positive)) problem = "bucket spans overlap";
-    }
+    std::string problem = DecodePrometheusHistogram(message, &time, &histogram);
     if (!problem.empty()) {
       report_->Reject(1, Place(), std::move(problem));
       return;
@@ -343,18 +220,12 @@ class Decoder {
   }
 
   void DecodeMetadata(pbf_reader message) {
-    static constexpr const char* kTypes[] = {"unknown",   "counter", "gauge", "histogram",
-                                             "histogram", "summary", "info",  "stateset"};
     MetricMetadata metadata;
     metadata.type = "unknown";
     TextArena texts;
     while (message.next()) {
       switch (message.tag_and_type()) {
-        case Varint(1): {
-          const int32_t type = message.get_enum();
-          if (type >= 0 && type < 8) metadata.type = kTypes[type];
-          break;
-        }
+        case Varint(1): metadata.type = PrometheusTypeName(message.get_enum()); break;
         case Bytes(2): metadata.metric = texts.CleanText(TakeBytes(&message)); break;
         case Bytes(4): metadata.help = texts.CleanText(TakeBytes(&message)); break;
         case Bytes(5): metadata.unit = texts.CleanText(TakeBytes(&message)); break;

@@ -58,6 +58,11 @@ class RawClient {
     received_.erase(0, answer.size());
     return answer;
   }
+  // What comes next; "" at the end of the connection.
+  std::string TakeSome() {
+    if (received_.empty()) ReadSome();
+    return std::exchange(received_, "");
+  }
   std::string ReadToEnd() {
     while (ReadSome()) {
     }

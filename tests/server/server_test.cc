@@ -22,6 +22,7 @@ namespace {
 using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr Timestamp kNow = 1'700'000'000 * kSecond;
@@ -188,10 +189,52 @@ TEST_F(ServerTest, RemoteWrite) {
   EXPECT_THAT(Post("/api/v1/write", "application/x-protobuf", packed, "Content-Encoding: snappy\r\n"),
               StartsWith("HTTP/1.1 204 "));
   EXPECT_THAT(Post("/api/v1/push", "", packed), StartsWith("HTTP/1.1 204 "));
-  EXPECT_THAT(Post("/api/v1/write", "application/x-protobuf;proto=io.prometheus.write.v2.Request", packed),
-              StartsWith("HTTP/1.1 415 "));
+  EXPECT_THAT(Post("/api/v1/write", "application/x-protobuf;proto=io.prometheus.write.v3.Request", packed),
+              AllOf(StartsWith("HTTP/1.1 415 "), HasSubstr("io.prometheus.write.v2.Request")));
+  EXPECT_THAT(Post("/api/v1/write", "application/x-protobuf; proto=\"prometheus.WriteRequest\"", packed),
+              AllOf(StartsWith("HTTP/1.1 204 "), Not(HasSubstr("-Written"))));
   EXPECT_THAT(Post("/api/v1/write", "application/x-protobuf", body), StartsWith("HTTP/1.1 400 "));
   EXPECT_EQ(db_->Stats().series, 1u);
+}
+
+// The sender compares what was written with what it sent: on success, on partial failure, on failure.
+TEST_F(ServerTest, RemoteWriteV2CountsWhatItWrote) {
+  const std::string type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+  const auto request = [](bool bad_series) {
+    std::string body, packed;
+    protozero::pbf_writer writer(body);
+    for (const char* symbol : {"", "__name__", "m", "trace_id", "0102030405060708090a0b0c0d0e0f10"}) {
+      writer.add_string(4, symbol);
+    }
+    const uint32_t name[] = {1, 2}, trace[] = {3, 4}, unknown[] = {1, 77};
+    for (int i = 0; i < (bad_series ? 2 : 1); ++i) {
+      protozero::pbf_writer series(writer, 5);
+      const uint32_t* refs = i == 0 ? name : unknown;
+      series.add_packed_uint32(1, refs, refs + 2);
+      for (int j = 0; j < 3; ++j) {
+        protozero::pbf_writer sample(series, 2);
+        sample.add_double(1, j);
+        sample.add_int64(2, 1000 + j);
+      }
+      protozero::pbf_writer exemplar(series, 4);
+      exemplar.add_packed_uint32(1, std::begin(trace), std::end(trace));
+      exemplar.add_int64(3, 1000);
+    }
+    snappy::Compress(body.data(), body.size(), &packed);
+    return packed;
+  };
+  const auto written = [](const std::string& samples, const std::string& exemplars) {
+    return AllOf(HasSubstr("X-Prometheus-Remote-Write-Samples-Written: " + samples + "\r\n"),
+                 HasSubstr("X-Prometheus-Remote-Write-Histograms-Written: 0\r\n"),
+                 HasSubstr("X-Prometheus-Remote-Write-Exemplars-Written: " + exemplars + "\r\n"));
+  };
+  EXPECT_THAT(Post("/api/v1/write", type, request(false)), AllOf(StartsWith("HTTP/1.1 204 "), written("3", "1")));
+  EXPECT_THAT(Post("/api/v1/write", type, request(true)),
+              AllOf(StartsWith("HTTP/1.1 400 "), written("3", "1"), HasSubstr("timeseries[1]: there is no symbol 77")));
+  EXPECT_THAT(Post("/api/v1/write", type, "no snappy"), AllOf(StartsWith("HTTP/1.1 400 "), written("0", "0")));
+  ASSERT_TRUE(db_->Close().ok());
+  EXPECT_THAT(Post("/api/v1/write", type, request(false)),
+              AllOf(StartsWith("HTTP/1.1 503 "), written("0", "0"), HasSubstr("Retry-After: ")));
 }
 
 TEST_F(ServerTest, JsonLinesAndTheQueryLanguage) {
