@@ -125,6 +125,14 @@ struct RestoreSettings {
 };
 int RunRestore(const RestoreSettings& settings);
 
+struct TortureSettings {
+  std::string dir;
+  uint64_t seconds = 60;
+  uint64_t seed = 1;
+  bool quiet = false;
+};
+int RunTorture(const TortureSettings& settings);
+
 struct GenerateSettings {
   GeneratorOptions options;
   std::string out = ".";

@@ -173,6 +173,19 @@ void AddLifecycle(CLI::App* app, DeleteSettings* erase, BackupSettings* backup, 
   command->callback([restore, code] { *code = RunRestore(*restore); });
 }
 
+void AddTorture(CLI::App* app, TortureSettings* settings, int* code) {
+  CLI::App* command = app->add_subcommand(
+      "torture", "Kill writing processes at random moments and compare the store with what they acknowledged");
+  command->add_option("dir", settings->dir, "Directory on the disk to try; the stores made in it are removed again")
+      ->required();
+  command->add_option("--seconds", settings->seconds, "How long")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 32))
+      ->capture_default_str();
+  command->add_option("--seed", settings->seed, "Of the moments at which it kills")->capture_default_str();
+  command->add_flag("-q,--quiet", settings->quiet, "No progress");
+  command->callback([settings, code] { *code = RunTorture(*settings); });
+}
+
 void AddGenerate(CLI::App* app, GenerateSettings* settings, std::string* length, std::string* start, int* code) {
   CLI::App* command = app->add_subcommand("generate",
                                           "Write seeded telemetry of a small shop with an incident: metrics.om, "
@@ -255,6 +268,7 @@ int RunProgram(int argc, char** argv) {
   DeleteSettings erase;
   BackupSettings backup;
   RestoreSettings restore;
+  TortureSettings torture;
   GenerateSettings generate;
   std::string length = "30m", start;
   LoadSettings load;
@@ -266,6 +280,7 @@ int RunProgram(int argc, char** argv) {
   AddQuery(&app, &query, &code);
   AddFiles(&app, &inspect, &verify, &code);
   AddLifecycle(&app, &erase, &backup, &restore, &code);
+  AddTorture(&app, &torture, &code);
   AddGenerate(&app, &generate, &length, &start, &code);
   AddLoad(&app, &load, &load_length, &code);
   AddDemo(&app, &demo, &code);

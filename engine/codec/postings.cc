@@ -116,7 +116,7 @@ struct Postings::Bitmap {
 Postings::Postings() : bitmap_(std::make_unique<Bitmap>(roaring_bitmap_create())) {}
 Postings::Postings(const Postings& other)
     : bitmap_(std::make_unique<Bitmap>(roaring_bitmap_copy(other.bitmap_->roaring))) {}
-Postings::Postings(Postings&& other) noexcept : Postings() { bitmap_.swap(other.bitmap_); }
+Postings::Postings(Postings&& other) noexcept : bitmap_(std::move(other.bitmap_)) {}
 Postings& Postings::operator=(Postings other) noexcept {
   bitmap_.swap(other.bitmap_);
   return *this;

@@ -17,7 +17,7 @@ class Postings {
  public:
   Postings();
   Postings(const Postings& other);
-  Postings(Postings&& other) noexcept;
+  Postings(Postings&& other) noexcept;  // leaves nothing: what was moved from can be assigned to, or destroyed
   Postings& operator=(Postings other) noexcept;
   ~Postings();
 

@@ -1,6 +1,7 @@
 // Deletes: which parts they concern, and their place in the manifest.
 #include <algorithm>
 
+#include "engine/base/memory_guard.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/delete_spec.h"
@@ -16,7 +17,7 @@ constexpr int kFindAttempts = 3;
 
 }  // namespace
 
-absl::Status DBImpl::Delete(const std::vector<DeleteSpec>& specs) {
+absl::Status DBImpl::Delete(const std::vector<DeleteSpec>& specs) try {
   for (const DeleteSpec& spec : specs) RETURN_IF_ERROR(CheckDeleteSpec(spec));
   RETURN_IF_ERROR(CheckWritable());
   if (in_memory_only()) return absl::FailedPreconditionError("a store without a path cannot delete");
@@ -30,6 +31,8 @@ absl::Status DBImpl::Delete(const std::vector<DeleteSpec>& specs) {
   }
   merge_wanted_.notify_one();
   return absl::OkStatus();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory("deleting");
 }
 
 absl::Status DBImpl::FindDeleted(const std::vector<DeleteSpec>& specs,
@@ -75,15 +78,20 @@ absl::StatusOr<bool> DBImpl::InstallDeletes(const std::vector<DeleteSpec>& specs
   for (size_t i = 0; i < specs.size(); ++i) next.deletes.push_back({first + i, specs[i]});
   next.next_delete += specs.size();
   RETURN_IF_ERROR(CommitManifest(next));
-  std::lock_guard lock(mutex_);
-  for (LivePart& part : parts_) {
-    for (const PartEntry& entry : manifest_.parts) {
-      if (entry.id != part.entry.id || entry.deletes == part.entry.deletes) continue;
-      part.entry = entry;
-      part.view = MaskPart(part.part, manifest_.DeletesOf(entry));
+  const absl::Status shown = GuardMemory("deleting", [&] {
+    std::lock_guard lock(mutex_);
+    for (LivePart& part : parts_) {
+      for (const PartEntry& entry : manifest_.parts) {
+        if (entry.id != part.entry.id || entry.deletes == part.entry.deletes) continue;
+        part.entry = entry;
+        part.view = MaskPart(part.part, manifest_.DeletesOf(entry));
+      }
     }
-  }
-  ++generation_;
+    ++generation_;
+    return absl::OkStatus();
+  });
+  // It is on disk, but not in all that is shown.
+  if (!shown.ok()) return Poison(shown);
   return true;
 }
 

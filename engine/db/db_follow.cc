@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/base/memory_guard.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/masked_part.h"
@@ -56,7 +57,7 @@ absl::Status DBImpl::OpenBeside(std::vector<LivePart> opened_before) {
   return status;
 }
 
-absl::Status DBImpl::Refresh() {
+absl::Status DBImpl::Refresh() try {
   {
     std::lock_guard lock(mutex_);
     if (closed_) return absl::FailedPreconditionError("the store is closed");
@@ -82,6 +83,8 @@ absl::Status DBImpl::Refresh() {
   ++generation_;
   fresh.closed_ = true;
   return absl::OkStatus();
+} catch (const std::bad_alloc&) {
+  return OutOfMemory("looking for what is new");
 }
 
 absl::StatusOr<bool> DBImpl::Follow(const Manifest& now) {
@@ -123,7 +126,7 @@ absl::StatusOr<bool> DBImpl::Follow(const Manifest& now) {
   return true;
 }
 
-absl::Status DBImpl::Backup(const std::string& target) {
+absl::Status DBImpl::Backup(const std::string& target) try {
   if (in_memory_only()) return absl::FailedPreconditionError("a store without a path cannot be copied");
   {
     std::lock_guard lock(mutex_);
@@ -132,6 +135,8 @@ absl::Status DBImpl::Backup(const std::string& target) {
   // A short WAL is a quick restore; on a full disk it is copied as it is.
   if (CheckWritable().ok()) Flush().IgnoreError();
   return CopyStore(fs_, path_, target, /*link=*/true);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory("copying the store");
 }
 
 }  // namespace braid

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/memory_guard.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/open.h"
 #include "engine/io/path.h"
@@ -42,9 +43,11 @@ uint64_t FlushBytesOf(const Options& options) {
 }
 
 absl::StatusOr<std::unique_ptr<DB>> OpenDB(const Options& options, const std::string& path, FileSystem* fs) {
-  auto db = std::make_unique<DBImpl>(options, path, fs);
-  RETURN_IF_ERROR(db->Open());
-  return db;
+  return GuardMemory("opening the store", [&]() -> absl::StatusOr<std::unique_ptr<DB>> {
+    auto db = std::make_unique<DBImpl>(options, path, fs);
+    RETURN_IF_ERROR(db->Open());
+    return db;
+  });
 }
 
 absl::StatusOr<std::unique_ptr<DB>> DB::Open(const Options& options, const std::string& path) {
@@ -68,7 +71,10 @@ absl::Status DBImpl::CheckWritable() const {
 
 absl::Status DBImpl::Poison(const absl::Status& cause) {
   std::lock_guard lock(mutex_);
-  if (counters_.read_only_reason.empty()) counters_.read_only_reason = std::string(Str(cause.message()));
+  if (counters_.read_only_reason.empty()) {
+    counters_.read_only_reason = "out of memory";  // short enough to need none
+    if (!cause.message().empty()) counters_.read_only_reason = std::string(Str(cause.message()));
+  }
   room_.notify_all();
   return absl::UnavailableError("the store is read-only until it is opened again: " + counters_.read_only_reason);
 }
@@ -81,6 +87,10 @@ bool DBImpl::HeadIsFull() const {
 }
 
 absl::Status DBImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
+  return GuardMemory("writing a batch", [&] { return WriteInGroup(batch, options); });
+}
+
+absl::Status DBImpl::WriteInGroup(const WriteBatch& batch, const WriteOptions& options) {
   BatchView view;
   RETURN_IF_ERROR(CheckBatch(batch, &view));
   const Durability durability = options.durability.value_or(options_.durability);
@@ -102,23 +112,31 @@ absl::Status DBImpl::Write(const WriteBatch& batch, const WriteOptions& options)
     writer.wake.wait_for(queue_lock, std::chrono::nanoseconds(options_.group_commit_window), [] { return false; });
   }
   std::vector<Writer*> group;
-  size_t bytes = 0;
-  for (Writer* next : queue_) {
-    const size_t size = SizeOf(*next->batch);
-    if (!group.empty() && (bytes + size > kGroupBytesMax || group.size() == kGroupBatchesMax)) break;
-    bytes += size;
-    group.push_back(next);
-  }
+  absl::Status status = GuardMemory("gathering a group of batches", [&] {
+    size_t bytes = 0;
+    for (Writer* next : queue_) {
+      const size_t size = SizeOf(*next->batch);
+      if (!group.empty() && (bytes + size > kGroupBytesMax || group.size() == kGroupBatchesMax)) break;
+      bytes += size;
+      group.push_back(next);
+    }
+    return absl::OkStatus();
+  });
+  const size_t led = std::max<size_t>(group.size(), 1);  // without memory for a group, this writer alone
   queue_lock.unlock();
-  absl::Status status = WaitForRoom();
-  if (status.ok()) status = EnsureSegment();
-  if (status.ok()) status = reserve_.Keep();
+  const auto prepare = [&]() -> absl::Status {
+    RETURN_IF_ERROR(WaitForRoom());
+    RETURN_IF_ERROR(EnsureSegment());
+    return reserve_.Keep();
+  };
+  if (status.ok()) status = GuardMemory("making room for a batch", prepare);
   if (status.ok()) {
     std::lock_guard commit_lock(commit_mutex_);
     status = CommitGroup(group);
   }
   queue_lock.lock();
-  for (Writer* member : group) {
+  for (size_t i = 0; i < led; ++i) {
+    Writer* const member = queue_.front();
     queue_.pop_front();
     if (member == &writer) continue;
     member->status = status;
@@ -167,6 +185,13 @@ absl::Status DBImpl::EnsureSegment() {
 }
 
 absl::Status DBImpl::CommitGroup(const std::vector<Writer*>& group) {
+  bool begun = false;
+  const absl::Status status = GuardMemory("committing", [&] { return LogAndApply(group, &begun); });
+  // The head may have a part of what the WAL has in whole: only replay puts that right.
+  return status.ok() || !begun ? status : Poison(status);
+}
+
+absl::Status DBImpl::LogAndApply(const std::vector<Writer*>& group, bool* begun) {
   RETURN_IF_ERROR(CheckWritable());
   if (options_.background_work && !in_memory_only()) {
     bool full = false;
@@ -195,6 +220,7 @@ absl::Status DBImpl::CommitGroup(const std::vector<Writer*>& group) {
     for (size_t i = 0; i < group.size(); ++i) entries.push_back({&resolved[i], group[i]->batch->body});
     const absl::Status appended = wal_->AppendCommit(sequence, entries, head);
     if (!appended.ok()) return wal_->broken().ok() ? appended : Poison(appended);
+    *begun = true;
     if (std::any_of(group.begin(), group.end(), [](const Writer* writer) { return writer->durable; })) {
       RETURN_IF_ERROR(SyncWal());
     } else {
@@ -204,6 +230,7 @@ absl::Status DBImpl::CommitGroup(const std::vector<Writer*>& group) {
   }
 
   // On disk as promised: now it may be seen.
+  *begun = true;
   for (size_t i = 0; i < group.size(); ++i) head->Apply(resolved[i], group[i]->batch->body);
   last_sequence_ = sequence;
   head->Publish();
@@ -246,13 +273,14 @@ void DBImpl::SyncLoop() {
       if (!unsynced_since_ || Clock::now() < *unsynced_since_ + kBufferedSyncAge) continue;
     }
     std::lock_guard lock(commit_mutex_);
-    if (SyncWal().ok()) continue;  // it poisons the store itself
+    if (GuardMemory("syncing", [&] { return SyncWal(); }).ok()) continue;  // it poisons the store itself
     std::lock_guard state_lock(mutex_);
     unsynced_since_.reset();
   }
 }
 
 absl::Status DBImpl::SwitchHead() {
+  auto next = std::make_shared<Head>();
   // Segments are on disk in whole before a later one begins: recovery counts on it.
   RETURN_IF_ERROR(SyncWal());
   wal_ = nullptr;
@@ -260,7 +288,7 @@ absl::Status DBImpl::SwitchHead() {
   frozen_ = std::move(active_);
   frozen_sequence_ = last_sequence_;
   frozen_segment_end_ = next_segment_;
-  active_ = std::make_shared<Head>();
+  active_ = std::move(next);
   active_since_.reset();
   active_wal_bytes_ = 0;
   ++generation_;
@@ -334,6 +362,10 @@ DBStats DBImpl::Stats() const {
 }
 
 absl::Status DBImpl::Close() {
+  return GuardMemory("closing the store", [&] { return CloseFiles(); });
+}
+
+absl::Status DBImpl::CloseFiles() {
   {
     std::lock_guard lock(mutex_);
     if (closed_) return absl::OkStatus();

@@ -90,7 +90,9 @@ class DBImpl : public DB {
   absl::Status CreateStore();
   absl::Status OpenParts();
   absl::Status Quarantine(uint64_t part, const std::string& why);
-  absl::Status RemoveOrphans();
+  // Part directories that the manifest does not name. Their numbers are not given out again.
+  absl::StatusOr<std::vector<std::string>> FindOrphans();
+  absl::Status RemoveOrphans(const std::vector<std::string>& orphans);
   absl::Status ReplayWal();
   absl::Status ReportMissingSegment(const WalRecoveryResult& result);
 
@@ -104,9 +106,13 @@ class DBImpl : public DB {
   absl::Status CheckWritable() const;
   absl::Status EnsureSegment();
   absl::Status WaitForRoom();
+  absl::Status WriteInGroup(const WriteBatch& batch, const WriteOptions& options);
   absl::Status CommitGroup(const std::vector<Writer*>& group);  // REQUIRES: commit_mutex_
-  absl::Status SwitchHead();                                    // REQUIRES: commit_mutex_, no frozen head
-  absl::Status SyncWal();                                       // REQUIRES: commit_mutex_
+  // `*begun` once there is something that an error would leave half-done.
+  absl::Status LogAndApply(const std::vector<Writer*>& group, bool* begun);  // REQUIRES: commit_mutex_
+  absl::Status CloseFiles();
+  absl::Status SwitchHead();  // REQUIRES: commit_mutex_, no frozen head
+  absl::Status SyncWal();     // REQUIRES: commit_mutex_
   absl::Status Poison(const absl::Status& cause);
   bool HeadIsFull() const;     // REQUIRES: mutex_
   SourceList Sources() const;  // REQUIRES: mutex_
@@ -121,7 +127,11 @@ class DBImpl : public DB {
   void SyncLoop();
   absl::Status FlushIfDue();
   bool HasFrozenHead() const;
-  absl::Status FlushFrozen();  // REQUIRES: flush_mutex_
+  absl::Status FlushAll();
+  absl::Status FlushFrozen();                                   // REQUIRES: flush_mutex_
+  absl::Status WriteFrozen(const std::shared_ptr<Head>& head);  // REQUIRES: flush_mutex_
+  absl::Status DoDueWork();
+  absl::Status MergeAll();
   absl::Status MergeIfDue(bool* merged);
   absl::Status MergeParts(std::vector<LivePart> parts);  // REQUIRES: merge_mutex_
   absl::Status RemoveExpired();                          // REQUIRES: merge_mutex_

@@ -91,9 +91,15 @@ absl::Status DBImpl::OpenFiles() {
   }
   counters_.quarantined_before = ListQuarantine(fs_, QuarantineDir());
   RETURN_IF_ERROR(OpenParts());
-  if (!options_.read_only) RETURN_IF_ERROR(RemoveOrphans());
+  std::vector<std::string> orphans;
+  if (!options_.read_only) {
+    ASSIGN_OR_RETURN(orphans, FindOrphans());
+  }
   RETURN_IF_ERROR(ReplayWal());
-  if (!options_.read_only) reserve_.Keep().IgnoreError();  // writers are told
+  if (options_.read_only) return absl::OkStatus();
+  // Only now is it known whether all that the manifest counts on is there.
+  RETURN_IF_ERROR(RemoveOrphans(orphans));
+  reserve_.Keep().IgnoreError();  // writers are told
   return absl::OkStatus();
 }
 
@@ -205,7 +211,8 @@ absl::Status DBImpl::Quarantine(uint64_t part, const std::string& why) {
   return WriteFileAtomically(fs_, to + kReasonSuffix, why + "\n");
 }
 
-absl::Status DBImpl::RemoveOrphans() {
+absl::StatusOr<std::vector<std::string>> DBImpl::FindOrphans() {
+  std::vector<std::string> orphans;
   ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_->List(PartsDir()));
   for (const std::string& name : names) {
     bool live = false;
@@ -215,11 +222,24 @@ absl::Status DBImpl::RemoveOrphans() {
     if (name.empty() || name.find_first_not_of("0123456789") != std::string::npos) continue;
     const absl::StatusOr<bool> is_directory = fs_->IsDirectory(JoinPath(PartsDir(), name));
     if (!is_directory.ok() || !*is_directory) continue;
-    RemovePartDir(JoinPath(PartsDir(), name)).IgnoreError();
+    orphans.push_back(name);
     // Its number must not be given out again while it may still be there.
     uint64_t id = 0;
     if (name.size() < 19) id = std::stoull(name);
     manifest_.next_part = std::max(manifest_.next_part, id + 1);
+  }
+  return orphans;
+}
+
+absl::Status DBImpl::RemoveOrphans(const std::vector<std::string>& orphans) {
+  for (const std::string& name : orphans) {
+    // Where something is missing the manifest may be an old one, and this the part that a newer one named.
+    const bool is_garbage = counters_.quarantined.empty();
+    if (is_garbage || name.size() >= 19) {
+      RemovePartDir(JoinPath(PartsDir(), name)).IgnoreError();
+    } else if (PartName(std::stoull(name)) == name) {
+      RETURN_IF_ERROR(Quarantine(std::stoull(name), "the manifest, which names what is not there, does not name it"));
+    }
   }
   return absl::OkStatus();
 }

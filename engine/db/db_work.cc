@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/memory_guard.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/compaction.h"
 #include "engine/db/db_impl.h"
@@ -47,7 +48,7 @@ void DBImpl::FlushLoop() {
       if (!closed_ && (frozen_ == nullptr || !flush_error_.ok())) flush_wanted_.wait_for(lock, kFlushInterval);
       if (closed_) return;
     }
-    FlushIfDue().IgnoreError();  // kept in flush_error_, and tried again
+    GuardMemory("flushing", [&] { return FlushIfDue(); }).IgnoreError();  // kept in flush_error_, and tried again
   }
 }
 
@@ -61,7 +62,7 @@ void DBImpl::MergeLoop() {
     bool merged = true;
     while (merged) {
       merged = false;
-      if (!MergeIfDue(&merged).ok()) break;
+      if (!GuardMemory("merging", [&] { return MergeIfDue(&merged); }).ok()) break;
       std::lock_guard lock(mutex_);
       if (closed_) return;
     }
@@ -95,6 +96,10 @@ bool DBImpl::HasFrozenHead() const {
 }
 
 absl::Status DBImpl::Flush() {
+  return GuardMemory("flushing", [&] { return FlushAll(); });
+}
+
+absl::Status DBImpl::FlushAll() {
   RETURN_IF_ERROR(CheckWritable());
   if (in_memory_only()) return absl::OkStatus();
   std::lock_guard flush_lock(flush_mutex_);
@@ -121,15 +126,7 @@ absl::Status DBImpl::FlushFrozen() {
     head = frozen_;
   }
   if (head == nullptr) return absl::OkStatus();
-  const std::shared_ptr<const Source> view = head->View();
-  absl::Status status;
-  std::optional<LivePart> added;
-  if (!head->cut().empty()) {
-    absl::StatusOr<LivePart> part = WritePart({view.get()}, fs_);
-    status = part.status();
-    if (part.ok()) added = *std::move(part);
-  }
-  if (status.ok()) status = Install({}, std::move(added), head.get(), {});
+  const absl::Status status = GuardMemory("flushing", [&] { return WriteFrozen(head); });
   {
     std::lock_guard lock(mutex_);
     flush_error_ = status;
@@ -138,6 +135,15 @@ absl::Status DBImpl::FlushFrozen() {
   }
   merge_wanted_.notify_one();
   return status;
+}
+
+absl::Status DBImpl::WriteFrozen(const std::shared_ptr<Head>& head) {
+  const std::shared_ptr<const Source> view = head->View();
+  std::optional<LivePart> added;
+  if (!head->cut().empty()) {
+    ASSIGN_OR_RETURN(added, WritePart({view.get()}, fs_));
+  }
+  return Install({}, std::move(added), head.get(), {});
 }
 
 absl::StatusOr<LivePart> DBImpl::WritePart(const std::vector<const Source*>& sources, FileSystem* fs) {
@@ -175,7 +181,7 @@ absl::StatusOr<LivePart> DBImpl::WritePartOnce(const std::vector<const Source*>&
     std::copy(std::begin(counts.rows), std::end(counts.rows), std::begin(part.entry.rows));
     return part;
   };
-  absl::StatusOr<LivePart> part = write();
+  absl::StatusOr<LivePart> part = GuardMemory("writing a part", write);
   if (!part.ok()) RemovePartDir(dir).IgnoreError();
   return part;
 }
@@ -183,8 +189,9 @@ absl::StatusOr<LivePart> DBImpl::WritePartOnce(const std::vector<const Source*>&
 absl::Status DBImpl::CommitManifest(Manifest next) {
   ++next.generation;
   next.DropSettledDeletes();
-  absl::Status status = WriteManifest(fs_, path_, next);
-  if (absl::IsResourceExhausted(status) && reserve_.Release()) status = WriteManifest(fs_, path_, next);
+  const auto write = [&] { return WriteManifest(fs_, path_, next); };
+  absl::Status status = GuardMemory("writing the manifest", write);
+  if (absl::IsResourceExhausted(status) && reserve_.Release()) status = GuardMemory("writing the manifest", write);
   if (!status.ok()) {
     // Was the new one put in place? If so, only the disk knows which of the two will be found after a power failure.
     const absl::StatusOr<Manifest> on_disk = ReadManifest(fs_, path_);
@@ -225,6 +232,8 @@ absl::Status DBImpl::Install(const std::vector<uint64_t>& removed, std::optional
       gone.back().view = nullptr;  // it would be a reader of the part
     }
     if (!placed) parts.push_back(*added);
+    // From the new manifest on nothing may fail, not for want of memory either.
+    obsolete_.reserve(obsolete_.size() + gone.size());
     if (flushed != nullptr) {
       next.first_segment = frozen_segment_end_;
       next.flushed_sequence = frozen_sequence_;
@@ -235,7 +244,8 @@ absl::Status DBImpl::Install(const std::vector<uint64_t>& removed, std::optional
   }
   next.parts.clear();
   for (const LivePart& part : parts) next.parts.push_back(part.entry);
-  if (absl::Status status = CommitManifest(next); !status.ok()) {
+  const uint64_t first_segment = next.first_segment;
+  if (absl::Status status = CommitManifest(std::move(next)); !status.ok()) {
     // Which manifest counts is not known once the store is poisoned; the next Open sees to the files.
     if (added && CheckWritable().ok()) RemovePartDir(PartDir(added->entry.id)).IgnoreError();
     return status;
@@ -248,9 +258,13 @@ absl::Status DBImpl::Install(const std::vector<uint64_t>& removed, std::optional
     ++generation_;
   }
   // What fails from here on is garbage that the next Open removes.
-  if (flushed != nullptr) RemoveSegments(next.first_segment).IgnoreError();
-  gone.clear();
-  RemoveObsolete();
+  const auto remove = [&] {
+    if (flushed != nullptr) RemoveSegments(first_segment).IgnoreError();
+    gone.clear();
+    RemoveObsolete();
+    return absl::OkStatus();
+  };
+  GuardMemory("removing what was merged", remove).IgnoreError();
   return absl::OkStatus();
 }
 
@@ -378,6 +392,10 @@ absl::Status DBImpl::MergeParts(std::vector<LivePart> parts) {
 }
 
 absl::Status DBImpl::Tick() {
+  return GuardMemory("doing the due work", [&] { return DoDueWork(); });
+}
+
+absl::Status DBImpl::DoDueWork() {
   RETURN_IF_ERROR(CheckWritable());
   if (in_memory_only()) return absl::OkStatus();
   {
@@ -391,6 +409,10 @@ absl::Status DBImpl::Tick() {
 }
 
 absl::Status DBImpl::Compact() {
+  return GuardMemory("merging all parts", [&] { return MergeAll(); });
+}
+
+absl::Status DBImpl::MergeAll() {
   RETURN_IF_ERROR(CheckWritable());
   if (in_memory_only()) return absl::OkStatus();
   std::lock_guard merge_lock(merge_mutex_);

@@ -9,6 +9,7 @@
 #include "braid/series_fold.h"
 #include "braid/split_scan.h"
 #include "engine/base/status_macros.h"
+#include "engine/db/guarded_scan.h"
 #include "engine/part/label_matcher.h"
 
 namespace braid {
@@ -244,19 +245,11 @@ class SnapshotImpl : public Snapshot {
   explicit SnapshotImpl(SourceList sources) : sources_(std::move(sources)) {}
 
   absl::StatusOr<std::unique_ptr<Scan>> OpenScan(const ScanSpec& spec) const override {
-    for (const ColumnRef& ref : spec.columns) RETURN_IF_ERROR(CheckColumn(spec.table, ref));
-    for (const Predicate& predicate : spec.predicates) RETURN_IF_ERROR(CheckColumn(spec.table, predicate.column));
-    for (const auto& set : spec.intervals) {
-      for (const ColumnRef& ref : set->keys) RETURN_IF_ERROR(CheckColumn(spec.table, ref));
-    }
-    return std::make_unique<ChainedScan>(sources_, spec);
+    return GuardMemory("opening a scan", [&] { return MakeScan(spec); });
   }
 
   absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeriesScan(const SeriesSpec& spec) const override {
-    RETURN_IF_ERROR(CompiledMatcher::MakeAll(spec.matchers).status());
-    auto scan = std::make_unique<MergedSeriesScan>(sources_);
-    RETURN_IF_ERROR(scan->Open(spec));
-    return scan;
+    return GuardMemory("opening a scan of series", [&] { return MakeSeriesScan(spec); });
   }
 
   std::vector<ColumnInfo> Columns(Table table, TimeRange time) const override {
@@ -306,6 +299,21 @@ class SnapshotImpl : public Snapshot {
   }
 
  private:
+  absl::StatusOr<std::unique_ptr<Scan>> MakeScan(const ScanSpec& spec) const {
+    for (const ColumnRef& ref : spec.columns) RETURN_IF_ERROR(CheckColumn(spec.table, ref));
+    for (const Predicate& predicate : spec.predicates) RETURN_IF_ERROR(CheckColumn(spec.table, predicate.column));
+    for (const auto& set : spec.intervals) {
+      for (const ColumnRef& ref : set->keys) RETURN_IF_ERROR(CheckColumn(spec.table, ref));
+    }
+    return std::make_unique<GuardedScan<Scan, RecordBatch>>(std::make_unique<ChainedScan>(sources_, spec));
+  }
+  absl::StatusOr<std::unique_ptr<SeriesScan>> MakeSeriesScan(const SeriesSpec& spec) const {
+    RETURN_IF_ERROR(CompiledMatcher::MakeAll(spec.matchers).status());
+    auto scan = std::make_unique<MergedSeriesScan>(sources_);
+    RETURN_IF_ERROR(scan->Open(spec));
+    return std::make_unique<GuardedScan<SeriesScan, SeriesData>>(std::move(scan));
+  }
+
   template <typename RangeOf>
   TimeRange Union(RangeOf range_of) const {
     TimeRange all{kMaxTimestamp, kMinTimestamp};

@@ -163,8 +163,13 @@ HeadCut Head::cut() const {
 
 std::shared_ptr<const Source> Head::View() const {
   std::lock_guard lock(mutex_);
-  views_.insert(published_.commit);
-  return std::make_shared<HeadView>(shared_from_this(), published_);
+  const auto entry = views_.insert(published_.commit);
+  try {
+    return std::make_shared<HeadView>(shared_from_this(), published_);
+  } catch (const std::bad_alloc&) {
+    views_.erase(entry);
+    throw;
+  }
 }
 
 void Head::ReleaseView(uint64_t commit) const {

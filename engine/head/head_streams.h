@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
 #include "braid/write_batch.h"
 #include "engine/base/checksum.h"
 #include "engine/base/fingerprint.h"
+#include "engine/base/hash_map.h"
 #include "engine/head/arena.h"
 #include "engine/head/batch_reader.h"
 #include "engine/head/segmented_vector.h"
@@ -40,8 +40,9 @@ class HeadStreams {
     stream.service = ServiceOf(stream.stream);
     stream.instance = InstanceOf(stream.stream);
     const uint32_t number = streams_.size();
+    by_bytes_.MakeRoom();  // memory may run out: in both or in neither
     streams_.PushBack(std::move(stream));
-    by_bytes_.emplace(BytesKey{key.hash, streams_[number].bytes}, number);
+    by_bytes_.try_emplace(BytesKey{key.hash, streams_[number].bytes}, number);
     byte_size_ += sizeof(HeadStream) + bytes.size() * 2 + 256;
     return number;
   }
@@ -53,7 +54,7 @@ class HeadStreams {
  private:
   Arena* const arena_;
   SegmentedVector<HeadStream> streams_;
-  absl::flat_hash_map<BytesKey, uint32_t, BytesKeyHash> by_bytes_;
+  HashMap<BytesKey, uint32_t, BytesKeyHash> by_bytes_;
   uint64_t byte_size_ = 0;
 };
 

@@ -23,9 +23,13 @@ class NumberTable {
     }
     return kNone;
   }
+  // The next Add will not need memory.
+  void MakeRoom() {
+    if ((size_ + 1) * 4 > slots_.size() * 3) Grow();
+  }
   // REQUIRES: it is not there yet; number < kNone.
   void Add(uint64_t hash, uint32_t number) {
-    if ((size_ + 1) * 4 > slots_.size() * 3) Grow();
+    MakeRoom();
     Place({static_cast<uint32_t>(hash >> 32), number});
     ++size_;
   }

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "braid/record_batch.h"
 #include "braid/snapshot.h"
+#include "engine/base/hash_map.h"
 #include "engine/head/batch_reader.h"
 #include "engine/head/row_table.h"
 
@@ -101,14 +101,14 @@ class RowProjector {
   std::vector<size_t> builtin_slots_;
   std::vector<size_t> stream_slots_;
   // Slots that want an attribute, by hash of its name.
-  absl::flat_hash_map<uint64_t, std::vector<size_t>> attribute_slots_;
+  HashMap<uint64_t, std::vector<size_t>> attribute_slots_;
   // Attributes of the last row in their order, and who wants them: the next row mostly has the same.
   struct Wanted {
     std::string_view name;
     const std::vector<size_t>* slots = nullptr;
   };
   std::vector<Wanted> last_row_;
-  absl::flat_hash_map<uint32_t, std::vector<ValueView>> stream_values_;
+  HashMap<uint32_t, std::vector<ValueView>> stream_values_;
   size_t rows_ = 0;
 };
 

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "braid/types.h"
+#include "engine/base/hash_map.h"
 #include "engine/head/segmented_vector.h"
 
 namespace braid {
@@ -72,7 +72,7 @@ class RowTable {
   SegmentedVector<Row> rows_;
   SegmentedVector<TimeRange> blocks_;
   mutable std::mutex trace_mutex_;
-  absl::flat_hash_map<TraceId, uint32_t, TraceIdHash> newest_of_trace_;
+  HashMap<TraceId, uint32_t, TraceIdHash> newest_of_trace_;
 };
 
 }  // namespace braid

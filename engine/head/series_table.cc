@@ -105,10 +105,14 @@ uint32_t SeriesTable::FindOrAdd(std::string_view labels) {
   series.labels = arena_->Copy(labels);
   series.fingerprint = fingerprint;
   const uint32_t number = series_.size();
-  series_.PushBack(std::move(series));
+  // Memory may run out at each step: the series is either not there, or in all three. An index with too many entries
+  // does no harm, since matches are checked again.
   const uint64_t table_before = by_labels_.byte_size();
+  by_labels_.MakeRoom();
+  const uint64_t index_bytes = AddToIndex(labels, number);
+  series_.PushBack(std::move(series));
   by_labels_.Add(hash, number);
-  const uint64_t bytes = sizeof(Series) + by_labels_.byte_size() - table_before + AddToIndex(labels, number);
+  const uint64_t bytes = sizeof(Series) + by_labels_.byte_size() - table_before + index_bytes;
   byte_size_ += bytes;
   series_byte_size_ += bytes + labels.size();
   return number;

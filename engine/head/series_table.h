@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "braid/snapshot.h"
+#include "engine/base/hash_map.h"
 #include "engine/codec/chunk.h"
 #include "engine/head/arena.h"
 #include "engine/head/number_table.h"
@@ -140,7 +140,7 @@ class SeriesTable {
   mutable std::array<std::mutex, 256> locks_;
   // Series by hash of one label pair, ascending; hashes may collide, so matches are checked again.
   mutable std::shared_mutex index_mutex_;
-  absl::flat_hash_map<uint64_t, std::vector<uint32_t>> index_;
+  HashMap<uint64_t, std::vector<uint32_t>> index_;
 };
 
 }  // namespace braid

@@ -74,6 +74,7 @@ class WalRecovery {
     ASSIGN_OR_RETURN(const bool header_ok, reader->ReadHeader(&header));
     uint64_t offset = kWalSegmentHeaderBytes;
     std::string why;
+    bool foreign = false;
     if (!header_ok) {
       why = "the header is damaged";
       offset = 0;
@@ -82,6 +83,7 @@ class WalRecovery {
           absl::StrCat(PathOf(segment), " was written by a newer version of Braid (format ", header.version, ")"));
     } else if (header.segment != segment || header.store != spec_.store) {
       why = "the header is that of another segment or store";
+      foreign = true;
       offset = 0;
     } else if (header.first_sequence != result_.last_sequence + 1) {
       why = absl::StrCat("it begins with commit ", header.first_sequence, " where ", result_.last_sequence + 1,
@@ -105,7 +107,9 @@ class WalRecovery {
         }
       }
       const uint64_t damage = offset;
-      ASSIGN_OR_RETURN(const bool corrupt, IsCorrupt(index, reader.get(), damage));
+      ASSIGN_OR_RETURN(bool corrupt, IsCorrupt(index, reader.get(), damage));
+      // Its checksum is right, so nothing was torn; perhaps it is the manifest that is another store's.
+      corrupt = corrupt || (foreign && damage == 0);
       if (!corrupt) {
         if (damage >= kWalSegmentHeaderBytes) SetTail(segment, damage, ended, std::move(replayer));
         return CutTorn(segment, damage, reader->size());

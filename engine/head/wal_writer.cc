@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/checksum.h"
 #include "engine/base/coding.h"
+#include "engine/base/memory_guard.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/compression.h"
 #include "engine/io/path.h"
@@ -36,8 +37,8 @@ void WalWriter::EncodeCommit(const std::vector<Entry>& batches, Head* head, std:
     }
     PutVarint(&plain_, 0);
     PutBytes(&plain_, bytes);
-    *place = {segment_, (*count)++};
     defined->push_back(place);
+    *place = {segment_, (*count)++};
   };
   for (const Entry& batch : batches) {
     PutVarint(&plain_, batch.resolved->series.size());
@@ -55,8 +56,10 @@ void WalWriter::EncodeCommit(const std::vector<Entry>& batches, Head* head, std:
 absl::Status WalWriter::AppendCommit(uint64_t sequence, const std::vector<Entry>& batches, Head* head) {
   const uint32_t series_before = series_defined_, streams_before = streams_defined_;
   std::vector<WalPlace*> defined;
-  EncodeCommit(batches, head, &defined);
-  absl::Status status = AppendRecord(sequence, WalRecordKind::kCommit, plain_);
+  absl::Status status = GuardMemory("writing the WAL", [&] {
+    EncodeCommit(batches, head, &defined);
+    return AppendRecord(sequence, WalRecordKind::kCommit, plain_);
+  });
   if (!status.ok()) {
     // What this record would have defined is not in the segment.
     for (WalPlace* place : defined) *place = {};
@@ -117,12 +120,13 @@ absl::Status WalWriter::AppendRecord(uint64_t sequence, WalRecordKind kind, std:
 absl::Status WalWriter::Sync(bool cut_to_synced) {
   RETURN_IF_ERROR(broken_);
   if (synced_ == file_->size()) return absl::OkStatus();
-  const absl::Status status = file_->Sync();
+  const absl::Status status = GuardMemory("telling why a sync failed", [&] { return file_->Sync(); });
   if (status.ok()) {
     synced_ = file_->size();
     return status;
   }
   // The kernel may have dropped the dirty pages and call the next sync a success, so there is no next sync.
+  broken_ = absl::Status(absl::StatusCode::kUnavailable, "");  // needs no memory
   broken_ = absl::UnavailableError(absl::StrCat("WAL segment ", segment_, ": ", status.message()));
   if (cut_to_synced) file_->Truncate(std::max<uint64_t>(synced_, kWalSegmentHeaderBytes)).IgnoreError();
   return broken_;

@@ -1,7 +1,7 @@
 #include "engine/part/relative_column.h"
 
-#include "absl/container/flat_hash_map.h"
 #include "engine/base/coding.h"
+#include "engine/base/hash_map.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/column_codec.h"
 #include "engine/part/columns.h"
@@ -38,7 +38,7 @@ void AddTime(const Column& time, Column* column) {
 }
 
 std::string EncodeParents(const Column& parents, const Column& span_ids) {
-  absl::flat_hash_map<int64_t, uint32_t> rows_of;
+  HashMap<int64_t, uint32_t> rows_of;
   for (uint32_t row = 0; row < span_ids.size; ++row) {
     if (!span_ids.IsNull(row)) rows_of.try_emplace(span_ids.ints[row], row);
   }

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <functional>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
+#include "engine/base/hash_map.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/chunk.h"
 #include "engine/codec/column_codec.h"
@@ -114,7 +114,7 @@ absl::Status SampleFileWriter::FlushChunks() {
 absl::Status SampleFileWriter::FlushSeries() {
   if (pending_.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(FlushChunks());
-  absl::flat_hash_map<std::string_view, uint32_t> codes;
+  HashMap<std::string_view, uint32_t> codes;
   std::string strings, series;
   auto code = [&](const std::string& text) {
     auto [at, added] = codes.try_emplace(text, static_cast<uint32_t>(codes.size()));

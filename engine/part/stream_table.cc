@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "absl/container/flat_hash_map.h"
 #include "engine/base/coding.h"
 #include "engine/base/fingerprint.h"
+#include "engine/base/hash_map.h"
 #include "engine/part/columns.h"
 
 namespace braid {
@@ -158,7 +158,7 @@ ValueView StreamTable::ValueOf(uint32_t ordinal, ColumnLevel level, std::string_
 Column StreamColumn(const std::shared_ptr<const StreamTable>& owner, const std::vector<int64_t>& ordinals,
                     ColumnLevel level, std::string_view name) {
   // Values once per stream met, then rows by code.
-  absl::flat_hash_map<int64_t, uint32_t> met;
+  HashMap<int64_t, uint32_t> met;
   std::vector<ValueView> values;
   std::vector<uint32_t> codes(ordinals.size());
   int64_t last = -1;

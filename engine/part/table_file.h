@@ -25,10 +25,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "braid/snapshot.h"
+#include "engine/base/hash_map.h"
 #include "engine/part/block_file.h"
 #include "engine/part/term_index.h"
 
@@ -146,7 +146,7 @@ class GroupReader {
 
   const TableFileReader* table_;
   const RowGroup* group_;
-  absl::flat_hash_map<uint32_t, std::string> packed_;
+  HashMap<uint32_t, std::string> packed_;
 };
 
 }  // namespace braid

@@ -1,6 +1,7 @@
 // Query: parse, execute, explain.
 
 #include <chrono>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -13,6 +14,15 @@
 
 namespace braid {
 namespace {
+
+// A limit like others; without a text if there is no memory even for that.
+absl::Status OutOfMemory() noexcept {
+  try {
+    return absl::ResourceExhaustedError("there is no memory left for this query");
+  } catch (const std::bad_alloc&) {
+    return absl::Status(absl::StatusCode::kResourceExhausted, "");
+  }
+}
 
 absl::StatusOr<std::unique_ptr<QueryContext>> MakeContext(const QueryAst& query,
                                                           std::shared_ptr<const Snapshot> snapshot,
@@ -93,7 +103,8 @@ class PlanReader : public ResultReader {
   Kind kind() const override { return ast_->body->kind == Kind::kRows ? Kind::kRows : op_->schema().kind; }
   const std::vector<ResultColumn>& columns() const override { return columns_; }
 
-  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+  absl::StatusOr<bool> Next(RecordBatch* batch) override try {
+    if (!failed_.ok()) return failed_;
     if (done_) return false;
     RETURN_IF_ERROR(context_->CheckAlive());
     const uint64_t rows_max = context_->limits.rows_max;
@@ -116,6 +127,9 @@ class PlanReader : public ResultReader {
     }
     rows_ += batch->num_rows;
     return true;
+  } catch (const std::bad_alloc&) {
+    // Operators that were left half-done cannot go on.
+    return failed_ = OutOfMemory();
   }
 
   const ResultSummary& summary() const override { return summary_; }
@@ -144,6 +158,7 @@ class PlanReader : public ResultReader {
   ResultSummary summary_;
   uint64_t rows_ = 0;
   bool done_ = false;
+  absl::Status failed_;
 };
 
 absl::StatusOr<std::string> PlanText(const QueryAst& query, std::shared_ptr<const Snapshot> snapshot,
@@ -156,15 +171,17 @@ absl::StatusOr<std::string> PlanText(const QueryAst& query, std::shared_ptr<cons
 
 }  // namespace
 
-absl::StatusOr<Query> Query::Parse(std::string_view text) {
+absl::StatusOr<Query> Query::Parse(std::string_view text) try {
   Query query;
   query.text_ = std::string(text);
   ASSIGN_OR_RETURN(query.ast_, ParseQuery(text));
   return query;
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 absl::StatusOr<std::unique_ptr<ResultReader>> Query::Execute(std::shared_ptr<const Snapshot> snapshot,
-                                                             const QueryOptions& options) const {
+                                                             const QueryOptions& options) const try {
   if (ast_->explain == QueryAst::ExplainMode::kPlan) {
     ASSIGN_OR_RETURN(std::string text, PlanText(*ast_, std::move(snapshot), options));
     return std::unique_ptr<ResultReader>(std::make_unique<TextReader>(std::move(text), ResultSummary()));
@@ -182,11 +199,15 @@ absl::StatusOr<std::unique_ptr<ResultReader>> Query::Execute(std::shared_ptr<con
     return std::unique_ptr<ResultReader>(std::make_unique<TextReader>(summary.explain, summary));
   }
   return std::unique_ptr<ResultReader>(std::move(reader));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-absl::StatusOr<std::string> Query::Explain(std::shared_ptr<const Snapshot> snapshot,
-                                           const QueryOptions& options) const {
+absl::StatusOr<std::string> Query::Explain(std::shared_ptr<const Snapshot> snapshot, const QueryOptions& options) const
+    try {
   return PlanText(*ast_, std::move(snapshot), options);
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
 std::string Query::ToString() const { return Print(*ast_); }

@@ -1,10 +1,9 @@
 // A store under a random schedule of writes, reads, flushes, merges, retention, failing operations, crashes and
 // reopening, compared with a naive model after every step. A run follows from its seed.
-//   BRAID_SIMULATION_SEEDS=n   how many seeds to run;   BRAID_SIMULATION_FIRST=n   the first of them
+//   BRAID_TEST_SEEDS=n   (200)   how many seeds to run;   BRAID_TEST_FIRST_SEED=n   the first of them
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <set>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "engine/db/open.h"
+#include "tests/support/case_count.h"
 #include "tests/support/fault_file_system.h"
 #include "tests/support/naive_store.h"
 
@@ -318,20 +318,14 @@ class Simulation {
   std::string steps_;
 };
 
-uint64_t Setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(SimulationTest, TheStoreDoesWhatTheModelDoes) {
-  const uint64_t first = Setting("BRAID_SIMULATION_FIRST", 1);
-  const uint64_t count = Setting("BRAID_SIMULATION_SEEDS", 40);
+  const uint64_t first = FirstSeed(), count = CaseCount("SEEDS", 200);
   for (uint64_t seed = first; seed < first + count; ++seed) {
     Simulation simulation(seed);
     simulation.Run();
-    ASSERT_FALSE(HasFailure()) << "BRAID_SIMULATION_FIRST=" << seed << " BRAID_SIMULATION_SEEDS=1\n"
-                               << simulation.steps();
+    ASSERT_FALSE(HasFailure()) << "BRAID_TEST_FIRST_SEED=" << seed << " BRAID_TEST_SEEDS=1\n" << simulation.steps();
   }
+  std::printf("%llu seeds\n", static_cast<unsigned long long>(count));
 }
 
 }  // namespace
