@@ -275,6 +275,7 @@ absl::Status DBImpl::ReplayWal() {
   spec.quarantine_dir = QuarantineDir();
   spec.store = manifest_.store;
   spec.first_segment = manifest_.first_segment;
+  spec.last_segment = manifest_.last_segment;
   spec.flushed_sequence = manifest_.flushed_sequence;
   spec.mode = options_.recovery;
   spec.read_only = options_.read_only;

@@ -109,7 +109,8 @@ class WalRecovery {
       const uint64_t damage = offset;
       ASSIGN_OR_RETURN(bool corrupt, IsCorrupt(index, reader.get(), damage));
       // Its checksum is right, so nothing was torn; perhaps it is the manifest that is another store's.
-      corrupt = corrupt || (foreign && damage == 0);
+      // And the manifest names a segment only when its header is on disk.
+      corrupt = corrupt || (damage == 0 && (foreign || segment <= spec_.last_segment));
       if (!corrupt) {
         if (damage >= kWalSegmentHeaderBytes) SetTail(segment, damage, ended, std::move(replayer));
         return CutTorn(segment, damage, reader->size());

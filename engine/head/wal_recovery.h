@@ -27,6 +27,7 @@ struct WalRecoverySpec {
   uint64_t store = 0;
   uint64_t first_segment = 0;     // older ones are leftovers
   uint64_t flushed_sequence = 0;  // the last commit that is in parts
+  uint64_t last_segment = 0;      // the newest that the manifest knows; its header is on disk
   Recovery mode = Recovery::kRefuse;
   bool read_only = false;  // change nothing on disk
 };

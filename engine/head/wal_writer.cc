@@ -21,6 +21,8 @@ absl::StatusOr<std::unique_ptr<WalWriter>> WalWriter::Create(FileSystem* fs, con
   header.store = store;
   header.first_sequence = first_sequence;
   RETURN_IF_ERROR(file->Append(EncodeWalSegmentHeader(header)));
+  // A header that is not sound is damage, then, and never a torn end.
+  RETURN_IF_ERROR(file->Sync());
   RETURN_IF_ERROR(fs->SyncDir(dir));
   return std::unique_ptr<WalWriter>(new WalWriter(std::move(file), store, segment));
 }

@@ -72,11 +72,7 @@ class AnyFileTest : public testing::Test {
       const StoreAnswer found = AnswerOf(*(*db)->GetSnapshot());
       if (Difference(whole_, found).empty()) continue;
       EXPECT_EQ(Altered(store_, whole_, found), "");
-      // The only WAL segment, removed or emptied by hand, leaves no trace.
-      const bool wal_lost =
-          file.starts_with("wal/") && (!stdfs::exists(Path() / file) || stdfs::file_size(Path() / file) == 0);
-      EXPECT_TRUE(!(*db)->Stats().quarantined.empty() || !found.damaged.empty() || (*db)->Stats().torn_bytes > 0 ||
-                  wal_lost)
+      EXPECT_TRUE(!(*db)->Stats().quarantined.empty() || !found.damaged.empty() || (*db)->Stats().torn_bytes > 0)
           << "missing without a word: " << Difference(whole_, found);
     }
     ::alarm(0);

@@ -30,16 +30,18 @@ MUTANTS = [
     ("sync-wal-directory", WAL, "  RETURN_IF_ERROR(fs->SyncDir(dir));",
      '  if (!Mutant("sync-wal-directory")) RETURN_IF_ERROR(fs->SyncDir(dir));'),
     ("sync-commit", IMPL,
-     "    if (options_.durability == Durability::kDurable || Clock::now() - last_sync_ > kBufferedSyncAge) {",
+     "    if (std::any_of(group.begin(), group.end(), [](const Writer* writer) { return writer->durable; })) {",
      '    if (!Mutant("sync-commit") &&\n'
-     "        (options_.durability == Durability::kDurable || Clock::now() - last_sync_ > kBufferedSyncAge)) {"),
+     "        std::any_of(group.begin(), group.end(), [](const Writer* writer) { return writer->durable; })) {"),
     ("sync-block-file", BLOCK, "  RETURN_IF_ERROR(Drain());\n  return file_->Sync();",
      '  RETURN_IF_ERROR(Drain());\n  if (Mutant("sync-block-file")) return absl::OkStatus();\n  return file_->Sync();'),
     ("sync-part-directory", WRITER, "    return fs_->SyncDir(dir_);",
      '    if (Mutant("sync-part-directory")) return absl::OkStatus();\n    return fs_->SyncDir(dir_);'),
     ("sync-parts-directory", WORK, "    RETURN_IF_ERROR(fs_->SyncDir(PartsDir()));",
      '    if (!Mutant("sync-parts-directory")) RETURN_IF_ERROR(fs_->SyncDir(PartsDir()));'),
-    ("sync-store-directory", OPEN, "    RETURN_IF_ERROR(fs_->SyncDir(path_));",
+    ("sync-store-directory", OPEN,
+     "    RETURN_IF_ERROR(fs_->CreateDir(PartsDir()));\n    RETURN_IF_ERROR(fs_->SyncDir(path_));",
+     "    RETURN_IF_ERROR(fs_->CreateDir(PartsDir()));\n"
      '    if (!Mutant("sync-store-directory")) RETURN_IF_ERROR(fs_->SyncDir(path_));'),
     ("sync-parent-of-new-store", OPEN, "  const absl::Status synced = fs_->SyncDir(DirName(path_));",
      '  const absl::Status synced =\n'
@@ -53,9 +55,9 @@ MUTANTS = [
     ("settle-by-sync-only", RECOVERY, "    if (!last_ended_) {\n      const absl::Status status = RewriteFile",
      '    if (!last_ended_ && !Mutant("settle-by-sync-only")) {\n      const absl::Status status = RewriteFile'),
     # Order.
-    ("wal-goes-before-manifest", WORK, "  ++next.generation;\n  next.parts.clear();\n  for (const LivePart& part : parts)",
-     '  if (Mutant("wal-goes-before-manifest") && flushed != nullptr) RemoveSegments(next.first_segment).IgnoreError();\n'
-     "  ++next.generation;\n  next.parts.clear();\n  for (const LivePart& part : parts)"),
+    ("wal-goes-before-manifest", WORK, "  const uint64_t first_segment = next.first_segment;\n",
+     "  const uint64_t first_segment = next.first_segment;\n"
+     '  if (Mutant("wal-goes-before-manifest") && flushed != nullptr) RemoveSegments(first_segment).IgnoreError();\n'),
     ("wal-is-kept-but-flushed-sequence-is-not", WORK, "      next.flushed_sequence = frozen_sequence_;",
      '      if (!Mutant("wal-is-kept-but-flushed-sequence-is-not")) next.flushed_sequence = frozen_sequence_;'),
     ("first-segment-stays", WORK, "      next.first_segment = frozen_segment_end_;",
@@ -64,8 +66,9 @@ MUTANTS = [
     ("failed-sync-is-retried", WAL, "  broken_ = absl::Status(absl::StatusCode::kUnavailable, \"\");  // needs no memory",
      '  if (Mutant("failed-sync-is-retried")) return status;\n'
      '  broken_ = absl::Status(absl::StatusCode::kUnavailable, "");  // needs no memory'),
-    ("failed-sync-is-ignored", IMPL, "  if (!status.ok()) return Poison(status);\n  last_sync_ = Clock::now();",
-     '  if (!status.ok() && !Mutant("failed-sync-is-ignored")) return Poison(status);\n  last_sync_ = Clock::now();'),
+    ("failed-sync-is-ignored", IMPL, "  if (!status.ok()) return Poison(status);\n  acknowledged_unsynced_ = false;",
+     '  if (!status.ok() && !Mutant("failed-sync-is-ignored")) return Poison(status);\n'
+     "  acknowledged_unsynced_ = false;"),
     ("failed-append-is-not-cut", WAL, "  const absl::Status cut = file_->Truncate(offset);",
      '  const absl::Status cut = Mutant("failed-append-is-not-cut") ? absl::OkStatus() : file_->Truncate(offset);'),
     ("failed-append-keeps-definitions", WAL, "    for (WalPlace* place : defined) *place = {};",
@@ -129,6 +132,13 @@ MUTANTS = [
      "    result_.segments.emplace_back(segment, damage);\n    return absl::OkStatus();\n  }\n\n  absl::Status Truncate"),
     ("damaged-part-is-removed", OPEN, "  RETURN_IF_ERROR(fs_->Rename(from, to));",
      '  if (Mutant("damaged-part-is-removed")) return RemovePartDir(from);\n  RETURN_IF_ERROR(fs_->Rename(from, to));'),
+    ("emptied-segment-counts-as-torn", RECOVERY, "(damage == 0 && (foreign || segment <= spec_.last_segment));",
+     '(damage == 0 && (foreign || (segment <= spec_.last_segment && !Mutant("emptied-segment-counts-as-torn"))));'),
+    ("missing-segment-is-not-noticed", OPEN, "  if (last < manifest_.first_segment || kept) return absl::OkStatus();",
+     '  if (last < manifest_.first_segment || kept || Mutant("missing-segment-is-not-noticed")) return absl::OkStatus();'),
+    ("orphans-beside-an-old-manifest-are-removed", OPEN,
+     "    const bool is_garbage = counters_.quarantined.empty();",
+     '    const bool is_garbage = counters_.quarantined.empty() || Mutant("orphans-beside-an-old-manifest-are-removed");'),
     ("damage-is-not-reported", OPEN, '    counters_.quarantined.push_back(absl::StrCat("part ", PartName(id), ": ", why));',
      '    if (!Mutant("damage-is-not-reported")) {\n'
      '      counters_.quarantined.push_back(absl::StrCat("part ", PartName(id), ": ", why));\n    }'),

@@ -21,6 +21,7 @@
 #include "engine/db/open.h"
 #include "engine/db/store_copy.h"
 #include "tests/db/numbered_writes.h"
+#include "tests/support/case_count.h"
 #include "tests/support/fault_file_system.h"
 
 namespace braid {
@@ -69,7 +70,9 @@ TEST_F(BackupTest, WhileWritersWriteAndMergesRun) {
       acknowledged = n + 1;
     }
   });
-  for (int copy = 0; copy < 3; ++copy) {
+  // BRAID_TEST_BACKUPS=n   (3)
+  const uint64_t copies = std::max<uint64_t>(CaseCount("BACKUPS", 3), 3);
+  for (uint64_t copy = 0; copy < copies; ++copy) {
     const uint64_t at_least = acknowledged + 300;
     while (acknowledged < at_least) std::this_thread::yield();
     const uint64_t before = acknowledged;
@@ -89,7 +92,12 @@ TEST_F(BackupTest, WhileWritersWriteAndMergesRun) {
     EXPECT_LE(numbers.size(), after);
     // The copy goes on by itself.
     EXPECT_TRUE(WriteNumbered(store.get(), numbers.size()).ok());
+    store = nullptr;
+    stdfs::remove_all(target);
+    stdfs::remove_all(restored);
   }
+  std::printf("%llu backups of %llu writes\n", static_cast<unsigned long long>(copies),
+              static_cast<unsigned long long>(acknowledged.load()));
   stop = true;
   writer.join();
 }
