@@ -265,7 +265,11 @@ class SnapshotImpl : public Snapshot {
     }
     std::vector<ColumnInfo> columns;
     auto add = [&](const auto& entry) {
-      columns.push_back({entry.first, {entry.second.first.begin(), entry.second.first.end()}, entry.second.second});
+      ColumnInfo info;
+      info.ref = entry.first;
+      info.types.assign(entry.second.first.begin(), entry.second.first.end());
+      info.rows = entry.second.second;
+      columns.push_back(std::move(info));
     };
     for (const auto& [name, type] : BuiltinColumns(table)) {
       auto found = merged.find({ColumnLevel::kBuiltin, name});

@@ -194,7 +194,13 @@ std::vector<ColumnInfo> PartImpl::Columns(Table table) const {
   for (const auto& [name, type] : BuiltinColumns(table)) {
     int column = file->FindColumn({ColumnLevel::kBuiltin, name});
     uint64_t rows = column >= 0 ? file->columns()[static_cast<size_t>(column)].rows : DerivedRows(table, name);
-    columns.push_back({{ColumnLevel::kBuiltin, name}, {type}, rows});
+    // Step by step: where memory runs out within nested braces, GCC 12 destroys what they hold twice.
+    ColumnInfo info;
+    info.ref.level = ColumnLevel::kBuiltin;
+    info.ref.name = name;
+    info.types.push_back(type);
+    info.rows = rows;
+    columns.push_back(std::move(info));
   }
   size_t builtin = columns.size();
   for (const TableColumn& column : file->columns()) {
