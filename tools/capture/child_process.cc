@@ -90,7 +90,8 @@ void CloseAll(std::initializer_list<int> descriptors) {
 }  // namespace
 
 absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>& command,
-                                                 const std::vector<std::pair<std::string, std::string>>& environment) {
+                                                 const std::vector<std::pair<std::string, std::string>>& environment,
+                                                 const std::vector<int>& inherited) {
   int out[2] = {-1, -1}, err[2] = {-1, -1}, failed[2] = {-1, -1};
   if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || pipe2(failed, O_CLOEXEC) != 0) {
     CloseAll({out[0], out[1], err[0], err[1], failed[0], failed[1]});
