@@ -16,7 +16,7 @@ Reject ReasonOf(const absl::Status& status, Stage stage) {
   return Reject::kMalformed;
 }
 
-absl::Status DecodeTo(App* app, const IngestBytes& bytes, const BodyDecoder& decode, ingest::DecodeBudget::Share* share,
+absl::Status DecodeTo(const IngestBytes& bytes, const BodyDecoder& decode, ingest::DecodeBudget::Share* share,
                       WriteBatch* batch, ingest::IngestReport* report) {
   if (!bytes.coding.ok()) return bytes.coding.status();
   if (*bytes.coding == ingest::Coding::kIdentity) {
@@ -67,7 +67,7 @@ IngestOutcome Ingest(App* app, Protocol protocol, Stage write_stage, const Inges
   WriteBatch batch;
   // Held until the batch is written.
   ingest::DecodeBudget::Share share(&app->decode_budget, bytes.json_document ? kJsonWeight : kWeight);
-  outcome.status = DecodeTo(app, bytes, decode, &share, &batch, &outcome.report);
+  outcome.status = DecodeTo(bytes, decode, &share, &batch, &outcome.report);
   if (outcome.status.ok() && batch.byte_size() > WriteBatch::kMaxBatchBytes) {
     outcome.status = absl::ResourceExhaustedError("the body unfolds to more than one write may hold");
   }

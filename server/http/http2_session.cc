@@ -147,6 +147,8 @@ class Http2Session : public OpenConnection, public std::enable_shared_from_this<
         });
     nghttp2_session_callbacks_set_on_frame_recv_callback(
         callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* user) { return Self(user)->OnFrame(frame); });
+    nghttp2_session_callbacks_set_on_frame_send_callback(
+        callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* user) { return Self(user)->OnSent(frame); });
     nghttp2_session_callbacks_set_on_stream_close_callback(
         callbacks, [](nghttp2_session*, int32_t id, uint32_t, void* user) { return Self(user)->OnClose(id); });
     nghttp2_option* option = nullptr;
@@ -275,9 +277,18 @@ class Http2Session : public OpenConnection, public std::enable_shared_from_this<
       Break();
       return;
     }
-    // The client need not send the rest of what is answered already. (A body is sent after a reset would be.)
-    if (!call->complete && answer.body.empty())
+  }
+
+  // The client need not send the rest of what is answered already. Said only when the answer has gone: a reset would
+  // overtake it.
+  int OnSent(const nghttp2_frame* frame) {
+    const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
+                      (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA);
+    const Call* call = ends ? FindCall(frame->hd.stream_id) : nullptr;
+    if (call != nullptr && call->answered && !call->complete) {
       nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, call->id, NGHTTP2_NO_ERROR);
+    }
+    return 0;
   }
 
   void Refuse(Call* call, int status, const std::string& text) {
