@@ -35,12 +35,10 @@ bool ForgetsOrder(const Stage& stage) {
          std::holds_alternative<ContextStage>(stage.node) || std::holds_alternative<TopStage>(stage.node);
 }
 
-// Does the stage read its input to the end before it gives anything? (stats without a window splits it by itself)
+// Does the stage read its input to the end before it gives anything? (stats splits it by itself)
 bool ReadsAllFirst(const Stage& stage) {
-  const auto* stats = std::get_if<StatsStage>(&stage.node);
-  return (stats != nullptr && stats->window) || std::holds_alternative<WindowsStage>(stage.node) ||
-         std::holds_alternative<CompareStage>(stage.node) || std::holds_alternative<ContextStage>(stage.node) ||
-         std::holds_alternative<TopStage>(stage.node);
+  return std::holds_alternative<WindowsStage>(stage.node) || std::holds_alternative<CompareStage>(stage.node) ||
+         std::holds_alternative<ContextStage>(stage.node) || std::holds_alternative<TopStage>(stage.node);
 }
 
 }  // namespace

@@ -170,6 +170,31 @@ TEST(Parallel, StatsMergeWhatThreadsHaveCollected) {
   });
 }
 
+TEST(Parallel, WindowsOfStatsMergeByPane) {
+  ExpectTheSame([](OperatorPtr table, OperatorPtr, QueryContext* context) {
+    context->step = 10;
+    const Schema schema = table->schema();
+    StatsSpec spec;
+    spec.by = {{"k", Field(schema, "k")}};
+    spec.window = 15;
+    AggregateItem count{"count", AggregateFunction::kCount, nullptr, nullptr};
+    AggregateItem sum{"sum", AggregateFunction::kSum, Field(schema, "x"), nullptr};
+    AggregateItem distinct{"distinct", AggregateFunction::kDistinct, Field(schema, "t"), nullptr};
+    spec.aggregates = {count, sum, distinct};
+    return *MakeStats(std::move(table), std::move(spec), context);
+  });
+}
+
+TEST(Parallel, ParsingSplits) {
+  ExpectTheSame([](OperatorPtr table, OperatorPtr, QueryContext* context) {
+    ParseSpec spec;
+    spec.format = ParseStage::Format::kPattern;
+    spec.pattern = "<first>";
+    spec.from = Field(table->schema(), "k");
+    return *MakeParse(std::move(table), std::move(spec), context);
+  });
+}
+
 TEST(Parallel, StatsThatTheOrderOfRowsDecidesSeeIt) {
   ExpectTheSame([](OperatorPtr table, OperatorPtr, QueryContext* context) {
     const Schema schema = table->schema();
@@ -195,6 +220,39 @@ TEST(Parallel, JoinsProbeByPart) {
         if (!by_id) spec.within = {-3, 3};
         return *MakeJoin(std::move(left), MakeParallel(std::move(right), context), std::move(spec), context);
       });
+    }
+  }
+}
+
+TEST(Parallel, AnIndexedLeftSideGivesTheSamePairs) {
+  for (uint32_t seed = 1; seed <= 30; ++seed) {
+    std::mt19937 random(seed);
+    const TestTable left = RandomTable(&random);
+    const TestTable right = RandomTable(&random);
+    std::vector<absl::StatusOr<Texts>> answers;
+    for (const bool index_left : {false, true}) {
+      for (const int threads : {1, 3}) {
+        QueryContext context = Context(threads);
+        context.limits.pairs_per_row_max = seed % 3 == 0 ? 20 : 1000;
+        std::mt19937 slices(seed);
+        JoinSpec spec;
+        spec.name = "r";
+        spec.index_left = index_left;
+        spec.keys = {{Field(left.schema, "t"), Field(right.schema, "t")},
+                     {Field(left.schema, "k"), Field(right.schema, "k")}};
+        auto join = MakeJoin(MakeBatchSource(left.schema, ToBatch(left)), SlicedTable::Make(right, &slices),
+                             std::move(spec), &context);
+        ASSERT_TRUE(join.ok()) << join.status();
+        const OperatorPtr op = MakeParallel(*std::move(join), &context);
+        answers.push_back(TryRows(op.get()));
+        if (answers.back().ok()) std::sort(answers.back()->begin(), answers.back()->end());
+      }
+    }
+    for (size_t i = 1; i < answers.size(); ++i) {
+      ASSERT_EQ(answers[i].ok(), answers[0].ok()) << seed << ": " << answers[i].status() << answers[0].status();
+      if (answers[0].ok()) {
+        ASSERT_EQ(*answers[i], *answers[0]) << seed;
+      }
     }
   }
 }
