@@ -9,6 +9,7 @@
 #include "query/syntax/parser.h"
 #include "server/app.h"
 #include "server/ingest/json_text.h"
+#include "server/prometheus_call.h"
 #include "server/prometheus_json.h"
 #include "server/request_time.h"
 #include "server/status_code.h"
@@ -16,65 +17,8 @@
 namespace braid::server {
 namespace {
 
-using Params = std::vector<std::pair<std::string, std::string>>;
-
 constexpr size_t kPointsMax = 11'000;             // of one series, as in Prometheus
 constexpr Duration kSubqueryStep = 60 * kSecond;  // of `[5m:]`: there it is the evaluation interval of rules
-
-const std::string* Find(const Params& params, std::string_view name) {
-  for (const auto& [key, value] : params) {
-    if (key == name) return &value;
-  }
-  return nullptr;
-}
-
-http::Response Error(const absl::Status& status) {
-  std::string_view type = "execution";
-  int code = 422;
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      type = "bad_data";
-      code = 400;
-      break;
-    case absl::StatusCode::kNotFound:
-      type = "not_found";
-      code = 404;
-      break;
-    case absl::StatusCode::kDeadlineExceeded:
-      type = "timeout";
-      code = 503;
-      break;
-    case absl::StatusCode::kCancelled:
-      type = "canceled";
-      code = 499;
-      break;
-    case absl::StatusCode::kUnavailable:
-      type = "unavailable";
-      code = 503;
-      break;
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kDataLoss:
-      type = "internal";
-      code = 500;
-      break;
-    default: break;
-  }
-  const std::optional<QueryError> error = ErrorOf(status);
-  std::string message = error ? std::to_string(error->line) + ":" + std::to_string(error->column) +
-                                    ": parse error: " + error->message +
-                                    (error->hint.empty() ? "" : " (" + error->hint + ")")
-                              : MessageOf(status);
-  return JsonResponse(code, ErrorJson(type, message));
-}
-
-// URL and form parameters together.
-absl::StatusOr<Params> ParamsOf(const http::Request& request) {
-  Params params = request.query;
-  if (request.method == "POST" && !request.body.empty() && !http::ParseForm(request.body, &params)) {
-    return absl::InvalidArgumentError("bad % escape in the form");
-  }
-  return params;
-}
 
 absl::StatusOr<size_t> LimitOf(const Params& params) {
   const std::string* text = Find(params, "limit");
@@ -104,17 +48,14 @@ class Call {
       : app_(app), params_(std::move(params)), cancel_(request.cancelled), snapshot_(app->db->GetSnapshot()) {}
 
   absl::StatusOr<std::string> Query(bool range) {
-    const std::string* text = Find(params_, "query");
-    if (text == nullptr || text->empty()) return absl::InvalidArgumentError("invalid parameter \"query\": it is empty");
     std::vector<Timestamp> times;
     VectorContext context;
     if (range) {
       ASSIGN_OR_RETURN(const Timestamp start, Required("start"));
       ASSIGN_OR_RETURN(const Timestamp end, Required("end"));
       const std::string* step_text = Find(params_, "step");
-      if (step_text == nullptr) return absl::InvalidArgumentError("invalid parameter \"step\": it is missing");
-      ASSIGN_OR_RETURN(const Duration step, ParseRequestDuration(*step_text));
-      if (end < start) return absl::InvalidArgumentError("invalid parameter \"end\": end is before start");
+      if (end < start) return BadParameter("end", "end timestamp must not be before start time");
+      ASSIGN_OR_RETURN(const Duration step, StepOf(step_text == nullptr ? "" : *step_text));
       const uint64_t steps = (static_cast<uint64_t>(end) - static_cast<uint64_t>(start)) / static_cast<uint64_t>(step);
       if (steps > kPointsMax) {
         return absl::InvalidArgumentError(
@@ -134,12 +75,25 @@ class Call {
     context.subquery_step = kSubqueryStep;
     context.limits = app_->limits;
     if (const std::string* timeout = Find(params_, "timeout"); timeout != nullptr && !timeout->empty()) {
-      ASSIGN_OR_RETURN(const Duration wanted, ParseRequestDuration(*timeout));
-      context.limits.time_max = std::min(context.limits.time_max, wanted);
+      const auto wanted = ParseRequestDuration(*timeout);
+      if (!wanted.ok()) return BadParameter("timeout", "cannot parse \"" + *timeout + "\" to a valid duration");
+      context.limits.time_max = std::min(context.limits.time_max, *wanted);
+    }
+    if (const std::string* lookback = Find(params_, "lookback_delta"); lookback != nullptr && !lookback->empty()) {
+      const auto wanted = ParseRequestDuration(*lookback);
+      if (!wanted.ok()) {
+        return absl::InvalidArgumentError("error parsing lookback delta duration: cannot parse \"" + *lookback +
+                                          "\" to a valid duration");
+      }
+      context.lookback = *wanted;
     }
     ASSIGN_OR_RETURN(const size_t limit, LimitOf(params_));
-    ASSIGN_OR_RETURN(const ExprPtr expr, ParseVectorExpression(*text));
+    const std::string* text = Find(params_, "query");
+    ASSIGN_OR_RETURN(const ExprPtr expr, ParseParameter(text == nullptr ? "" : *text));
     std::vector<Note> notes;
+    ScanStats stats;
+    const auto begin = std::chrono::steady_clock::now();
+    context.stats = &stats;
     context.snapshot = snapshot_;
     context.start = times.front();
     if (!range) context.end = times.back();
@@ -158,6 +112,14 @@ class Call {
     }
     std::string data = "{";
     AppendVectorResult(result, times, range, &data);
+    if (const std::string* wanted = Find(params_, "stats"); wanted != nullptr && !wanted->empty()) {
+      const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      const std::string seconds = std::to_string(took), samples = std::to_string(stats.rows_returned);
+      data += ",\"stats\":{\"timings\":{\"evalTotalTime\":" + seconds +
+              ",\"resultSortTime\":0,\"queryPreparationTime\":0,\"innerEvalTime\":" + seconds +
+              ",\"execQueueTime\":0,\"execTotalTime\":" + seconds +
+              "},\"samples\":{\"totalQueryableSamples\":" + samples + ",\"peakSamples\":" + samples + "}}";
+    }
     return SuccessJson(data + "}", notes);
   }
 
@@ -167,7 +129,9 @@ class Call {
     std::vector<std::vector<Matcher>> selectors;
     for (const auto& [name, value] : params_) {
       if (name != "match[]") continue;
-      ASSIGN_OR_RETURN(const ExprPtr expr, ParseVectorExpression(value));
+      const absl::StatusOr<ExprPtr> parsed = ParseVectorExpression(value);
+      if (!parsed.ok()) return ParseError(parsed.status(), value);
+      const ExprPtr& expr = *parsed;
       const Selector* selector = std::get_if<Selector>(&expr->node);
       if (selector == nullptr || selector->range) {
         return absl::InvalidArgumentError("invalid parameter \"match[]\": " + value + " is not a series selector");
@@ -248,11 +212,20 @@ class Call {
  private:
   absl::StatusOr<Timestamp> Required(const std::string& name) {
     const std::string* text = Find(params_, name);
-    if (text == nullptr) return absl::InvalidArgumentError("invalid parameter \"" + name + "\": it is missing");
-    const auto time = ParsePrometheusTime(*text);
-    if (!time.ok())
-      return absl::InvalidArgumentError("invalid parameter \"" + name + "\": " + MessageOf(time.status()));
+    const auto time = ParsePrometheusTime(text == nullptr ? "" : *text);
+    if (!time.ok()) return BadParameter(name, MessageOf(time.status()));
     return *time;
+  }
+
+  static absl::StatusOr<Duration> StepOf(const std::string& text) {
+    if (text.rfind('-', 0) == 0 || text.find_first_not_of("0.") == std::string::npos) {
+      if (text.empty()) return BadParameter("step", "cannot parse \"\" to a valid duration");
+      return BadParameter("step",
+                          "zero or negative query resolution step widths are not accepted. Try a positive integer");
+    }
+    const auto step = ParseRequestDuration(text);
+    if (!step.ok()) return BadParameter("step", "cannot parse \"" + text + "\" to a valid duration");
+    return *step;
   }
 
   static std::vector<Note> Truncated(size_t found, size_t limit) {
@@ -299,7 +272,7 @@ http::Response Handle(App* app, const http::Request& request, const std::string&
                                 : Outcome::kError;
     app->metrics.CountQuery(QueryApi::kPrometheus, outcome, (std::chrono::steady_clock::now() - begin).count());
   }
-  if (!json.ok()) return Error(json.status());
+  if (!json.ok()) return PrometheusError(json.status());
   return JsonResponse(200, *json);
 }
 

@@ -58,7 +58,21 @@ absl::Status Run(App* app, const QueryRequest& request, http::Response* response
   const std::shared_ptr<Answer> answer = Answer::Start(std::move(result), request.format, &app->answers);
   bool whole = false;
   RETURN_IF_ERROR(answer->First(&response->body, &whole));
-  if (whole) return absl::OkStatus();
+  // JSON has its notes in the body; lines and CSV have them in a header.
+  const bool with_header = request.format != ResultFormat::kJson;
+  const auto notes = [answer]() -> std::vector<http::Header> {
+    std::string text = answer->notes();
+    if (text.empty()) return {};
+    return {{"Braid-Notes", std::move(text)}};
+  };
+  if (whole) {
+    if (with_header) response->headers = notes();
+    return absl::OkStatus();
+  }
+  if (with_header) {
+    response->trailer_names = "Braid-Notes";
+    response->trailers = notes;
+  }
   // The last copy of the stream goes when the answer has been sent or the client has gone.
   const std::shared_ptr<void> end(nullptr, [answer](void*) { answer->Abandon(); });
   response->stream = [answer, end](std::string* piece) { return answer->Next(piece); };

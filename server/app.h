@@ -44,6 +44,7 @@ void AddElasticRoutes(App* app, Router* router);
 void AddQueryRoutes(App* app, Router* router);
 void AddPrometheusRoutes(App* app, Router* router);
 void AddAdminRoutes(App* app, Router* router);
+void AddMorePrometheusRoutes(App* app, Router* router);
 
 // A call that came by HTTP/2.
 http::Response HandleGrpc(App* app, const http::Request& request);

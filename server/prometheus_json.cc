@@ -11,6 +11,8 @@
 namespace braid::server {
 namespace {
 
+constexpr size_t kAnnotationsMax = 10;  // of warnings and of infos that an answer lists, as in Prometheus
+
 using ingest::AppendJsonString;
 
 void AppendNumberText(double value, std::string* out) {
@@ -221,13 +223,18 @@ std::string SuccessJson(const std::string& data, const std::vector<Note>& notes)
   std::string json = "{\"status\":\"success\",\"data\":" + data;
   for (const char* kind : {"warning", "info"}) {
     bool first = true;
+    size_t annotations = 0;
     for (const Note& note : notes) {
       // Notes of other kinds ("partial", "cut") matter more than an annotation: they are warnings here.
       const bool is_info = note.kind == "info";
       if (is_info != (kind == std::string_view("info"))) continue;
+      if (note.kind == kind && ++annotations > kAnnotationsMax) continue;
       json += first ? (is_info ? ",\"infos\":[" : ",\"warnings\":[") : ",";
       first = false;
       AppendJsonString(note.text, &json);
+    }
+    if (annotations > kAnnotationsMax) {
+      json += ",\"" + std::to_string(annotations - kAnnotationsMax) + " more " + kind + " annotations omitted\"";
     }
     if (!first) json += "]";
   }

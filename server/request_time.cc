@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kHour = 3600 * kSecond;
 
-std::string Quoted(std::string_view text) { return "'" + std::string(text.substr(0, 100)) + "'"; }
+std::string Quoted(std::string_view text) { return "\"" + std::string(text.substr(0, 100)) + "\""; }
 
 bool ParseNumber(std::string_view text, double* number) {
   const auto read = std::from_chars(text.data(), text.data() + text.size(), *number);

@@ -40,9 +40,11 @@ std::shared_ptr<Answer> Answer::Start(std::unique_ptr<ResultReader> result, Resu
     } catch (const std::bad_alloc&) {
       status = absl::ResourceExhaustedError("out of memory");
     }
+    std::string notes = status.ok() ? NotesHeader(result->summary().notes) : "";
     result.reset();
     {
       std::lock_guard lock(answer->mutex_);
+      answer->notes_ = std::move(notes);
       answer->status_ = std::move(status);
       answer->done_ = true;
     }
@@ -81,6 +83,11 @@ bool Answer::Next(std::string* text) {
   text_.clear();
   changed_.notify_all();
   return !done_;
+}
+
+std::string Answer::notes() {
+  std::lock_guard lock(mutex_);
+  return notes_;
 }
 
 void Answer::Abandon() {

@@ -41,6 +41,8 @@ class Answer {
   // Waits for more text. False at the end. Throws std::runtime_error if the query failed: there is no other way to say
   // so in the middle of a body than to cut it off.
   bool Next(std::string* text);
+  // What the answer says about itself, fit for a header. REQUIRES: it is at its end.
+  std::string notes();
   // Nobody will read on: the writer ends at its next piece.
   void Abandon();
 
@@ -53,6 +55,7 @@ class Answer {
   bool done_ = false;
   bool abandoned_ = false;
   absl::Status status_;
+  std::string notes_;
 };
 
 }  // namespace braid::server

@@ -58,6 +58,7 @@ class ServerImpl : public Server {
           return scraper == nullptr ? std::vector<scrape::TargetStatus>() : scraper->Targets();
         },
         &router_);
+    AddMorePrometheusRoutes(&app_, &router_);
     AddOwnRoutes();
   }
   ~ServerImpl() override { Stop(5 * kSecond); }

@@ -80,6 +80,33 @@ void AppendHistogram(const Histogram& histogram, std::string* out) {
   *out += "}";
 }
 
+// JSON with every character beyond ASCII written as an escape. REQUIRES: valid UTF-8, as AppendJsonString makes it.
+std::string AsciiJson(std::string_view json) {
+  std::string out;
+  for (size_t i = 0; i < json.size();) {
+    const auto lead = static_cast<unsigned char>(json[i]);
+    if (lead < 0x80) {
+      out += json[i++];
+      continue;
+    }
+    const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    uint32_t point = lead & (0xffu >> (length + 1));
+    for (size_t k = 1; k < length && i + k < json.size(); ++k) {
+      point = (point << 6) | (static_cast<unsigned char>(json[i + k]) & 0x3f);
+    }
+    char escape[16];
+    if (point >= 0x10000) {
+      point -= 0x10000;
+      std::snprintf(escape, sizeof escape, "\\u%04x\\u%04x", 0xd800 + (point >> 10), 0xdc00 + (point & 0x3ff));
+    } else {
+      std::snprintf(escape, sizeof escape, "\\u%04x", point);
+    }
+    out += escape;
+    i += length;
+  }
+  return out;
+}
+
 class Pieces {
  public:
   explicit Pieces(const TextSink& sink) : sink_(sink) {}
@@ -299,6 +326,24 @@ absl::Status WriteCsv(ResultReader* reader, const TextSink& sink) {
     }
   }
   return pieces.Flush();
+}
+
+std::string NotesHeader(const std::vector<Note>& notes) {
+  constexpr size_t kHeaderBytes = 4000;
+  std::string out;
+  for (size_t i = 0; i < notes.size(); ++i) {
+    std::string one = "{\"kind\":";
+    AppendJsonString(notes[i].kind, &one);
+    one += ",\"text\":";
+    AppendJsonString(notes[i].text, &one);
+    one = AsciiJson(one + "}");
+    if (out.size() + one.size() > kHeaderBytes) {
+      one = "{\"kind\":\"cut\",\"text\":\"" + std::to_string(notes.size() - i) + " more notes; JSON has all\"}";
+      i = notes.size();
+    }
+    out += (out.empty() ? "[" : ",") + one;
+  }
+  return out.empty() ? out : out + "]";
 }
 
 absl::StatusOr<std::string> ToJson(ResultReader* reader) { return Collect(reader, WriteJson); }

@@ -34,6 +34,10 @@ absl::StatusOr<std::string> ToNdjson(ResultReader* reader);
 absl::Status WriteCsv(ResultReader* reader, const TextSink& sink);
 absl::StatusOr<std::string> ToCsv(ResultReader* reader);
 
+// Notes as the JSON array of WriteJson, in ASCII and at most 4 KiB (what has no room is counted in a last note): fit
+// for an HTTP header beside NDJSON and CSV. Empty without notes.
+std::string NotesHeader(const std::vector<Note>& notes);
+
 // One value in its JSON form.
 void AppendJsonValue(const Column& column, size_t row, std::string* out);
 // A text in quotes with JSON's escapes; bytes that are not UTF-8 become U+FFFD.

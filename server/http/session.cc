@@ -365,6 +365,7 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
     if (!response.content_type.empty()) add("Content-Type", response.content_type);
     if (chunked) {
       add("Transfer-Encoding", "chunked");
+      if (!response.trailer_names.empty()) add("Trailer", response.trailer_names);
     } else if (response.status != 204 && response.stream == nullptr) {
       add("Content-Length", std::to_string(response.body.size()));
     }
@@ -395,6 +396,7 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
     }
     if (!co_await Write(first)) co_return false;
     std::string piece = std::move(response.body);
+    std::string last = "0\r\n";
     bool more = true;
     while (true) {
       if (!piece.empty()) {
@@ -415,6 +417,9 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
       const bool ran = co_await RunIn(lane, [&] {
         try {
           more = response.stream(&piece);
+          if (!more && response.trailers != nullptr) {
+            for (const Header& trailer : response.trailers()) last += trailer.name + ": " + trailer.value + "\r\n";
+          }
         } catch (const std::exception&) {
           failed = true;
         }
@@ -422,7 +427,8 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
       // Without its last chunk the client sees that the answer is not whole.
       if (!ran || failed) co_return false;
     }
-    if (chunked && !co_await Write("0\r\n\r\n")) co_return false;
+    last += "\r\n";
+    if (chunked && !co_await Write(last)) co_return false;
     co_return keep;
   }
 

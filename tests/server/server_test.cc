@@ -252,6 +252,10 @@ TEST_F(ServerTest, JsonLinesAndTheQueryLanguage) {
               EndsWith("time,service,message\n2023-11-14T22:13:10Z,web,one\n"));
   EXPECT_THAT(Post("/v1/query?format=ndjson", "text/plain", query),
               EndsWith("{\"time\":\"2023-11-14T22:13:10Z\",\"service\":\"web\",\"message\":\"one\"}\n"));
+  // Notes stand in a header beside formats that have no place for them: here that a limit was reached.
+  EXPECT_THAT(Get("/v1/query?format=csv&limit=1&query=logs"),
+              AllOf(HasSubstr("\r\nBraid-Notes: [{\"kind\":\"cut\","), HasSubstr("time,")));
+  EXPECT_THAT(Get("/v1/query?format=ndjson&query=logs"), Not(HasSubstr("Braid-Notes")));
   const std::string counted =
       R"json({"query":"logs{message = $m} | stats n = count()","params":{"m":"one"},"format":"csv"})json";
   EXPECT_THAT(Post("/v1/query", kJson, counted), EndsWith("n\n1\n"));
@@ -279,10 +283,50 @@ TEST_F(ServerTest, LargeAnswersAreSentAsTheyAreMade) {
   }
   EXPECT_EQ(std::count(body.begin(), body.end(), '\n'), kRows);
   EXPECT_THAT(body, HasSubstr("\"row 59999 of many\""));
+  // Notes of such an answer come behind it, in a trailer.
+  client_ = std::make_unique<RawClient>(server_->addresses().at(0));
+  client_->Send(
+      "GET /v1/query?format=ndjson&limit=50000&query=logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  const std::string cut = client_->ReadToEnd();
+  EXPECT_THAT(cut.substr(0, 400), HasSubstr("\r\nTrailer: Braid-Notes\r\n"));
+  EXPECT_THAT(cut.substr(cut.size() - 400), HasSubstr("\r\n0\r\nBraid-Notes: [{\"kind\":\"cut\","));
   // A client that leaves in the middle holds nothing up: the fixture stops the server behind this.
   RawClient leaves(server_->addresses().at(0));
   leaves.Send("GET " + request + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
   leaves.ReadUntil("row 1 of");
+}
+
+TEST_F(ServerTest, PrometheusRoutesThatGrafanaAsks) {
+  Post("/v1/metrics", kJson, kGauge);
+  const std::string success = "{\"status\":\"success\",\"data\":";
+  EXPECT_THAT(Get("/api/v1/query_exemplars?query=test&start=1700000000000&end=1700000060000"),
+              EndsWith(success + "[]}"));
+  EXPECT_THAT(Get("/api/v1/rules"), EndsWith(success + "{\"groups\":[]}}"));
+  EXPECT_THAT(Get("/api/v1/alerts"), EndsWith(success + "{\"alerts\":[]}}"));
+  EXPECT_THAT(Get("/api/v1/format_query?query=sum(rate(a[5m]))by(b)"),
+              EndsWith(success + "\"sum by (b) (rate(a[5m]))\"}"));
+  EXPECT_THAT(Get("/api/v1/status/tsdb"), HasSubstr("\"headStats\":{\"numSeries\":1,"));
+  EXPECT_THAT(Get("/api/v1/status/runtimeinfo"), HasSubstr("\"startTime\":\"2023-11-14T22:13:20Z\""));
+  EXPECT_THAT(Get("/api/v1/query?query=temp&time=1699999995&stats=all"), HasSubstr("\"totalQueryableSamples\":1"));
+  // The look-back is the caller's.
+  EXPECT_THAT(Get("/api/v1/query?query=temp&time=1699999995&lookback_delta=10s"), HasSubstr("\"21.5\""));
+  EXPECT_THAT(Get("/api/v1/query?query=temp&time=1699999995&lookback_delta=2s"), HasSubstr("\"result\":[]"));
+}
+
+TEST_F(ServerTest, PrometheusErrorsInItsWords) {
+  Post("/v1/metrics", kJson, kGauge);
+  EXPECT_THAT(
+      Get("/api/v1/query?query=up{"),
+      AllOf(StartsWith("HTTP/1.1 400 "),
+            EndsWith("{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter \\\"query\\\": "
+                     "1:4: parse error: unexpected end of input inside braces\"}")));
+  EXPECT_THAT(Get("/api/v1/query?query=rate(up)"),
+              AllOf(HasSubstr("got instant vector\""), HasSubstr("\"hint\":\"add a range")));
+  EXPECT_THAT(Get("/api/v1/query?query=topk(NaN,temp)&time=1699999995"),
+              AllOf(StartsWith("HTTP/1.1 422 "),
+                    HasSubstr("\"errorType\":\"execution\",\"error\":\"Parameter value is NaN\"")));
+  EXPECT_THAT(Get("/api/v1/query_range?query=up&start=1&end=2&step=0"),
+              HasSubstr("zero or negative query resolution step widths are not accepted. Try a positive integer"));
 }
 
 TEST_F(ServerTest, QueryErrors) {
