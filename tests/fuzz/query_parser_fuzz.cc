@@ -1,0 +1,10 @@
+// libFuzzer: any text as a query.
+#include <cstddef>
+#include <cstdint>
+
+#include "tests/fuzz/query_fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  braid::fuzz::CheckParser({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
