@@ -71,7 +71,7 @@ absl::Status Run(App* app, const QueryRequest& request, http::Response* response
   }
   if (with_header) {
     response->trailer_names = "Braid-Notes";
-    response->trailers = notes;
+    response->trailers_at_end = notes;
   }
   // The last copy of the stream goes when the answer has been sent or the client has gone.
   const std::shared_ptr<void> end(nullptr, [answer](void*) { answer->Abandon(); });

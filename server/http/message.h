@@ -48,10 +48,10 @@ struct Response {
   // If set (HTTP/1.1 only), the body is what this hands out piece by piece (`body` is sent before it). False ends it;
   // called in a worker thread, one call at a time, only as fast as the client reads.
   std::function<bool(std::string* piece)> stream;
-  // Headers that are known only when the stream has ended: sent behind it as trailers (not to HTTP/1.0 clients), under
-  // names that `trailer_names` announces. Called once, in the worker thread of the last piece.
+  // HTTP/1.1 only: headers that are known only when the stream has ended, sent behind it as trailers (not to HTTP/1.0
+  // clients), under names that `trailer_names` announces. Called once, in the worker thread of the last piece.
   std::string trailer_names;
-  std::function<std::vector<Header>()> trailers;
+  std::function<std::vector<Header>()> trailers_at_end;
 };
 
 // True if `a` and `b` are equal but for ASCII case.

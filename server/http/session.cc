@@ -417,8 +417,9 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
       const bool ran = co_await RunIn(lane, [&] {
         try {
           more = response.stream(&piece);
-          if (!more && response.trailers != nullptr) {
-            for (const Header& trailer : response.trailers()) last += trailer.name + ": " + trailer.value + "\r\n";
+          if (!more && response.trailers_at_end != nullptr) {
+            for (const Header& trailer : response.trailers_at_end())
+              last += trailer.name + ": " + trailer.value + "\r\n";
           }
         } catch (const std::exception&) {
           failed = true;
