@@ -2,9 +2,11 @@
 // 0 = done, 1 = the work failed or found something wrong, 2 = called wrongly.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -79,15 +81,19 @@ int RunImport(const ImportSettings& settings);
 absl::Status ImportFiles(const ImportSettings& settings, DB* db, uint64_t* rejected);
 
 struct QuerySettings {
-  std::string text;    // "-" = standard input
+  std::string text;    // "-" = standard input; empty: a shell on a terminal, else standard input
   std::string data;    // directory; empty with `server` empty: braid-data
   std::string server;  // URL
   std::string start, end, step;
-  std::string format;               // "table", "json", "ndjson", "csv"; empty: table on a terminal or not
+  std::string range;   // "FROM..TO", instead of start and end
+  std::string format;  // "table", "json", "ndjson", "csv"; empty: lines for series on a terminal, else table
   std::vector<std::string> params;  // name=value
   std::optional<uint64_t> limit;
+  std::shared_ptr<const std::atomic<bool>> cancel;  // true ends a local query; may be null
 };
 int RunQuery(const QuerySettings& settings);
+// What is wrong, on stderr; errors of `text` with its line and the place underlined.
+void ShowQueryError(const absl::Status& status, const std::string& text);
 
 struct InspectSettings {
   std::string file;

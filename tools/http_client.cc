@@ -65,6 +65,7 @@ absl::StatusOr<HttpAnswer> Exchange(const std::string& url, const std::string& p
   HttpAnswer answer;
   answer.status = parser.get().result_int();
   answer.content_type = std::string(parser.get()[http::field::content_type]);
+  answer.notes = std::string(parser.get()["Braid-Notes"]);
   answer.body = std::move(parser.get().body());
   return answer;
 }

@@ -14,9 +14,11 @@ struct HttpAnswer {
   int status = 0;
   std::string content_type;
   std::string body;
+  std::string notes;  // Braid-Notes, a header or a trailer
 };
 
-// `token` is the bearer token, if there is one. POSTs `body` to `url` ("http://host:port") + `path`. Waits at most `timeout_seconds` for the answer to begin.
+// POSTs `body` to `url` ("http://host:port") + `path`. Waits at most `timeout_seconds` for the answer to begin. `token`
+// is the bearer token, if there is one.
 absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
                                     const std::string& accept, const std::string& body, int timeout_seconds,
                                     const std::string& token = "");

@@ -114,15 +114,19 @@ void AddImport(CLI::App* app, ImportSettings* settings, int* code) {
 }
 
 void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
-  CLI::App* command = app->add_subcommand("query", "Ask one question across metrics, logs and traces");
-  command->add_option("text", settings->text, "The query; - reads it from standard input")->required();
+  CLI::App* command =
+      app->add_subcommand("query", "Ask across metrics, logs and traces; without a query on a terminal: a shell");
+  command->add_option("text", settings->text, "The query; - reads it from standard input");
   CLI::Option* data = command->add_option("--data", settings->data, "Directory of the store [braid-data]");
   command->add_option("--server", settings->server, "Ask a running server instead, e.g. http://127.0.0.1:4318")
       ->excludes(data);
   command->add_option("--start", settings->start, "First instant: RFC 3339, epoch seconds or -1h [all of the data]");
   command->add_option("--end", settings->end, "Last instant");
+  command->add_option("--range", settings->range, "FROM..TO for both, e.g. -1h..now");
   command->add_option("--step", settings->step, "Step of series, e.g. 30s [range / 250]");
-  command->add_option("--format", settings->format, "table, json, ndjson or csv [table]")
+  command
+      ->add_option("--format", settings->format,
+                   "table, json, ndjson or csv [a table; on a terminal a line per series]")
       ->check(CLI::IsMember({"table", "json", "ndjson", "csv"}));
   command->add_option("-p,--param", settings->params, "NAME=VALUE for $NAME in the query, repeatable");
   command->add_option("--limit", settings->limit, "Rows of the answer at the most [10000]")

@@ -1,5 +1,4 @@
-#include "tools/remote_query.h"
-
+// Queries to a running server.
 #include <simdjson.h>
 #include <unistd.h>
 
@@ -10,8 +9,9 @@
 #include "query/plan/result_writer.h"
 #include "query/syntax/parser.h"
 #include "server/ingest/time_text.h"
+#include "tools/answer_output.h"
 #include "tools/http_client.h"
-#include "tools/table_output.h"
+#include "tools/query_target.h"
 #include "tools/terminal.h"
 
 namespace braid {
@@ -19,11 +19,12 @@ namespace {
 
 // Queries are bounded by the server's own limit; this only keeps a dead connection from waiting for ever.
 constexpr int kTimeoutSeconds = 120;
+constexpr int kCompletionSeconds = 2;  // a person waits for it
 
 // An answer that came as JSON, given out as the batch that it was made from.
 class RemoteResult : public ResultReader {
  public:
-  Kind kind() const override { return Kind::kRows; }
+  Kind kind() const override { return kind_; }
   const std::vector<ResultColumn>& columns() const override { return columns_; }
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     if (given_) return false;
@@ -45,6 +46,8 @@ class RemoteResult : public ResultReader {
   absl::Status ReadDocument(const std::string& json) {
     simdjson::dom::parser parser;
     const simdjson::dom::element answer = parser.parse(json);
+    std::string_view kind;
+    if (answer["kind"].get_string().get(kind) == simdjson::SUCCESS && kind == "series") kind_ = Kind::kSeries;
     std::vector<ColumnBuilder> builders;
     for (const simdjson::dom::element column : answer["columns"].get_array()) {
       columns_.push_back(
@@ -101,6 +104,7 @@ class RemoteResult : public ResultReader {
     }
   }
 
+  Kind kind_ = Kind::kRows;
   std::vector<ResultColumn> columns_;
   RecordBatch rows_;
   ResultSummary summary_;
@@ -161,23 +165,119 @@ std::string RequestBody(const QuerySettings& settings, const std::string& text) 
   return body + "}";
 }
 
-}  // namespace
+std::string Encoded(std::string_view text) {
+  static const char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.') {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[static_cast<unsigned char>(c) >> 4];
+      out += kHex[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  return out;
+}
 
-absl::Status RunRemote(const QuerySettings& settings, const std::string& text) {
-  const bool table = settings.format.empty() || settings.format == "table";
-  const std::string accept = settings.format == "ndjson" ? "application/x-ndjson"
-                             : settings.format == "csv"  ? "text/csv"
-                                                         : "application/json";
-  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(settings.server, "/v1/query", "application/json", accept,
-                                                     RequestBody(settings, text), kTimeoutSeconds));
-  if (answer.status != 200) return StatusOfAnswer(answer);
-  std::string shown = answer.body;
-  if (table) {
+class RemoteTarget : public QueryTarget {
+ public:
+  explicit RemoteTarget(std::string url) : url_(std::move(url)) {}
+
+  absl::Status Run(const QuerySettings& settings, const std::string& text) override {
+    const bool people = settings.format.empty() || settings.format == "table";
+    const std::string accept = settings.format == "ndjson" ? "application/x-ndjson"
+                               : settings.format == "csv"  ? "text/csv"
+                                                           : "application/json";
+    ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(url_, "/v1/query", "application/json", accept,
+                                                       RequestBody(settings, text), kTimeoutSeconds));
+    if (answer.status != 200) return StatusOfAnswer(answer);
+    if (!people) {
+      RETURN_IF_ERROR(PrintOut(answer.body));
+      return ShowNotes(answer.notes);
+    }
     RemoteResult result;
     RETURN_IF_ERROR(result.Read(answer.body));
-    ASSIGN_OR_RETURN(shown, FormatTable(&result, {TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO)}));
+    ASSIGN_OR_RETURN(const std::string shown, FormatAnswer(&result, settings.format == "table"));
+    return PrintOut(shown);
   }
-  return PrintOut(shown);
-}
+
+  std::vector<std::string> Metrics() override { return LabelValues("", std::string(kMetricNameLabel)); }
+  std::vector<std::string> Labels(const std::string& metric) override {
+    std::vector<std::string> names = Names("/api/v1/labels" + Match(metric));
+    std::erase(names, std::string(kMetricNameLabel));
+    return names;
+  }
+  std::vector<std::string> LabelValues(const std::string& metric, const std::string& label) override {
+    return Names("/api/v1/label/" + Encoded(label) + "/values" + Match(metric));
+  }
+  std::vector<std::string> Columns(const std::string& table) override {
+    std::vector<std::string> names;
+    RemoteResult result;
+    if (Ask(table + " | limit 100", &result)) {
+      for (const ResultColumn& column : result.columns()) names.push_back(column.name);
+    }
+    return names;
+  }
+  std::vector<std::string> ColumnValues(const std::string& table, const std::string& column) override {
+    std::vector<std::string> values;
+    RemoteResult result;
+    RecordBatch batch;
+    if (!Ask(table + " | stats n = count() by (value = " + column + ") | top 50 by n", &result)) return values;
+    if (!result.Next(&batch).ok()) return values;
+    for (size_t row = 0; row < batch.num_rows; ++row) {
+      if (!batch.columns[0].IsNull(row)) values.push_back(PlainValue(batch.columns[0], row));
+    }
+    return values;
+  }
+  std::string Name() const override { return "the server " + url_; }
+
+ private:
+  static std::string Match(const std::string& metric) {
+    std::string query = "?limit=2000";
+    if (!metric.empty()) query += "&match[]=" + Encoded("{__name__=\"" + metric + "\"}");
+    return query;
+  }
+
+  // {"status":"success","data":["a","b"]}; empty if anything is wrong, because completion must not disturb.
+  std::vector<std::string> Names(const std::string& target) const {
+    std::vector<std::string> names;
+    const auto answer = HttpGet(url_, target, "application/json", kCompletionSeconds);
+    simdjson::dom::parser parser;
+    simdjson::dom::array data;
+    if (!answer.ok() || parser.parse(answer->body)["data"].get_array().get(data) != simdjson::SUCCESS) return names;
+    for (const simdjson::dom::element name : data) {
+      std::string_view text;
+      if (name.get_string().get(text) == simdjson::SUCCESS) names.emplace_back(text);
+    }
+    return names;
+  }
+
+  bool Ask(const std::string& text, RemoteResult* result) const {
+    const auto answer =
+        HttpPost(url_, "/v1/query", "application/json", "application/json", RequestBody({}, text), kCompletionSeconds);
+    return answer.ok() && answer->status == 200 && result->Read(answer->body).ok();
+  }
+
+  // What Braid-Notes says, as a local query would have shown it.
+  static absl::Status ShowNotes(const std::string& notes) {
+    simdjson::dom::parser parser;
+    simdjson::dom::array list;
+    if (notes.empty() || parser.parse(notes).get_array().get(list) != simdjson::SUCCESS) return absl::OkStatus();
+    for (const simdjson::dom::element note : list) {
+      std::string_view kind, text;
+      if (note["kind"].get_string().get(kind) != simdjson::SUCCESS) continue;
+      if (note["text"].get_string().get(text) != simdjson::SUCCESS) continue;
+      std::fprintf(stderr, "note (%s): %s\n", Printable(kind).c_str(), Printable(text).c_str());
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string url_;
+};
+
+}  // namespace
+
+std::unique_ptr<QueryTarget> MakeRemoteTarget(const std::string& url) { return std::make_unique<RemoteTarget>(url); }
 
 }  // namespace braid

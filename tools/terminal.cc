@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -73,6 +74,22 @@ std::string Paint(std::string_view text, Colour colour, bool on) {
     case Colour::kCyan: code = "\x1b[36m"; break;
   }
   return std::string(code) + std::string(text) + "\x1b[0m";
+}
+
+std::string PaintError(const std::string& error, bool on) {
+  if (!on) return error;
+  std::string out;
+  for (size_t begin = 0; begin < error.size();) {
+    const size_t end = std::min(error.find('\n', begin), error.size());
+    const std::string line = error.substr(begin, end - begin);
+    const bool underline = line.find('^') != std::string::npos && line.find_first_not_of(" ^") == std::string::npos;
+    const bool head = line.rfind("error", 0) == 0;
+    const bool hint = line.find("hint:") != std::string::npos;
+    out += Paint(line, underline || head ? Colour::kRed : hint ? Colour::kYellow : Colour::kPlain, !line.empty());
+    if (end < error.size()) out += '\n';
+    begin = end + 1;
+  }
+  return out;
 }
 
 std::string ReadableBytes(uint64_t bytes) {

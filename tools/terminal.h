@@ -18,6 +18,9 @@ enum class Colour { kPlain, kBold, kDim, kRed, kYellow, kGreen, kCyan };
 // `text` in the colour, or as it is if `on` is false.
 std::string Paint(std::string_view text, Colour colour, bool on);
 
+// A query error as Format makes it, with its head and its underline in red.
+std::string PaintError(const std::string& error, bool on);
+
 // "1.2 MB", "96,623", "1.24s" / "350ms" / "12.3µs" / "2h 5m"; time as RFC 3339 with as many digits as it needs.
 std::string ReadableBytes(uint64_t bytes);
 std::string ReadableCount(uint64_t count);
