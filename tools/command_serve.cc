@@ -10,6 +10,7 @@
 #include "server/server.h"
 #include "tools/capture/log_tail.h"
 #include "tools/command.h"
+#include "tools/file_reader.h"
 #include "tools/terminal.h"
 
 namespace braid {
