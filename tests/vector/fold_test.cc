@@ -52,8 +52,9 @@ void Write(DB* db, int begin, int end) {
 class FoldTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "/fold_test";
+    folder_ = testing::TempDir() + "fold_test";
     std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
