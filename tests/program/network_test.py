@@ -236,7 +236,8 @@ def bombs():
             peak[0] = max(peak[0], resident(server))
             time.sleep(0.01)
         check("bombs are turned away or taken", set(statuses) <= {200, 400, 413, 503} and len(statuses) == 20, statuses)
-        check("memory stays bounded", peak[0] - before < 900 * 2 ** 20, (peak[0] - before) >> 20)
+        check("some of them are taken", 200 in statuses, statuses)
+        check("memory stays bounded", peak[0] - before < 1024 * 2 ** 20, (peak[0] - before) >> 20)
         check("and the next body is taken", request(server.port, "POST", "/ingest/jsonl", "{}")[0] == 200)
 
 
