@@ -4,8 +4,8 @@
 // Ownership: the caller owns the DB; snapshots taken from it may outlive it.
 // Errors: InvalidArgument = the caller, DataLoss = the disk, ResourceExhausted / Unavailable = limits,
 // FailedPrecondition = in use, read-only or a newer format, Internal = a bug of Braid's.
-// Running out of memory is ResourceExhausted too, and leaves the store intact; only calls that answer no Status (here,
-// of a Snapshot and of a WriteBatch) throw std::bad_alloc.
+// Running out of memory is ResourceExhausted too, and leaves the store intact, or read-only until it is opened again if
+// the WAL was written already; calls without a Status (here, of a Snapshot and of a WriteBatch) throw std::bad_alloc.
 #pragma once
 
 #include <cstdint>
