@@ -85,7 +85,7 @@ struct SortSpec {
 OperatorPtr MakeSort(OperatorPtr input, std::vector<SortSpec> keys, QueryContext* context);
 
 // top: the `count` rows with the largest `by`, per distinct `per` (empty: overall); nulls and NaN last. Output
-// descending by `by` over all groups; ties in the order of the input,
+// descending by `by` over all groups; ties by full row order (columns from left to right, ascending by CompareCells),
 // then input order. Holds O(count) rows per group.
 OperatorPtr MakeTop(OperatorPtr input, uint64_t count, RowExpressionPtr by, std::vector<RowExpressionPtr> per,
                     QueryContext* context);

@@ -147,8 +147,11 @@ class TopOperator : public Operator {
     std::vector<uint32_t> order(rows);
     std::iota(order.begin(), order.end(), 0);
     const auto before = [&](uint32_t a, uint32_t b) {
-      // Ties in the order of the input: the other columns may not even have been read.
-      return numbers[a] != numbers[b] ? numbers[a] < numbers[b] : a < b;
+      if (numbers[a] != numbers[b]) return numbers[a] < numbers[b];
+      for (const Column& column : candidates.rows.columns) {
+        if (const int cells = CompareCells(column, a, column, b); cells != 0) return cells < 0;
+      }
+      return a < b;
     };
     if (per_.empty()) {
       const size_t kept = std::min<uint64_t>(count_, rows);

@@ -344,6 +344,8 @@ class Grammar:
             return f"{function}({name}, {other})", arg, kind
         if len(numbers) > 1 and roll < 0.7:
             a, b = self.pick(numbers), self.pick(numbers)
+            if a == b:
+                return "count()", len, "num"
             return f"corr({a}, {b})", lambda rows: naive.correlation([(r.get(a), r.get(b)) for r in rows]), "rough"
         if kind not in ("num", "dur"):
             return f"count({name})", lambda rows: len(values(rows)), "num"
@@ -431,6 +433,9 @@ class Grammar:
             value = row.get(name)
             return (1, 0) if value is None else (0, -value)
         rows = sorted(pipe.rows, key=key)
+        # Ties are broken by the columns that the rest of the query reads, which a plain evaluator does not know.
+        if len({key(row) for row in rows}) < len(rows):
+            return pipe
         text = f"top {count} by {name}"
         if self.roll(0.4):
             keys, by = self.keys(pipe.all(), 1)

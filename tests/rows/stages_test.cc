@@ -75,8 +75,12 @@ TEST(Order, SortAndTopAgreeWithDefinition) {
     const uint64_t count = random() % 8;
     const bool per = random() % 2 == 0;
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      const int by = Compare(all.columns[2], a, b, true);
-      return by != 0 ? by < 0 : a < b;  // ties stay in the order of the input
+      if (a == b) return false;
+      if (const int by = Compare(all.columns[2], a, b, true); by != 0) return by < 0;
+      for (const Column& column : all.columns) {
+        if (const int cells = CompareCells(column, a, column, b); cells != 0) return cells < 0;
+      }
+      return a < b;
     });
     std::map<std::string, uint64_t> taken;
     expected.clear();
