@@ -82,6 +82,11 @@ TEST(TornTest, AWalOf64KilobytesCutAnywhere) {
       end = sizes[n];
     }
     auto db = OpenDB(Quiet(), "db", &image);
+    if (!is_there(kHeaderBytes)) {
+      // The manifest names the segment, so its header was on disk: this is no torn end.
+      ASSERT_TRUE(absl::IsDataLoss(db.status())) << "cut at " << cut << ": " << db.status();
+      continue;
+    }
     ASSERT_TRUE(db.ok()) << "cut at " << cut << ": " << db.status();
     const DBStats stats = (*db)->Stats();
     ASSERT_EQ(stats.samples, whole) << "cut at " << cut;

@@ -56,11 +56,16 @@ TEST(CrashTest, AWalCutAnywhereGivesBackTheWritesThatAreWhole) {
     uint64_t whole = 0;
     while (whole + 1 < sizes.size() && sizes[whole + 1] <= cut) ++whole;
     auto reopened = OpenDB(Quiet(), "db", image.get());
+    if (cut < 48) {
+      // The manifest names the segment, so its header was on disk: this is no torn end.
+      ASSERT_TRUE(absl::IsDataLoss(reopened.status())) << cut << ": " << reopened.status();
+      continue;
+    }
     ASSERT_TRUE(reopened.ok()) << cut << ": " << reopened.status();
     const DBStats stats = (*reopened)->Stats();
     ASSERT_EQ(stats.samples, whole) << cut;
     ASSERT_EQ(stats.replayed_batches, whole) << cut;
-    ASSERT_EQ(stats.torn_bytes, cut < 48 ? cut : cut - sizes[whole]) << cut;
+    ASSERT_EQ(stats.torn_bytes, cut - sizes[whole]) << cut;
     if (cut % 32 == 0) {
       ASSERT_EQ(NumbersIn(*(*reopened)->GetSnapshot()), FirstNumbers(whole)) << cut;
       // And writing goes on.
