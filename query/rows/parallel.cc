@@ -3,12 +3,13 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <thread>
+#include <new>
 #include <utility>
 
 #include "query/rows/column_concat.h"
 #include "query/rows/operator.h"
 #include "query/rows/reservation.h"
+#include "query/rows/worker_threads.h"
 #include "query/syntax/status_macros.h"
 
 namespace braid {
@@ -28,7 +29,7 @@ class Parallel : public Operator {
       stop_ = true;
     }
     changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    threads_.Join();
   }
 
   const Schema& schema() const override { return input_->schema(); }
@@ -72,8 +73,16 @@ class Parallel : public Operator {
     if (context_->threads < 2) return;
     parts_ = input_->Split(static_cast<size_t>(context_->threads));
     workers_.resize(parts_.size());
+    statuses_.resize(parts_.size());
     for (size_t i = 1; i < parts_.size(); ++i) {
-      threads_.emplace_back([this, i] { Work(i, kNoEnd); });
+      const bool started = threads_.Start(&statuses_[i], [this, i] {
+        Work(i, kNoEnd);
+        return absl::OkStatus();
+      });
+      if (started) continue;
+      // A part without a thread leaves its rows to the others.
+      std::lock_guard<std::mutex> lock(mutex_);
+      workers_[i].done = true;
     }
   }
 
@@ -96,7 +105,7 @@ class Parallel : public Operator {
   }
 
   // Asks part `number` for up to `steps` batches.
-  void Work(size_t number, size_t steps) {
+  void Work(size_t number, size_t steps) try {
     for (size_t step = 0; step < steps; ++step) {
       RecordBatch batch;
       absl::StatusOr<bool> more = parts_[number]->Next(&batch);
@@ -132,6 +141,13 @@ class Parallel : public Operator {
         return;
       }
     }
+  } catch (const std::bad_alloc&) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    // Without a text, which would need memory.
+    status_ = absl::Status(absl::StatusCode::kResourceExhausted, "");
+    failed_at_ = 0;
+    workers_[number].done = true;
+    changed_.notify_all();
   }
 
   // REQUIRES: mutex_ is held.
@@ -160,7 +176,9 @@ class Parallel : public Operator {
   absl::Status status_;
   uint64_t failed_at_ = 0;
   bool stop_ = false;
-  std::vector<std::thread> threads_;
+
+  std::vector<absl::Status> statuses_;
+  WorkerThreads threads_;
 };
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "query/rows/stats_groups.h"
+#include "query/rows/worker_threads.h"
 
 namespace braid {
 namespace {
@@ -61,13 +61,15 @@ class StatsOperator : public Operator {
   absl::Status CollectParts(std::vector<OperatorPtr> parts) {
     std::vector<std::unique_ptr<Groups>> groups;
     std::vector<absl::Status> statuses(parts.size());
-    std::vector<std::thread> threads;
+    WorkerThreads threads;
     for (size_t i = 1; i < parts.size(); ++i) {
       groups.push_back(std::make_unique<Groups>(groups_.spec(), Seconds(), context_));
-      threads.emplace_back([&, i, own = groups.back().get()] { statuses[i] = CollectFrom(parts[i].get(), own); });
+      // A part without a thread leaves its rows to the others.
+      threads.Start(&statuses[i],
+                    [this, part = parts[i].get(), own = groups.back().get()] { return CollectFrom(part, own); });
     }
     statuses[0] = CollectFrom(parts[0].get(), &groups_);
-    for (std::thread& thread : threads) thread.join();
+    threads.Join();
     for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
     for (std::unique_ptr<Groups>& own : groups) {
       RETURN_IF_ERROR(context_->CheckAlive());

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "query/rows/stats_groups.h"
+#include "query/rows/worker_threads.h"
 
 namespace braid {
 namespace {
@@ -167,12 +167,14 @@ class WindowedStatsOperator : public Operator {
         others.emplace_back(groups.back().get());
       }
       std::vector<absl::Status> statuses(parts.size());
-      std::vector<std::thread> threads;
+      WorkerThreads threads;
       for (size_t i = 1; i < parts.size(); ++i) {
-        threads.emplace_back([&, i] { statuses[i] = CollectFrom(parts[i].get(), &others[i - 1]); });
+        // A part without a thread leaves its rows to the others.
+        threads.Start(&statuses[i],
+                      [this, part = parts[i].get(), other = &others[i - 1]] { return CollectFrom(part, other); });
       }
       statuses[0] = CollectFrom(parts[0].get(), &own);
-      for (std::thread& thread : threads) thread.join();
+      threads.Join();
       for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
       for (Collected& other : others) {
         RETURN_IF_ERROR(context_->CheckAlive());
