@@ -213,7 +213,8 @@ int RunProgramCaptured(const RunSettings& settings) {
   const std::string service = settings.service.empty() ? program.substr(program.rfind('/') + 1) : settings.service;
   const std::string instance = RandomUuid();
 
-  const auto child = ChildProcess::Start(settings.command, ChildEnvironment(destination.url, service, instance), inherited);
+  const auto child =
+      ChildProcess::Start(settings.command, ChildEnvironment(destination.url, service, instance), inherited);
   if (!child.ok()) {
     Fail(std::string(child.status().message()));
     destination.Close();
