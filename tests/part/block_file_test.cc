@@ -131,7 +131,7 @@ TEST(BlockFile, NewerVersionAndUnknownFeatureAreRefused) {
     BlockRef first, second;
     WriteTiny(&fs, "f", 7, &first, &second);
     std::string& file = *fs.files["f"];
-    file[field] = 2;
+    file[field] = static_cast<char>(kPartFormatVersion + 1);
     std::string crc;
     PutFixed32(&crc, Crc32cPortable(std::string_view(file).substr(0, 32)));
     file.replace(32, 4, crc);
