@@ -4,13 +4,16 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "braid/series_fold.h"
 #include "braid/snapshot.h"
+#include "braid/split_scan.h"
 #include "engine/base/memory_guard.h"
 
 namespace braid {
 
-// Of Scan and RecordBatch, or SeriesScan and SeriesData.
+// A Scan or SplittableScan with RecordBatch, a FoldingSeriesScan with SeriesData.
 template <typename Base, typename Batch>
 class GuardedScan : public Base {
  public:
@@ -25,9 +28,50 @@ class GuardedScan : public Base {
   }
   const ScanStats& stats() const override { return scan_->stats(); }
 
- private:
+ protected:
   const std::unique_ptr<Base> scan_;
+
+ private:
   absl::Status failed_;
+};
+
+// Pieces of a guarded scan are guarded each for itself.
+class GuardedSplit : public SplitScan {
+ public:
+  explicit GuardedSplit(std::unique_ptr<SplitScan> split) : split_(std::move(split)) {}
+
+  size_t pieces() const override { return split_->pieces(); }
+  absl::StatusOr<std::unique_ptr<Scan>> OpenPiece(size_t piece) const override {
+    return GuardMemory("opening a scan", [&]() -> absl::StatusOr<std::unique_ptr<Scan>> {
+      absl::StatusOr<std::unique_ptr<Scan>> scan = split_->OpenPiece(piece);
+      if (!scan.ok()) return scan.status();
+      return std::make_unique<GuardedScan<Scan, RecordBatch>>(*std::move(scan));
+    });
+  }
+  const ScanStats& planned() const override { return split_->planned(); }
+  uint64_t bytes_planned() const override { return split_->bytes_planned(); }
+
+ private:
+  const std::unique_ptr<SplitScan> split_;
+};
+
+class GuardedTableScan : public GuardedScan<SplittableScan, RecordBatch> {
+ public:
+  using GuardedScan::GuardedScan;
+  absl::StatusOr<std::unique_ptr<SplitScan>> PlanSplit() override {
+    return GuardMemory("planning a scan", [&]() -> absl::StatusOr<std::unique_ptr<SplitScan>> {
+      absl::StatusOr<std::unique_ptr<SplitScan>> split = scan_->PlanSplit();
+      if (!split.ok()) return split.status();
+      return std::make_unique<GuardedSplit>(*std::move(split));
+    });
+  }
+};
+
+class GuardedSeriesScan : public GuardedScan<FoldingSeriesScan, SeriesData> {
+ public:
+  using GuardedScan::GuardedScan;
+  void FoldInside(std::vector<TimeRange> ranges) override { scan_->FoldInside(std::move(ranges)); }
+  const std::vector<SampleFold>& folds() const override { return scan_->folds(); }
 };
 
 }  // namespace braid

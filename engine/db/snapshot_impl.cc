@@ -309,13 +309,13 @@ class SnapshotImpl : public Snapshot {
     for (const auto& set : spec.intervals) {
       for (const ColumnRef& ref : set->keys) RETURN_IF_ERROR(CheckColumn(spec.table, ref));
     }
-    return std::make_unique<GuardedScan<Scan, RecordBatch>>(std::make_unique<ChainedScan>(sources_, spec));
+    return std::make_unique<GuardedTableScan>(std::make_unique<ChainedScan>(sources_, spec));
   }
   absl::StatusOr<std::unique_ptr<SeriesScan>> MakeSeriesScan(const SeriesSpec& spec) const {
     RETURN_IF_ERROR(CompiledMatcher::MakeAll(spec.matchers).status());
     auto scan = std::make_unique<MergedSeriesScan>(sources_);
     RETURN_IF_ERROR(scan->Open(spec));
-    return std::make_unique<GuardedScan<SeriesScan, SeriesData>>(std::move(scan));
+    return std::make_unique<GuardedSeriesScan>(std::move(scan));
   }
 
   template <typename RangeOf>
