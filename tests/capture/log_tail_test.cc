@@ -78,6 +78,16 @@ class LogTailTest : public testing::Test {
     return values;
   }
   std::vector<std::string> Messages() { return Column("message"); }
+  void Restart(const std::string& pattern, bool crash) {
+    if (crash) {
+      Crash();
+    } else {
+      tail_.reset();
+      OpenStore();
+    }
+    Follow(pattern);
+  }
+  void AtAnyMoment(const std::string& pattern, uint32_t seed);
 
   const fs::path folder_;
   Timestamp now_ = 1'700'000'000 * kSecond;
@@ -184,10 +194,138 @@ TEST_F(LogTailTest, AnInodeThatIsUsedAgainIsANewFile) {
   EXPECT_THAT(Messages(), ElementsAre("aaaaaaaaaa", "bbbbbbbbbbbb"));
 }
 
-TEST_F(LogTailTest, ACrashAtAnyMomentLosesAndRepeatsNothing) {
-  std::mt19937 random(7);
+// A file leaves an offset for each length its head had and each name it was opened under; the last one counts.
+TEST_F(LogTailTest, ARotatedFileIsNotReadAgainAtRestarts) {
+  for (const bool crash : {false, true}) {
+    for (const std::string pattern : {"*.log", "*"}) {  // the old file out of sight, and in sight
+      const std::string name = std::string(crash ? "killed" : "stopped") + (pattern == "*" ? "_in" : "_out") + ".log";
+      const size_t before = Messages().size();
+      Append(name, "first of " + name + "\n");  // a deleted file's inode may come again
+      Follow(pattern);
+      Poll(3);
+      for (int i = 0; i < 200; ++i) Append(name, "line " + std::to_string(i) + "\n");
+      Poll(3);
+      fs::rename(Path(name), Path(name + ".1"));
+      Append(name, "new " + name + "\n");
+      Poll(3);
+      ASSERT_EQ(Messages().size(), before + 202);
+      for (int restart = 0; restart < 4; ++restart) {
+        Restart(pattern, crash);
+        Poll(restart % 2 == 0 ? 15 : 2);
+        ASSERT_EQ(Messages().size(), before + 202) << name << ", restart " << restart;
+      }
+      // Written to once more while nobody follows: that alone is read.
+      tail_.reset();
+      Append(name + ".1", "late\n");
+      for (int restart = 0; restart < 3; ++restart) {
+        Restart(pattern, crash);
+        Poll(restart % 2 == 0 ? 3 : 15);
+        ASSERT_EQ(Messages().size(), before + 203) << name << ", restart " << restart;
+      }
+      tail_.reset();
+      fs::remove(Path(name + ".1"));
+      fs::remove(Path(name));
+    }
+  }
+}
+
+TEST_F(LogTailTest, AGrowingFileIsKnownByItsLastHead) {
+  Append("app.log", "Starting\n");
+  Follow("app.log");
+  Poll(3);
+  for (const bool crash : {false, true, false}) {
+    for (int i = 0; i < 20; ++i) Append("app.log", "a line of thirty characters ..\n");
+    Restart("app.log", crash);
+    Poll(3);
+  }
+  EXPECT_EQ(Messages().size(), 61u);
+  // Written anew in the same place, and it begins as the old one did when that was short.
+  tail_.reset();
+  std::string text = "Starting\n";
+  for (int i = 0; i < 100; ++i) text += "other line " + std::to_string(i) + "\n";
+  std::ofstream(Path("app.log"), std::ios::trunc) << text;
+  Restart("app.log", false);
+  Poll(3);
+  EXPECT_EQ(Messages().size(), 61u + 101);
+}
+
+TEST_F(LogTailTest, AFileThatWasCutWhileNobodyFollowedBeginsAnew) {
+  const std::string banner = std::string(300, '=') + "\n";
+  Append("app.log", banner + "one\n");
+  Follow("app.log");
+  Poll(3);
+  Append("app.log", "two and more\n");
+  Poll(3);
+  Restart("app.log", false);
+  Poll(3);
+  tail_.reset();
+  fs::resize_file(Path("app.log"), 0);
+  Append("app.log", banner + "three\n");  // longer than "one" reached
+  for (int restart = 0; restart < 3; ++restart) {
+    Restart("app.log", restart == 1);
+    Poll(3);
+    EXPECT_EQ(Messages().size(), 5u);
+  }
+}
+
+TEST_F(LogTailTest, ARenamedFileKeepsItsServiceAtRestarts) {
+  const std::string shop = "shop=" + Path("web.log");
+  Append("web.log", "a\n");
+  Follow(shop);
+  Poll(3);
+  tail_.reset();
+  fs::rename(Path("web.log"), Path("web.log.1"));
+  for (const bool crash : {false, true, true}) {
+    Append("web.log.1", "b\n");
+    Restart(shop, crash);
+    Poll(3);
+  }
+  EXPECT_THAT(Column("service"), ElementsAre("shop", "shop", "shop", "shop"));
+  // In sight, under a name that would give another service.
+  Append("app.log", "c\n");
+  Restart("app*.log", false);
+  Poll(3);
+  tail_.reset();
+  fs::rename(Path("app.log"), Path("app-20231114.log"));
+  for (const bool crash : {false, true}) {
+    Append("app-20231114.log", "d\n");
+    Restart("app*.log", crash);
+    Poll(3);
+  }
+  EXPECT_THAT(Column("service"), ElementsAre("app", "app", "app", "shop", "shop", "shop", "shop"));
+}
+
+TEST_F(LogTailTest, AFileThatNoPatternLeadsToAnyMoreIsLeft) {
+  Append("a.log", "a\n");
+  Follow("a.log");
+  Poll(3);
+  tail_.reset();
+  Append("a.log", "not asked for\n");
+  Append("b.log", "b\n");
+  Restart("b.log", false);
+  Poll(3);
+  EXPECT_THAT(Messages(), ElementsAre("a", "b"));
+}
+
+TEST_F(LogTailTest, TwoNamesOfAFileAreOneFileAtRestarts) {
+  Append("a.log", "one\n");
+  Follow("*.log*");
+  Poll(3);
+  fs::create_hard_link(Path("a.log"), Path("a.log.1"));
+  fs::create_symlink(Path("a.log"), Path("z.log"));
+  for (const bool crash : {false, true, false}) {
+    Append("a.log", "more\n");
+    Restart("*.log*", crash);
+    Poll(3);
+    fs::remove(Path("a.log.1"));
+  }
+  EXPECT_THAT(Messages(), ElementsAre("more", "more", "more", "one"));
+}
+
+void LogTailTest::AtAnyMoment(const std::string& pattern, uint32_t seed) {
+  std::mt19937 random(seed);
   int written = 0;
-  Follow("app.log*");
+  Follow(pattern);
   for (int round = 0; round < 200; ++round) {
     std::string text;
     for (uint32_t i = random() % 4; i > 0; --i) {
@@ -202,28 +340,30 @@ TEST_F(LogTailTest, ACrashAtAnyMomentLosesAndRepeatsNothing) {
     }
     Append("app.log", text.substr(cut));
     switch (random() % 8) {
-      case 0:
-        Crash();
-        Follow("app.log*");
-        break;
-      case 1:
-        tail_.reset();
-        OpenStore();
-        Follow("app.log*");
-        break;
+      case 0: Restart(pattern, true); break;
+      case 1: Restart(pattern, false); break;
       case 2:
+        Poll(2);  // a file that nobody has seen cannot be found out of sight
+        if (random() % 2 == 0) tail_.reset();
         fs::rename(Path("app.log"), Path("app.log." + std::to_string(round)));
         Append("app.log", "");
+        if (tail_ == nullptr) Restart(pattern, false);
         break;
       case 3: ASSERT_TRUE(db_->Flush().ok()); break;
       default: Poll();
     }
   }
   Poll(15);
+  Restart(pattern, false);
+  Poll(15);
   std::map<int, int> times;
   for (const std::string& message : Messages()) ++times[std::stoi(message.substr(5))];
-  for (int i = 0; i < written; ++i) EXPECT_EQ(times[i], 1) << "line " << i << " of " << written;
+  for (int i = 0; i < written; ++i) EXPECT_EQ(times[i], 1) << "line " << i << " of " << written << ", seed " << seed;
 }
+
+TEST_F(LogTailTest, ACrashAtAnyMomentLosesAndRepeatsNothing) { AtAnyMoment("app.log*", 7); }
+
+TEST_F(LogTailTest, NorDoesOneAroundFilesThatRotateOutOfSight) { AtAnyMoment("app.log", 8); }
 
 TEST_F(LogTailTest, ContainersOutputs) {
   Append("docker.log",

@@ -1,11 +1,14 @@
 #include "tools/capture/log_tail.h"
 
 #include <dirent.h>
+#include <fnmatch.h>
 #include <glob.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <set>
+#include <utility>
 
 #include "engine/base/status_macros.h"
 
@@ -87,6 +90,8 @@ absl::Status LogTail::Load() {
     known_.push_back(std::move(known));
   }
   std::stable_sort(known_.begin(), known_.end(), [](const Known& a, const Known& b) { return a.time > b.time; });
+  std::set<std::pair<ino_t, std::string_view>> seen;
+  for (Known& known : known_) known.current = seen.emplace(known.inode, known.path).second;
   return absl::OkStatus();
 }
 
@@ -138,7 +143,8 @@ bool LogTail::Poll() {
   for (const Followed& followed : files_) {
     if (!leaves(followed)) continue;
     const TailedFile& file = *followed.file;
-    known_.insert(known_.begin(), {file.path(), file.inode(), file.head(), file.safe_offset(), now});
+    for (Known& known : known_) known.current &= known.inode != file.inode() || known.path != file.path();
+    known_.insert(known_.begin(), {file.path(), file.inode(), file.head(), file.safe_offset(), followed.written_time});
   }
   std::erase_if(files_, leaves);
   return Write() && more;
@@ -198,7 +204,7 @@ void LogTail::Scan(Timestamp now) {
   for (const Pattern& pattern : patterns_) {
     for (const std::string& path : Match(pattern.glob)) Consider(path, pattern.service, now);
   }
-  if (!scanned_) FindMoved(now);
+  if (!scanned_) FindMoved();
   scanned_ = true;
 }
 
@@ -221,14 +227,16 @@ void LogTail::Consider(const std::string& path, const std::string& service, Time
   }
   if (file->IsCompressed()) return NoteOnce(path, "compressed, not followed; `braid import` reads it");
   uint64_t offset = 0;
-  Followed followed;
-  if (!FindStart(*file, now, &offset, &followed.written_time)) return;
+  if (!FindStart(*file, now, &offset)) return;
+  KeepService(KnownOf(*file), file.get());
   if (offset > 0) file->Resume(offset);
+  Followed followed;
+  followed.written_time = LastTimeOf(file->inode());
   followed.file = std::move(file);
   files_.push_back(std::move(followed));
 }
 
-bool LogTail::FindStart(const TailedFile& file, Timestamp now, uint64_t* offset, Timestamp* known_time) {
+bool LogTail::FindStart(const TailedFile& file, Timestamp now, uint64_t* offset) {
   const auto has_head = [&](const FileHead& head) { return head.length > 0 && file.HeadNow(head.length) == head; };
   for (auto orphan = orphans_.begin(); orphan != orphans_.end(); ++orphan) {
     if (!has_head(orphan->head) || !file.Holds(orphan->past, orphan->offset)) continue;
@@ -247,37 +255,79 @@ bool LogTail::FindStart(const TailedFile& file, Timestamp now, uint64_t* offset,
     }
   }
   suspects_.erase(file.path());
+  if (const std::vector<const Known*> known = KnownOf(file); !known.empty()) {
+    // Shorter than what was read of it: cut, and begun anew with the same bytes.
+    if (known.front()->offset <= file.SizeNow()) *offset = known.front()->offset;
+    return true;
+  }
+  // Another inode: a copy, or moved between file systems.
+  const FileHead head = file.HeadNow(FileHead::kBytesMax);
+  if (head.length < FileHead::kBytesMax) return true;
   for (const Known& known : known_) {
-    if (!has_head(known.head) || file.SizeNow() < known.offset) continue;
-    // Another inode: a copy, or moved between file systems.
-    if (known.inode != file.inode() && known.head.length < FileHead::kBytesMax) continue;
+    if (known.inode == file.inode() || known.head != head || file.SizeNow() < known.offset) continue;
     *offset = known.offset;
-    *known_time = known.time;
     break;
   }
   return true;
 }
 
-// Files that were moved out of the patterns' sight while nobody followed them: what is left of them is read.
-void LogTail::FindMoved(Timestamp now) {
+std::vector<const LogTail::Known*> LogTail::KnownOf(const TailedFile& file) const {
+  std::vector<const Known*> found;
   for (const Known& known : known_) {
-    const std::string folder = FolderOf(known.path);
+    if (known.current && known.inode == file.inode() && known.head.length > 0 &&
+        file.HeadNow(known.head.length) == known.head) {
+      found.push_back(&known);
+    }
+  }
+  return found;
+}
+
+Timestamp LogTail::LastTimeOf(ino_t inode) const {
+  Timestamp last = 0;
+  for (const Known& known : known_) {
+    if (known.inode == inode) last = std::max(last, known.time);
+  }
+  return last;
+}
+
+bool LogTail::KeepService(const std::vector<const Known*>& known, TailedFile* file) const {
+  for (auto entry = known.rbegin(); entry != known.rend(); ++entry) {
+    const std::string& path = (*entry)->path;
+    for (const Pattern& pattern : patterns_) {
+      if (fnmatch(pattern.glob.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD) != 0) continue;
+      file->SetService(pattern.service.empty() ? TailedFile::ServiceOf(path) : pattern.service);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Files that were moved out of the patterns' sight while nobody followed them: what is left of them is read.
+void LogTail::FindMoved() {
+  std::set<std::string> folders;
+  std::set<ino_t> inodes;
+  for (const Known& known : known_) {
+    folders.insert(FolderOf(known.path));
+    inodes.insert(known.inode);
+  }
+  for (const std::string& folder : folders) {
     DIR* directory = opendir(folder.c_str());
     if (directory == nullptr) continue;
     while (const dirent* entry = readdir(directory)) {
-      if (entry->d_ino != known.inode) continue;
+      if (!inodes.contains(entry->d_ino)) continue;
       const std::string path = folder + "/" + entry->d_name;
       const bool followed =
           std::any_of(files_.begin(), files_.end(), [&](const Followed& other) { return other.file->IsAt(path); });
       std::string why;
       std::unique_ptr<TailedFile> file = followed ? nullptr : TailedFile::Open(path, "", &why);
-      if (file == nullptr || file->HeadNow(known.head.length) != known.head || file->SizeNow() <= known.offset)
-        continue;
-      file->Resume(known.offset);
+      if (file == nullptr) continue;
+      const std::vector<const Known*> known = KnownOf(*file);
+      if (known.empty() || file->SizeNow() <= known.front()->offset || !KeepService(known, file.get())) continue;
+      file->Resume(known.front()->offset);
       Followed moved;
       moved.file = std::move(file);
       moved.matched = false;
-      moved.written_time = known.time;
+      moved.written_time = LastTimeOf(moved.file->inode());
       files_.push_back(std::move(moved));
     }
     closedir(directory);

@@ -55,13 +55,14 @@ class LogTail {
     std::string service;
     std::string glob;
   };
-  // What the store knows of a file.
+  // What the store knows of a file. A file leaves several of these: its head grows with it, and its name may change.
   struct Known {
     std::string path;
     ino_t inode = 0;
     FileHead head;
     uint64_t offset = 0;
     Timestamp time = 0;
+    bool current = true;  // the newest of its path and inode; an older one tells only of copies
   };
   struct Followed {
     std::unique_ptr<TailedFile> file;
@@ -84,8 +85,14 @@ class LogTail {
   void Scan(Timestamp now);
   void Consider(const std::string& path, const std::string& service, Timestamp now);
   // Where to begin in a file that is new to this object; false: not now.
-  bool FindStart(const TailedFile& file, Timestamp now, uint64_t* offset, Timestamp* known_time);
-  void FindMoved(Timestamp now);
+  bool FindStart(const TailedFile& file, Timestamp now, uint64_t* offset);
+  // What is known of this very file, under whatever names; the newest first, which is the one that counts.
+  std::vector<const Known*> KnownOf(const TailedFile& file) const;
+  // The time of the last offset of an inode, whatever file had it.
+  Timestamp LastTimeOf(ino_t inode) const;
+  // A renamed file keeps the service of its first name; false: no pattern leads to any name it had.
+  bool KeepService(const std::vector<const Known*>& known, TailedFile* file) const;
+  void FindMoved();
   bool ReadFile(Followed* followed, Timestamp now);
   void AddOffsets(Timestamp now, bool all);
   bool Write();

@@ -74,22 +74,24 @@ std::unique_ptr<TailedFile> TailedFile::Open(const std::string& path, const std:
   std::unique_ptr<TailedFile> file(new TailedFile(path, fd));
   file->inode_ = status.st_ino;
   file->device_ = status.st_dev;
-  file->Begin(service);
+  file->lines_.live = false;
+  file->lines_.source = ingest::ContainerOfPath(path);
+  file->lines_.source.push_back({"log.file.path", path});
+  file->SetService(service.empty() ? ServiceOf(path) : service);
   return file;
 }
 
 TailedFile::~TailedFile() { close(fd_); }
 
-void TailedFile::Begin(const std::string& service) {
-  lines_.live = false;
-  lines_.source = ingest::ContainerOfPath(path_);
-  const auto container = std::find_if(lines_.source.begin(), lines_.source.end(), [](const Attribute& attribute) {
-    return attribute.name == "k8s.container.name";
-  });
-  lines_.service = !service.empty()                   ? service
-                   : container != lines_.source.end() ? std::get<std::string>(container->value)
-                                                      : StemOf(path_);
-  lines_.source.push_back({"log.file.path", path_});
+std::string TailedFile::ServiceOf(const std::string& path) {
+  for (const Attribute& attribute : ingest::ContainerOfPath(path)) {
+    if (attribute.name == "k8s.container.name") return std::get<std::string>(attribute.value);
+  }
+  return StemOf(path);
+}
+
+void TailedFile::SetService(const std::string& service) {
+  lines_.service = service;
   for (Output& output : outputs_) output.parser.emplace(lines_);
 }
 

@@ -46,6 +46,10 @@ class TailedFile {
   // Does a path that is looked at now lead to this file?
   bool IsAt(const std::string& path) const;
   bool IsCompressed() const;
+  // The service of a file that nobody named one for: the container's name, or the file's up to its first dot.
+  static std::string ServiceOf(const std::string& path);
+  // Before the first Read.
+  void SetService(const std::string& service);
   // Of the bytes that are there now, at most `length`.
   FileHead HeadNow(size_t length) const;
   uint64_t SizeNow() const;
@@ -78,7 +82,6 @@ class TailedFile {
     uint64_t partial_since = 0;  // and where it begins
   };
   TailedFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
-  void Begin(const std::string& service);
   void Sniff(std::string_view line);
   void TakeLine(std::string_view line, size_t bytes, Timestamp now, ingest::LogSink* sink);
   void Parse(Output* output, std::string_view line, uint64_t start, Timestamp time, ingest::LogSink* sink);
