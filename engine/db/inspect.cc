@@ -1,8 +1,17 @@
 // Looking at a store's files without opening it as a DB.
 #include "braid/inspect.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <map>
 #include <memory>
+#include <optional>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
@@ -119,10 +128,19 @@ bool DescribeCommit(std::string_view plain, Lines* lines) {
   return in.done();
 }
 
+// Where reading a segment ended.
+struct SegmentEnd {
+  uint64_t records = 0;
+  uint64_t damage = 0;  // offset, if there is any
+  uint64_t size = 0;
+};
+
 // Reads a segment to its end or first damage. `lines` may be null; `store` 0 = believe the header.
-absl::Status ReadSegment(FileSystem* fs, const std::string& path, uint64_t store, Lines* lines, uint64_t* records) {
+absl::Status ReadSegment(FileSystem* fs, const std::string& path, uint64_t store, Lines* lines, SegmentEnd* at) {
   ASSIGN_OR_RETURN(std::unique_ptr<WalReader> reader, WalReader::Open(fs, path));
+  at->size = reader->size();
   auto damaged = [&](uint64_t offset, const std::string& why) {
+    at->damage = offset;
     return absl::DataLossError(absl::StrCat(path, ": offset ", offset, ": ", why));
   };
   WalSegmentHeader header;
@@ -148,7 +166,7 @@ absl::Status ReadSegment(FileSystem* fs, const std::string& path, uint64_t store
     if (lines != nullptr && lines->full()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const bool valid, reader->ReadRecord(offset, &record, &why));
     if (!valid) return damaged(offset, why);
-    ++*records;
+    ++at->records;
     if (record.header.kind == WalRecordKind::kEnd) {
       if (lines != nullptr) lines->Add(absl::StrCat(offset, " end"));
       continue;
@@ -201,6 +219,170 @@ uint64_t SizeOfFile(FileSystem* fs, const std::string& path) {
   return file.ok() ? (*file)->size() : 0;
 }
 
+// Does a process write to the store? Asked only when damage is found: one that opens the store in this very moment
+// would be refused.
+bool HasWriter(const std::string& path) {
+  const int file = ::open(JoinPath(path, "LOCK").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return false;
+  const bool held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(file);
+  return held;
+}
+
+// Verifies what a manifest names, also beside a writer: parts that are merged away and segments that are flushed while
+// they are read are no problem, because what is in them is looked at where it has gone to.
+class StoreVerifier {
+ public:
+  StoreVerifier(FileSystem* fs, const std::string& path, const std::function<void(uint64_t, uint64_t)>& progress)
+      : fs_(fs), path_(path), wal_dir_(JoinPath(path, "wal")), progress_(progress) {}
+
+  absl::StatusOr<VerifyReport> Run() {
+    report_.files = 1;
+    uint64_t seen = 0;
+    for (int round = 0; round < kRounds; ++round) {
+      ASSIGN_OR_RETURN(const std::optional<Manifest> manifest, ReadBothCopies());
+      if (!manifest) break;
+      Forget(*manifest);
+      if (round > 0 && manifest->generation == seen) break;
+      seen = manifest->generation;
+      RETURN_IF_ERROR(VerifyOnce(*manifest));
+    }
+    if (!manifest_problem_.empty()) report_.problems.push_back(manifest_problem_);
+    for (const auto* found : {&segments_, &parts_}) {
+      for (const auto& [id, problems] : *found) {
+        report_.problems.insert(report_.problems.end(), problems.begin(), problems.end());
+      }
+    }
+    report_.set_aside = ListQuarantine(fs_, JoinPath(path_, "quarantine"));
+    return std::move(report_);
+  }
+
+ private:
+  // A writer changes the manifest a few times a second at the most, and a round after the first is short.
+  static constexpr int kRounds = 20;
+  // How often the end of a segment is looked at while it stays as it is: a write is done by then.
+  static constexpr int kLooks = 5;
+  static constexpr int kLooksMax = 100;
+  static constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
+
+  // One good copy is enough to open, but both are checked here. Nothing if none is good.
+  absl::StatusOr<std::optional<Manifest>> ReadBothCopies() {
+    const std::string file = JoinPath(path_, kManifestName);
+    const absl::StatusOr<std::string> bytes = ReadFile(fs_, file, kManifestBytesMax);
+    if (absl::IsNotFound(bytes.status())) return absl::NotFoundError(path_ + " is not a store: it has no MANIFEST");
+    absl::StatusOr<Manifest> manifest = bytes.ok() ? DecodeManifest(*bytes) : bytes.status();
+    if (!manifest.ok()) {
+      manifest_problem_ = file + ": 0: " + std::string(Str(manifest.status().message()));
+      return std::nullopt;
+    }
+    manifest_problem_ = EncodeManifest(*manifest) == *bytes ? "" : file + ": 0: one of its two copies is damaged";
+    if (report_.blocks == 0) {
+      report_.blocks = 2;
+      report_.bytes = bytes->size();
+    }
+    return *std::move(manifest);
+  }
+
+  // What the manifest names and was not looked at before.
+  absl::Status VerifyOnce(const Manifest& manifest) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_->List(wal_dir_));
+    std::vector<uint64_t> segments;
+    total_ = report_.bytes;
+    for (const std::string& name : names) {
+      uint64_t segment = 0;
+      if (!ParseWalSegmentName(name, &segment) || segment < manifest.first_segment) continue;
+      if (segments_.contains(segment)) continue;
+      segments.push_back(segment);
+      total_ += SizeOfFile(fs_, JoinPath(wal_dir_, name));
+    }
+    const uint64_t last = manifest.last_segment;
+    if (last >= manifest.first_segment && !segments_.contains(last) &&
+        std::find(segments.begin(), segments.end(), last) == segments.end()) {
+      segments_[last].push_back(JoinPath(wal_dir_, WalSegmentName(last)) + ": 0: the segment is missing");
+    }
+    for (const PartEntry& part : manifest.parts) total_ += parts_.contains(part.id) ? 0 : part.bytes;
+    for (const uint64_t segment : segments) VerifySegment(manifest.store, segment);
+    for (const PartEntry& part : manifest.parts) {
+      if (!parts_.contains(part.id)) RETURN_IF_ERROR(VerifyPart(part));
+    }
+    return absl::OkStatus();
+  }
+
+  void VerifySegment(uint64_t store, uint64_t segment) {
+    const std::string file = JoinPath(wal_dir_, WalSegmentName(segment));
+    std::vector<std::string>& problems = segments_[segment];
+    SegmentEnd end;
+    absl::Status status = ReadSegment(fs_, file, store, nullptr, &end);
+    const uint64_t records = end.records;
+    // A record that is being written is whole a moment later: damage stays where it is.
+    const uint64_t damage = end.damage;
+    uint64_t size = end.size;
+    const bool writer = absl::IsDataLoss(status) && HasWriter(path_);
+    for (int look = 0, still = 1; writer && absl::IsDataLoss(status) && still < kLooks && look < kLooksMax;
+         ++look, ++still) {
+      std::this_thread::sleep_for(kBetweenLooks);
+      end = {};
+      status = ReadSegment(fs_, file, store, nullptr, &end);
+      if (absl::IsDataLoss(status) && end.damage > damage) status = absl::OkStatus();  // a later one is being written
+      if (end.size != size) still = 0;
+      size = end.size;
+    }
+    if (!status.ok()) problems.push_back(std::string(Str(status.message())));
+    report_.blocks += records;
+    ++report_.files;
+    Advance(size);
+  }
+
+  absl::Status VerifyPart(const PartEntry& entry) {
+    std::vector<std::string>& problems = parts_[entry.id];
+    const std::string dir = JoinPath(JoinPath(path_, "parts"), PartName(entry.id));
+    const absl::StatusOr<std::shared_ptr<Part>> part = Part::Open(fs_, dir, PartName(entry.id));
+    if (!part.ok()) {
+      problems.push_back(dir + ": " + std::string(Str(part.status().message())));
+      return absl::OkStatus();
+    }
+    const absl::StatusOr<std::vector<std::string>> files = fs_->List(dir);
+    if (files.ok()) report_.files += files->size();
+    const absl::Status status = (*part)->Verify(
+        &problems, [this](uint64_t bytes) { Advance(bytes); }, &report_.blocks);
+    if (absl::IsNotFound(status)) {
+      problems.push_back(dir + ": " + std::string(Str(status.message())));
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(status);
+    const SourceCounts counts = (*part)->counts();
+    if (counts.samples != entry.samples ||
+        !std::equal(std::begin(entry.rows), std::end(entry.rows), std::begin(counts.rows))) {
+      problems.push_back(dir + ": 0: it holds other rows than the manifest says");
+    }
+    return absl::OkStatus();
+  }
+
+  // What a writer has merged or flushed away meanwhile, and so may have been read while it went.
+  void Forget(const Manifest& now) {
+    std::erase_if(segments_, [&](const auto& segment) { return segment.first < now.first_segment; });
+    std::erase_if(parts_, [&](const auto& part) {
+      return std::none_of(now.parts.begin(), now.parts.end(),
+                          [&](const PartEntry& entry) { return entry.id == part.first; });
+    });
+  }
+
+  void Advance(uint64_t bytes) {
+    report_.bytes += bytes;
+    if (progress_) progress_(std::min(report_.bytes, total_), total_);
+  }
+
+  FileSystem* const fs_;
+  const std::string path_;
+  const std::string wal_dir_;
+  const std::function<void(uint64_t, uint64_t)>& progress_;
+  VerifyReport report_;
+  uint64_t total_ = 0;
+  std::string manifest_problem_;
+  // By number: what was looked at, and what is wrong with it.
+  std::map<uint64_t, std::vector<std::string>> segments_, parts_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::string> InspectFile(const std::string& path, size_t max_lines) {
@@ -221,10 +403,10 @@ absl::StatusOr<std::string> InspectFile(const std::string& path, size_t max_line
     return DescribeManifest(*manifest, &lines);
   }
   if (start.starts_with(kWalMagic) || ParseWalSegmentName(BaseName(path), &named)) {
-    uint64_t records = 0;
-    const absl::Status status = ReadSegment(fs, path, 0, &lines, &records);
+    SegmentEnd end;
+    const absl::Status status = ReadSegment(fs, path, 0, &lines, &end);
     std::string text = lines.Take();
-    if (!status.ok() && records == 0) return status;
+    if (!status.ok() && end.records == 0) return status;
     if (!status.ok()) absl::StrAppend(&text, "DAMAGED ", status.message(), "\n");
     return text;
   }
@@ -237,69 +419,7 @@ absl::StatusOr<std::string> InspectFile(const std::string& path, size_t max_line
 
 absl::StatusOr<VerifyReport> VerifyStore(const std::string& path,
                                          const std::function<void(uint64_t done, uint64_t total)>& progress) {
-  FileSystem* fs = FileSystem::Posix();
-  VerifyReport report;
-  const std::string manifest_path = JoinPath(path, kManifestName);
-  absl::StatusOr<Manifest> manifest = ReadManifest(fs, path);
-  if (absl::IsNotFound(manifest.status())) return absl::NotFoundError(path + " is not a store: it has no MANIFEST");
-  if (!manifest.ok()) {
-    report.files = 1;
-    report.problems.push_back(manifest_path + ": 0: " + std::string(Str(manifest.status().message())));
-    return report;
-  }
-  // One good copy is enough to open, but both are checked here.
-  ASSIGN_OR_RETURN(const std::string manifest_bytes, ReadFile(fs, manifest_path, kManifestBytesMax));
-  if (EncodeManifest(*manifest) != manifest_bytes) {
-    report.problems.push_back(manifest_path + ": 0: one of its two copies is damaged");
-  }
-  report.files = 1;
-  report.blocks = 2;
-  report.bytes = manifest_bytes.size();
-
-  report.set_aside = ListQuarantine(fs, JoinPath(path, "quarantine"));
-  const std::string wal_dir = JoinPath(path, "wal");
-  std::vector<std::pair<uint64_t, std::string>> segments;
-  uint64_t total = report.bytes;
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs->List(wal_dir));
-  for (const std::string& name : names) {
-    uint64_t segment = 0;
-    if (!ParseWalSegmentName(name, &segment) || segment < manifest->first_segment) continue;
-    segments.emplace_back(segment, JoinPath(wal_dir, name));
-    total += SizeOfFile(fs, segments.back().second);
-  }
-  const uint64_t last = manifest->last_segment;
-  if (last >= manifest->first_segment &&
-      std::none_of(segments.begin(), segments.end(), [&](const auto& segment) { return segment.first == last; })) {
-    report.problems.push_back(JoinPath(wal_dir, WalSegmentName(last)) + ": 0: the segment is missing");
-  }
-  for (const PartEntry& part : manifest->parts) total += part.bytes;
-  auto advance = [&](uint64_t bytes) {
-    report.bytes += bytes;
-    if (progress) progress(std::min(report.bytes, total), total);
-  };
-  for (const auto& [segment, file] : segments) {
-    const absl::Status status = ReadSegment(fs, file, manifest->store, nullptr, &report.blocks);
-    if (!status.ok()) report.problems.push_back(std::string(Str(status.message())));
-    ++report.files;
-    advance(SizeOfFile(fs, file));
-  }
-  for (const PartEntry& entry : manifest->parts) {
-    const std::string dir = JoinPath(JoinPath(path, "parts"), PartName(entry.id));
-    const absl::StatusOr<std::shared_ptr<Part>> part = Part::Open(fs, dir, PartName(entry.id));
-    if (!part.ok()) {
-      report.problems.push_back(dir + ": " + std::string(Str(part.status().message())));
-      continue;
-    }
-    const absl::StatusOr<std::vector<std::string>> files = fs->List(dir);
-    if (files.ok()) report.files += files->size();
-    RETURN_IF_ERROR((*part)->Verify(&report.problems, advance, &report.blocks));
-    const SourceCounts counts = (*part)->counts();
-    if (counts.samples != entry.samples ||
-        !std::equal(std::begin(entry.rows), std::end(entry.rows), std::begin(counts.rows))) {
-      report.problems.push_back(dir + ": 0: it holds other rows than the manifest says");
-    }
-  }
-  return report;
+  return StoreVerifier(FileSystem::Posix(), path, progress).Run();
 }
 
 }  // namespace braid

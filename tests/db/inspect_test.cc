@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "braid/db.h"
@@ -140,6 +142,46 @@ TEST_F(StoreFilesTest, VerifyFindsEachFlippedByte) {
   }
   EXPECT_TRUE(VerifyStore(Path(), nullptr)->problems.empty());
   EXPECT_TRUE(absl::IsNotFound(VerifyStore(root_.string(), nullptr).status()));
+}
+
+TEST_F(StoreFilesTest, VerifyBesideAWriter) {
+  auto db = DB::Open(Quiet(), Path());
+  ASSERT_TRUE(db.ok()) << db.status();
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    const std::string text(5000, 'x');
+    for (uint64_t n = 0; !done; ++n) {
+      WriteBatch batch;
+      const LabelView labels[] = {{"__name__", "written"}};
+      batch.AddSample(batch.AddSeries(labels), static_cast<Timestamp>(n) * kSecond, 1);
+      const auto stream = batch.AddStream({});
+      LogRecord log;
+      log.time = static_cast<Timestamp>(n);
+      log.message = text;
+      batch.AddLog(stream, log);
+      WriteOptions options;
+      options.durability = Durability::kBuffered;
+      ASSERT_TRUE((*db)->Write(batch, options).ok());
+      if (n % 200 == 0) ASSERT_TRUE((*db)->Flush().ok());
+      if (n % 1000 == 0) ASSERT_TRUE((*db)->Compact().ok());
+    }
+  });
+  for (int i = 0; i < 40; ++i) {
+    const auto report = VerifyStore(Path(), nullptr);
+    ASSERT_TRUE(report.ok()) << report.status();
+    ASSERT_TRUE(report->problems.empty()) << i << ": " << report->problems[0];
+  }
+  done = true;
+  writer.join();
+  // What is damaged is a problem beside a writer as well.
+  ASSERT_TRUE((*db)->Flush().ok());
+  const stdfs::path part = stdfs::directory_iterator(At("parts"))->path() / "logs";
+  std::string bytes = Read(part);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  Put(part, bytes);
+  const auto report = VerifyStore(Path(), nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_FALSE(report->problems.empty());
 }
 
 // Sets a fixed32 and makes the checksum of the bytes before `crc_at` right again.
