@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <thread>
@@ -236,6 +237,14 @@ absl::Status CopyStore(FileSystem* fs, const std::string& from, const std::strin
 }
 
 absl::Status BackupStore(const std::string& path, const std::string& target) {
+  // In the store's directory only snapshots/ is not the store's: an open would take the copy for a foreign file, and
+  // who copies the directory would copy it twice.
+  std::error_code error;
+  const auto store = std::filesystem::weakly_canonical(path + "/", error);
+  const auto inside = std::filesystem::weakly_canonical(target, error).lexically_relative(store);
+  if (!error && !inside.empty() && *inside.begin() != ".." && *inside.begin() != "snapshots") {
+    return absl::InvalidArgumentError(target + " lies in the store itself; choose a directory beside it");
+  }
   return CopyStore(FileSystem::Posix(), path, target, /*link=*/true);
 }
 

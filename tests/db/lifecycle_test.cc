@@ -110,6 +110,10 @@ TEST_F(BackupTest, RefusesWhatItWouldOverwriteAndWhatIsDamaged) {
   EXPECT_TRUE(absl::IsFailedPrecondition(db->Backup(At("full"))));
   EXPECT_TRUE(absl::IsFailedPrecondition(db->Backup(At("db"))));
   EXPECT_TRUE(absl::IsNotFound(BackupStore(At("full"), At("none"))));
+  for (const char* inside : {"db", "db/copy", "db/wal/copy", "full/../db/./copy"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(BackupStore(At("db"), At(inside)))) << inside;
+  }
+  EXPECT_FALSE(std::filesystem::exists(At("db/copy")));
   EXPECT_FALSE(stdfs::exists(root_ / "none"));
   ASSERT_TRUE(db->Backup(At("copy")).ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(RestoreStore(At("copy"), At("db"), nullptr)));

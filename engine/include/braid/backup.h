@@ -1,8 +1,8 @@
 // Copies of a store: made while it is written to, and put back.
 //
 // Threads: free functions without state. Errors: NotFound = no store there; FailedPrecondition = the target is not an
-// empty directory; DataLoss = what is copied is damaged; else the file system's. After an error the target holds no
-// store, and what was copied is removed again.
+// empty directory; InvalidArgument = it lies in the store, elsewhere than in snapshots/; DataLoss = what is copied is
+// damaged; else the file system's. After an error the target holds no store, and what was copied is removed again.
 #pragma once
 
 #include <functional>
