@@ -95,10 +95,16 @@ bool ParseTimePrefix(std::string_view text, Timestamp* time, size_t* length) {
       hour = minute = 0;
     }
   }
-  // int64 nanoseconds reach from 1677-09-21 to 2262-04-11.
-  if (year < 1678 || year > 2261) return false;
   const int64_t days = DaysFromCivil(year, static_cast<unsigned>(month), static_cast<unsigned>(day));
-  *time = (days * 86400 + hour * 3600 + minute * 60 + second - offset) * kSecond + nanos;
+  int64_t seconds = days * 86400 + hour * 3600 + minute * 60 + second - offset;
+  if (seconds < 0 && nanos > 0) {  // counted from above: the second in which int64 nanoseconds begin does not fit whole
+    ++seconds;
+    nanos -= kSecond;
+  }
+  // They reach from 1677-09-21T00:12:43.145224192Z to 2262-04-11T23:47:16.854775807Z.
+  int64_t parsed;
+  if (__builtin_mul_overflow(seconds, kSecond, &parsed) || __builtin_add_overflow(parsed, nanos, &parsed)) return false;
+  *time = parsed;
   *length = end;
   return true;
 }

@@ -223,6 +223,15 @@ TEST(Sniff, Formats) {
   EXPECT_EQ(SniffFormat("# HELP a b\n# TYPE a gauge\na{x=\"1\"} 2 3\n"), FileFormat::kPrometheusText);
   EXPECT_EQ(SniffFormat("# TYPE a counter\n# UNIT a s\na_total 2\n"), FileFormat::kOpenMetrics);
   EXPECT_EQ(SniffFormat("{\"resourceLogs\":[{\"resource\":"), FileFormat::kOtlpJson);
+  // The ends of int64.
+  EXPECT_EQ(time("1677-09-21T00:12:44Z"), -9'223'372'036'000'000'000);
+  EXPECT_EQ(time("1677-09-21T00:12:43.145224193Z"), INT64_MIN + 1);
+  EXPECT_EQ(time("1677-09-21T00:12:43.145224191Z"), -1);
+  EXPECT_EQ(time("1969-12-31T23:59:59.75Z"), -250'000'000);
+  EXPECT_EQ(time("2262-04-11T23:47:16Z"), 9'223'372'036'000'000'000);
+  EXPECT_EQ(time("2262-04-11T23:47:16.854775807Z"), INT64_MAX);
+  EXPECT_EQ(time("2262-04-11T23:47:16.854775808Z"), -1);
+  EXPECT_EQ(time("0000-01-01"), -1);
   EXPECT_EQ(SniffFormat("{\n  \"resourceSpans\": [\n"), FileFormat::kOtlpJson);
   EXPECT_EQ(SniffFormat("{\"message\":\"\\\"resourceLogs\\\"\"}\n"), FileFormat::kJsonLines);
   EXPECT_EQ(SniffFormat(" * Running\n{\"event\":\"a\"}\n"), FileFormat::kPlainText);
