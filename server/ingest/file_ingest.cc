@@ -5,6 +5,7 @@
 
 #include "engine/base/status_macros.h"
 #include "server/ingest/json_lines.h"
+#include "server/ingest/json_text.h"
 #include "server/ingest/log_lines.h"
 #include "server/ingest/otlp_json.h"
 #include "server/ingest/prometheus_text.h"
@@ -113,8 +114,8 @@ class Ingest {
   absl::Status Start() {
     started_ = true;
     std::string_view head = carry_;
-    if (head.starts_with("\xef\xbb\xbf")) {
-      carry_.erase(0, 3);
+    if (head.starts_with(kByteOrderMark)) {
+      carry_.erase(0, kByteOrderMark.size());
       head = carry_;
     }
     result_.format = options_.detect ? SniffFormat(head) : options_.format;

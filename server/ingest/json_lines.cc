@@ -1,6 +1,7 @@
 #include "server/ingest/json_lines.h"
 
 #include "server/ingest/ingest_limits.h"
+#include "server/ingest/json_text.h"
 
 namespace braid::ingest {
 
@@ -16,6 +17,7 @@ void JsonLinesParser::ParseBody(std::string_view body, WriteBatch* batch, Ingest
 
 void JsonLinesParser::ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report) {
   ++line_;
+  if (line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
   while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
   if (line.empty()) return;

@@ -1,4 +1,4 @@
-// Writing JSON text: strings with their escapes, numbers in shortest exact form, base64.
+// Writing JSON text: strings with their escapes, numbers in shortest exact form, base64. What is UTF-8.
 //
 // Threads: pure functions.
 #pragma once
@@ -9,6 +9,9 @@
 #include "braid/types.h"
 
 namespace braid::ingest {
+
+// The byte order mark that some programs begin a text with; in files that were put together it stands anywhere.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 // Appends `text` in quotes. Bytes that are not UTF-8 become U+FFFD, so that the output is always valid JSON.
 void AppendJsonString(std::string_view text, std::string* out);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/ingest/access_log.h"
+#include "server/ingest/json_text.h"
 #include "server/ingest/logfmt.h"
 #include "server/ingest/plain_line.h"
 #include "server/ingest/terminal_codes.h"
@@ -39,6 +40,7 @@ LogLinesParser::LogLinesParser(LogLinesOptions options)
 
 void LogLinesParser::ParseLine(std::string_view line, Timestamp arrival, LogSink* sink, IngestReport* report) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  if (line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   std::string plain;
   if (HasTerminalCodes(line)) line = plain = StripTerminalCodes(line);
 

@@ -104,6 +104,7 @@ bool PrometheusTextParser::Fail(std::string problem) {
 void PrometheusTextParser::ParseBody(std::string_view body, WriteBatch* batch, IngestReport* report) {
   line_ = 0;
   ended_ = false;
+  if (body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
   // The last line of OpenMetrics; a text cannot have it by accident, and knowing before the first line costs nothing.
   std::string_view tail = body;
   while (!tail.empty() && (tail.back() == '\n' || tail.back() == '\r')) tail.remove_suffix(1);

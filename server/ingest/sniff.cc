@@ -1,5 +1,6 @@
 #include "server/ingest/sniff.h"
 
+#include "server/ingest/json_text.h"
 #include "server/ingest/prometheus_text.h"
 
 namespace braid::ingest {
@@ -41,7 +42,7 @@ bool ParseFileFormat(std::string_view name, FileFormat* format) {
 }
 
 FileFormat SniffFormat(std::string_view head) {
-  if (head.starts_with("\xef\xbb\xbf")) head.remove_prefix(3);
+  if (head.starts_with(kByteOrderMark)) head.remove_prefix(kByteOrderMark.size());
   size_t json = 0, samples = 0, comments = 0, others = 0;
   bool openmetrics = false;
   std::string_view rest = head;

@@ -202,6 +202,12 @@ TEST(JsonLines, FieldsNamedByTheCaller) {
               HasSubstr("log {tenant=t |  } @5000000000 observed=1700000000000000000 0/ 'x' event="));
 }
 
+TEST(JsonLines, AByteOrderMarkIsPassedOver) {
+  IngestReport report;
+  EXPECT_THAT(ParseJsonLines("\xef\xbb\xbf{\"message\":\"x\"}", {}, &report).at(0), HasSubstr(" 'x' event="));
+  EXPECT_EQ(report.kept_raw, 0u);
+}
+
 TEST(Times, Texts) {
   const auto time = [](std::string_view text) {
     Timestamp parsed = -1;
@@ -217,12 +223,6 @@ TEST(Times, Texts) {
   EXPECT_EQ(time("2023-01-30T24:00:00Z"), -1);
   EXPECT_EQ(time("2023-01-30T11:58:52Zx"), -1);
   EXPECT_EQ(time("9999-01-01"), -1);
-}
-
-TEST(Sniff, Formats) {
-  EXPECT_EQ(SniffFormat("# HELP a b\n# TYPE a gauge\na{x=\"1\"} 2 3\n"), FileFormat::kPrometheusText);
-  EXPECT_EQ(SniffFormat("# TYPE a counter\n# UNIT a s\na_total 2\n"), FileFormat::kOpenMetrics);
-  EXPECT_EQ(SniffFormat("{\"resourceLogs\":[{\"resource\":"), FileFormat::kOtlpJson);
   // The ends of int64.
   EXPECT_EQ(time("1677-09-21T00:12:44Z"), -9'223'372'036'000'000'000);
   EXPECT_EQ(time("1677-09-21T00:12:43.145224193Z"), INT64_MIN + 1);
@@ -232,6 +232,12 @@ TEST(Sniff, Formats) {
   EXPECT_EQ(time("2262-04-11T23:47:16.854775807Z"), INT64_MAX);
   EXPECT_EQ(time("2262-04-11T23:47:16.854775808Z"), -1);
   EXPECT_EQ(time("0000-01-01"), -1);
+}
+
+TEST(Sniff, Formats) {
+  EXPECT_EQ(SniffFormat("# HELP a b\n# TYPE a gauge\na{x=\"1\"} 2 3\n"), FileFormat::kPrometheusText);
+  EXPECT_EQ(SniffFormat("# TYPE a counter\n# UNIT a s\na_total 2\n"), FileFormat::kOpenMetrics);
+  EXPECT_EQ(SniffFormat("{\"resourceLogs\":[{\"resource\":"), FileFormat::kOtlpJson);
   EXPECT_EQ(SniffFormat("{\n  \"resourceSpans\": [\n"), FileFormat::kOtlpJson);
   EXPECT_EQ(SniffFormat("{\"message\":\"\\\"resourceLogs\\\"\"}\n"), FileFormat::kJsonLines);
   EXPECT_EQ(SniffFormat(" * Running\n{\"event\":\"a\"}\n"), FileFormat::kPlainText);
