@@ -149,6 +149,15 @@ std::string ProblemOfLabels(std::span<const LabelView> labels) {
   return valued ? "" : "series without labels";
 }
 
+std::string ProblemOfSeries(std::span<const LabelView> labels) {
+  std::string problem = ProblemOfLabels(labels);
+  if (!problem.empty()) return problem;
+  for (const LabelView& label : labels) {
+    if (label.name == kMetricNameLabel && !label.value.empty()) return "";
+  }
+  return "series without a metric name (label __name__)";
+}
+
 bool TakeExemplarId(std::string_view name, std::string_view value, Exemplar* exemplar) {
   if (name == "trace_id" || name == "traceID" || name == "traceId") return ParseTraceId(value, &exemplar->trace_id);
   if (name == "span_id" || name == "spanID" || name == "spanId") return ParseSpanId(value, &exemplar->span_id);

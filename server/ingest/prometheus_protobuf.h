@@ -23,6 +23,8 @@ const char* PrometheusTypeName(int32_t type);
 
 // Of a series: "" or what is wrong with its labels. `labels` are as sent.
 std::string ProblemOfLabels(std::span<const LabelView> labels);
+// The same of a series, which has a metric name as well.
+std::string ProblemOfSeries(std::span<const LabelView> labels);
 
 // Trace and span id of an exemplar, by the names that senders give them; false for other labels.
 bool TakeExemplarId(std::string_view name, std::string_view value, Exemplar* exemplar);

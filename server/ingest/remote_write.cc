@@ -1,5 +1,6 @@
 #include "server/ingest/remote_write.h"
 
+#include <algorithm>
 #include <cstring>
 #include <protozero/pbf_reader.hpp>
 #include <string>
@@ -79,6 +80,8 @@ class Decoder {
       labels_.push_back(label);
     }
     if (labels_.empty() || labels_.size() > kLabelsMax) return false;
+    const auto named = [](const LabelView& label) { return label.name == kMetricNameLabel; };
+    if (std::none_of(labels_.begin(), labels_.end(), named)) return false;
     if (!IsAscii({message.data(), static_cast<size_t>(at - message.data())})) return false;
     while (at != end) {
       if (!take(&at, end, kSecond, &bytes)) return false;
@@ -106,6 +109,7 @@ class Decoder {
       }
       samples_.push_back(sample);
     }
+    if (report_->gate != nullptr && !report_->gate->Admit(labels_, report_->now)) return false;
     const WriteBatch::SeriesRef series = batch_->AddSeries(labels_);
     for (const Sample& sample : samples_) batch_->AddSample(series, sample.time, sample.value);
     report_->accepted += samples_.size();
@@ -149,7 +153,7 @@ class Decoder {
         fields.skip();
       }
     }
-    std::string problem = ProblemOfLabels(labels_);
+    std::string problem = ProblemOfSeries(labels_);
     if (!problem.empty() || !report_->Admit(labels_, 1, records, &problem)) {
       report_->Reject(records, Place(), std::move(problem));
       return;

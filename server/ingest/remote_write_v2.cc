@@ -108,7 +108,7 @@ class Decoder {
         default: fields.skip();
       }
     }
-    if (problem.empty()) problem = ProblemOfLabels(labels_);
+    if (problem.empty()) problem = ProblemOfSeries(labels_);
     if (!problem.empty() || !report_->Admit(labels_, 1, records, &problem)) {
       report_->Reject(records, Place(), std::move(problem));
       return absl::OkStatus();

@@ -147,14 +147,16 @@ TEST(RemoteWriteV2, BadSeriesAreRejectedOneByOne) {
   request.Series({}, one);
   request.Series({"__name__", "a", "x"}, one);
   request.Series({"__name__", "a", "x", "1", "x", "2"}, one);
+  request.Series({"job", "nameless"}, one);
   request.Series({"__name__", "far"}, [](pbf_writer& series) { AddSample(series, 1, INT64_MAX / 1000); });
   request.Series({"__name__", "good"}, one);
   WriteBatch batch;
   IngestReport report;
   RemoteWriteCounts counts;
   ASSERT_TRUE(DecodeRemoteWriteV2(request.Bytes(), &batch, &report, &counts).ok());
-  EXPECT_EQ(report.rejected, 4u);
+  EXPECT_EQ(report.rejected, 5u);
   EXPECT_THAT(report.Summary(), HasSubstr("timeseries[1]: a label's name has no value"));
+  EXPECT_THAT(report.Summary(), HasSubstr("timeseries[3]: series without a metric name"));
   EXPECT_THAT(BatchText(batch), ElementsAre("good 1 @0"));
   EXPECT_EQ(counts.samples, 1u);
 }
