@@ -143,10 +143,10 @@ int RunServe(const ServeSettings& settings) {
     if (text->empty() || ParseSizeText(*text, bytes)) continue;
     return Fail(std::string(name) + ": '" + *text + "' is not a size such as 512MB or 10GiB");
   }
-  constexpr uint64_t kBudgetMin = uint64_t{64} << 20;
-  if (options.memory_bytes_max > 0 && options.memory_bytes_max < kBudgetMin) return Fail("--memory: at least 64MiB");
+  constexpr uint64_t kBudgetMin = 64'000'000;
+  if (options.memory_bytes_max > 0 && options.memory_bytes_max < kBudgetMin) return Fail("--memory: at least 64MB");
   if (options.disk_bytes_max > 0 && options.disk_bytes_max < kBudgetMin) {
-    return Fail("--retention-size: at least 64MiB");
+    return Fail("--retention-size: at least 64MB");
   }
   const absl::StatusOr<std::unique_ptr<DB>> db = DB::Open(options, settings.data);
   if (!db.ok()) return Fail(std::string(db.status().message()));

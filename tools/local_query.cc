@@ -73,6 +73,10 @@ class LocalTarget : public QueryTarget {
     for (const std::string& damaged : db_->Stats().quarantined) {
       std::fprintf(stderr, "note (partial): %s; its rows are missing\n", damaged.c_str());
     }
+    if (const uint64_t torn = db_->Stats().torn_bytes; torn > 0) {
+      std::fprintf(stderr, "note: %s of an unfinished write at the end of the WAL are left out\n",
+                   ReadableBytes(torn).c_str());
+    }
     for (const std::string& damaged : db_->Stats().quarantined_before) {
       std::fprintf(stderr, "note (partial): set aside earlier: %s\n", damaged.c_str());
     }
