@@ -26,7 +26,7 @@ struct App {
   std::function<Timestamp()> now;
   QueryLimits limits;
   SelfMetrics metrics;
-  ingest::DecodeBudget decode_budget{size_t{512} << 20};
+  ingest::DecodeBudget decode_budget;
   std::unique_ptr<ingest::SeriesGate> series_gate;
   Log* log = nullptr;                        // null: nothing is said
   std::atomic<Timestamp> failure_logged{0};  // when a write that failed was last said

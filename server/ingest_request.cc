@@ -3,9 +3,9 @@
 namespace braid::server {
 namespace {
 
-// Bytes of memory for a byte of decoded body: the body and its batch, each with the slack of growing; of a JSON
-// document also simdjson's index.
-constexpr size_t kWeight = 3;
+// Bytes of memory for a byte of decoded body: with the slack of growing; of a JSON document also simdjson's index. The
+// batch counts by itself.
+constexpr size_t kWeight = 2;
 constexpr size_t kJsonWeight = 12;
 
 Reject ReasonOf(const absl::Status& status, Stage stage) {
@@ -67,10 +67,14 @@ IngestOutcome Ingest(App* app, Protocol protocol, Stage write_stage, const Inges
   WriteBatch batch;
   // Held until the batch is written.
   ingest::DecodeBudget::Share share(&app->decode_budget, bytes.json_document ? kJsonWeight : kWeight);
+  outcome.report.share = &share;
   outcome.status = DecodeTo(bytes, decode, &share, &batch, &outcome.report);
-  if (outcome.status.ok() && batch.byte_size() > WriteBatch::kMaxBatchBytes) {
-    outcome.status = absl::ResourceExhaustedError("the body unfolds to more than one write may hold");
+  if (outcome.status.ok() && !outcome.report.Fits(batch)) {
+    outcome.status = outcome.report.no_room
+                         ? ingest::TooManyBodies()
+                         : absl::ResourceExhaustedError("the body unfolds to more than one write may hold");
   }
+  outcome.report.share = nullptr;  // the report outlives it
   if (outcome.status.ok() && !batch.empty()) {
     WriteOptions options;
     outcome.status = ReadDurability(bytes.durability, &options);

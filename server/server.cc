@@ -42,6 +42,9 @@ class ServerImpl : public Server {
     app_.limits = options.query_limits;
     app_.admin = !options.http.access.token.empty();
     app_.snapshot_dir = options.snapshot_dir;
+    if (const uint64_t memory = options.memory_bytes_max; memory > 0) {
+      app_.decode_budget.set_bytes_max(std::min<uint64_t>(ingest::DecodeBudget::kBytesMax, memory / 8));
+    }
     app_.log = options.log;
     app_.series_gate = std::make_unique<ingest::SeriesGate>(options.active_series_max);
     AddOtlpRoutes(&app_, &router_);

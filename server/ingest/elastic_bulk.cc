@@ -38,7 +38,7 @@ class BulkDecoder {
         report_->Reject(1, "items[" + std::to_string(items_->size()) + "]", item.error);
       }
       items_->push_back(std::move(item));
-      RETURN_IF_ERROR(CheckBatchSize(*batch_));
+      RETURN_IF_ERROR(CheckBatchSize(*batch_, report_));
     }
     if (items_->empty()) return absl::InvalidArgumentError("the request has no actions");
     return absl::OkStatus();

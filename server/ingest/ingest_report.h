@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/ingest/decode_budget.h"
 #include "server/ingest/ingest_limits.h"
 #include "server/ingest/series_gate.h"
 
@@ -30,6 +31,16 @@ struct IngestReport {
   // Set by who makes the report; null: series without bound.
   SeriesGate* gate = nullptr;
   Timestamp now = 0;  // of the gate's windows
+  // Set likewise; null: batches of any number. The batch takes its memory from it as it grows.
+  DecodeBudget::Share* share = nullptr;
+  bool no_room = false;  // the share could not grow: the rest of the body is not decoded
+
+  // False if the batch has outgrown what may be written at once, or what is left for all bodies: decoding stops.
+  bool Fits(const WriteBatch& batch) {
+    if (batch.byte_size() > WriteBatch::kMaxBatchBytes) return false;
+    if (share != nullptr && !share->GrowBatch(batch.byte_size())) no_room = true;
+    return !no_room;
+  }
 
   // False, with `problem` and over_limit set for `records` records, if the gate turns the series away.
   bool Admit(std::span<const LabelView> labels, uint64_t series, uint64_t records, std::string* problem) {

@@ -136,7 +136,8 @@ Reference ReadReference(ThriftReader* reader) {
 
 class BatchDecoder {
  public:
-  BatchDecoder(WriteBatch* batch, IngestReport* report) : batch_(batch), assembly_(ErrorTag::kTruth, batch, report) {}
+  BatchDecoder(WriteBatch* batch, IngestReport* report)
+      : batch_(batch), report_(report), assembly_(ErrorTag::kTruth, batch, report) {}
 
   // `spans` stands at a list.
   absl::Status Decode(const ThriftReader* process, ThriftReader spans) {
@@ -146,7 +147,7 @@ class BatchDecoder {
     ReadStructs(&spans, [&] {
       if (status.ok()) {
         DecodeSpan(&spans, index++);
-        status = CheckBatchSize(*batch_);
+        status = CheckBatchSize(*batch_, report_);
       } else {
         spans.SkipValue(ThriftType::kStruct);
       }
@@ -243,6 +244,7 @@ class BatchDecoder {
   }
 
   WriteBatch* batch_;
+  IngestReport* report_;
   SpanAssembly assembly_;
 };
 

@@ -10,7 +10,7 @@ void JsonLinesParser::ParseBody(std::string_view body, WriteBatch* batch, Ingest
   while (!body.empty()) {
     const size_t end = body.find('\n');
     ParseLine(body.substr(0, end), batch, report);
-    if (end == std::string_view::npos || batch->byte_size() > WriteBatch::kMaxBatchBytes) return;
+    if (end == std::string_view::npos || !report->Fits(*batch)) return;
     body.remove_prefix(end + 1);
   }
 }

@@ -109,7 +109,7 @@ class Streams {
     ++report_->accepted;
   }
 
-  absl::Status CheckSize() const { return CheckBatchSize(*batch_); }
+  absl::Status CheckSize() const { return CheckBatchSize(*batch_, report_); }
 
  private:
   // Levels are no identity: the records of one program are one stream, whatever their level.

@@ -55,7 +55,7 @@ class DocumentDecoder {
     if (any_field && !signals->traces && !signals->logs && !signals->metrics) {
       return absl::InvalidArgumentError("the object has none of resourceSpans, resourceLogs and resourceMetrics");
     }
-    return CheckBatchSize(*batch_);
+    return CheckBatchSize(*batch_, report_);
   }
 
  private:
@@ -171,7 +171,7 @@ class DocumentDecoder {
           ++place_.record;
           break;
       }
-      RETURN_IF_ERROR(CheckBatchSize(*batch_));
+      RETURN_IF_ERROR(CheckBatchSize(*batch_, report_));
     }
     return absl::OkStatus();
   }

@@ -161,7 +161,7 @@ void OtlpMetricsWriter::MakeLabels(const AttributeList& attributes) {
 
 WriteBatch::SeriesRef OtlpMetricsWriter::Series(std::string_view name, std::string_view extra, std::string_view value) {
   // One point of many buckets and long labels could fill memory by itself; the decoder refuses a batch of this size.
-  if (batch_->byte_size() > WriteBatch::kMaxBatchBytes) return 0;
+  if (!report_->Fits(*batch_)) return 0;
   views_.clear();
   views_.push_back({kMetricNameLabel, name});
   for (const Label& label : labels_) {

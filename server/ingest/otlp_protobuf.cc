@@ -189,7 +189,11 @@ struct Scope {
 class Decoder {
  public:
   Decoder(OtlpSignal signal, Timestamp now, WriteBatch* batch, IngestReport* report)
-      : place_{signal}, batch_(batch), records_(now, &place_, batch, report), metrics_(now, &place_, batch, report) {}
+      : place_{signal},
+        batch_(batch),
+        report_(report),
+        records_(now, &place_, batch, report),
+        metrics_(now, &place_, batch, report) {}
 
   absl::Status Decode(pbf_reader request) {
     for (place_.resource = 0; request.next();) {
@@ -200,7 +204,7 @@ class Decoder {
       RETURN_IF_ERROR(DecodeResource(request.get_message()));
       ++place_.resource;
     }
-    return CheckBatchSize(*batch_);
+    return CheckBatchSize(*batch_, report_);
   }
 
  private:
@@ -293,7 +297,7 @@ class Decoder {
           ++place_.record;
           break;
       }
-      RETURN_IF_ERROR(CheckBatchSize(*batch_));
+      RETURN_IF_ERROR(CheckBatchSize(*batch_, report_));
     }
     return absl::OkStatus();
   }
@@ -597,6 +601,7 @@ class Decoder {
 
   OtlpPlace place_;
   WriteBatch* batch_;
+  IngestReport* report_;
   OtlpRecords records_;
   OtlpMetricsWriter metrics_;
   AttributeList attributes_;

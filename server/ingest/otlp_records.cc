@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/ingest/content_encoding.h"
+
 namespace braid::ingest {
 namespace {
 
@@ -42,8 +44,9 @@ bool SpanIdOfBytes(std::string_view bytes, SpanId* id) {
   return true;
 }
 
-absl::Status CheckBatchSize(const WriteBatch& batch) {
-  if (batch.byte_size() <= WriteBatch::kMaxBatchBytes) return absl::OkStatus();
+absl::Status CheckBatchSize(const WriteBatch& batch, IngestReport* report) {
+  if (report->Fits(batch)) return absl::OkStatus();
+  if (report->no_room) return TooManyBodies();
   return absl::ResourceExhaustedError("the request unfolds to more than " +
                                       std::to_string(WriteBatch::kMaxBatchBytes >> 20) +
                                       " MiB of records; send it in smaller requests");

@@ -57,7 +57,7 @@ class OtlpRecords {
 bool TraceIdOfBytes(std::string_view bytes, TraceId* id);
 bool SpanIdOfBytes(std::string_view bytes, SpanId* id);
 
-// ResourceExhausted once a batch has outgrown what may be written at once.
-absl::Status CheckBatchSize(const WriteBatch& batch);
+// ResourceExhausted once a batch has outgrown what may be written at once, Unavailable if other bodies leave no room.
+absl::Status CheckBatchSize(const WriteBatch& batch, IngestReport* report);
 
 }  // namespace braid::ingest

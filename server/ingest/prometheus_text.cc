@@ -114,7 +114,7 @@ void PrometheusTextParser::ParseBody(std::string_view body, WriteBatch* batch, I
     ParseLine(body.substr(0, end), batch, report);
     if (end == std::string_view::npos) break;
     body.remove_prefix(end + 1);
-    if (batch->byte_size() > WriteBatch::kMaxBatchBytes) return;
+    if (!report->Fits(*batch)) return;
   }
 }
 

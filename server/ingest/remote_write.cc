@@ -43,7 +43,7 @@ class Decoder {
         case Bytes(3): DecodeMetadata(request.get_message()); break;
         default: request.skip();
       }
-      RETURN_IF_ERROR(CheckBatchSize(*batch_));
+      RETURN_IF_ERROR(CheckBatchSize(*batch_, report_));
     }
     return absl::OkStatus();
   }

@@ -57,7 +57,7 @@ class Decoder {
       }
       RETURN_IF_ERROR(DecodeSeries(fields.get_message()));
       ++index_;
-      RETURN_IF_ERROR(CheckBatchSize(*batch_));
+      RETURN_IF_ERROR(CheckBatchSize(*batch_, report_));
     }
     return absl::OkStatus();
   }
@@ -126,7 +126,7 @@ class Decoder {
         case Bytes(3): DecodeHistogram(fields.get_message(), series); break;
         case Bytes(4):
           DecodeExemplar(fields.get_message(), series);
-          RETURN_IF_ERROR(CheckBatchSize(*batch_));
+          RETURN_IF_ERROR(CheckBatchSize(*batch_, report_));
           break;
         default: fields.skip();
       }

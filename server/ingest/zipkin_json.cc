@@ -25,7 +25,7 @@ class Decoder {
     size_t index = 0;
     for (JsonElement span : spans) {
       DecodeSpan(span, index++);
-      RETURN_IF_ERROR(CheckBatchSize(*batch_));
+      RETURN_IF_ERROR(CheckBatchSize(*batch_, report_));
     }
     return absl::OkStatus();
   }
