@@ -240,8 +240,9 @@ absl::Status BackupStore(const std::string& path, const std::string& target) {
   // In the store's directory only snapshots/ is not the store's: an open would take the copy for a foreign file, and
   // who copies the directory would copy it twice.
   std::error_code error;
-  const auto store = std::filesystem::weakly_canonical(path + "/", error);
-  const auto inside = std::filesystem::weakly_canonical(target, error).lexically_relative(store);
+  const auto store = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+  const auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(target, error), error);
+  const auto inside = place.lexically_relative(store);
   if (!error && !inside.empty() && *inside.begin() != ".." && *inside.begin() != "snapshots") {
     return absl::InvalidArgumentError(target + " lies in the store itself; choose a directory beside it");
   }
