@@ -26,6 +26,10 @@ std::function<absl::Status(std::string_view)> SinkOf(FILE* file, const std::stri
 }  // namespace
 
 int RunGenerate(const GenerateSettings& settings) {
+  // Before a file is opened: opening empties what an earlier run left there.
+  if (const absl::Status status = CheckOptions(settings.options); !status.ok()) {
+    return Fail(std::string(status.message()));
+  }
   std::error_code error;
   std::filesystem::create_directories(settings.out, error);
   if (error) return Fail(settings.out + ": " + error.message());

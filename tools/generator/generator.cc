@@ -259,7 +259,7 @@ class Generation {
 
 }  // namespace
 
-absl::Status Generate(const GeneratorOptions& options, const GeneratorSinks& sinks, GeneratorTruth* truth) {
+absl::Status CheckOptions(const GeneratorOptions& options) {
   if (options.length < kScrapeInterval || options.length > 31 * 86400 * kSecond) {
     return absl::InvalidArgumentError("the length must be between 15 s and 31 days");
   }
@@ -269,6 +269,11 @@ absl::Status Generate(const GeneratorOptions& options, const GeneratorSinks& sin
   if (options.instances < 1 || options.instances > 10'000) {
     return absl::InvalidArgumentError("instances must be between 1 and 10,000");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Generate(const GeneratorOptions& options, const GeneratorSinks& sinks, GeneratorTruth* truth) {
+  RETURN_IF_ERROR(CheckOptions(options));
   return Generation(options, sinks, truth).Run();
 }
 

@@ -51,6 +51,8 @@ struct GeneratorSinks {
   std::function<void(double done)> progress;              // 0..1; may be null
 };
 
+// InvalidArgument for options that Generate would refuse.
+absl::Status CheckOptions(const GeneratorOptions& options);
 absl::Status Generate(const GeneratorOptions& options, const GeneratorSinks& sinks, GeneratorTruth* truth);
 
 // {"root_cause": {...}, counts}: the truth as JSON.
