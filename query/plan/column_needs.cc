@@ -52,6 +52,8 @@ void ColumnNeeds::Add(const ColumnNeeds& other) {
   names.insert(other.names.begin(), other.names.end());
 }
 
+void EachPart(const Expr& expr, const std::function<void(const Expr&)>& visit) { Walk(expr, visit); }
+
 std::string PlainField(const Expr& expr) {
   if (const auto* paren = std::get_if<ParenExpr>(&expr.node)) return PlainField(*paren->inner);
   const auto* field = std::get_if<FieldRef>(&expr.node);

@@ -6,6 +6,7 @@
 // Threads: values.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -55,6 +56,8 @@ class NeedsAnalysis {
 
 // The name of a column that an item makes: its own, that of the column it reads, or its text.
 std::string ItemName(const Item& item);
+// The expression and its parts, from the outside in; pipelines inside are not entered.
+void EachPart(const Expr& expr, const std::function<void(const Expr&)>& visit);
 // The name of the column if the expression reads one and does nothing else, or "".
 std::string PlainField(const Expr& expr);
 

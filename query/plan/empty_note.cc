@@ -9,6 +9,7 @@
 #include "query/plan/series_reason.h"
 #include "query/rows/cells.h"
 #include "query/syntax/errors.h"
+#include "query/syntax/foreign_words.h"
 #include "query/syntax/parser.h"
 
 namespace braid {
@@ -184,6 +185,10 @@ void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder
       reasons.push_back(WhyTable(*chain[0], *context));
     } else if (const VectorSource* vector = VectorOf(query, *query.body)) {
       reasons.push_back(WhyVector(*vector->expr, *chain[0], builder, context));
+      // `log{...}` is a metric to the language, and a slip of the pen to most who write it.
+      if (const auto* selector = std::get_if<Selector>(&vector->expr->node)) {
+        reasons.emplace_back(ForeignStartHint(selector->selector.metric));
+      }
     } else {
       reasons.push_back(WhySamples(query, *chain[0], context));
     }

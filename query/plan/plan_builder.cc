@@ -201,6 +201,7 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildSource(const Pipeline& pipeline,
 }
 
 absl::StatusOr<RowExpressionPtr> PlanBuilder::Bind(const Expr& expr, const Schema& schema, PlanNode* node) {
+  HintAtUnknownNames(expr, schema);
   BindScope scope;
   scope.schema = &schema;
   scope.context = context_;
@@ -214,6 +215,25 @@ absl::StatusOr<RowExpressionPtr> PlanBuilder::Bind(const Expr& expr, const Schem
     return EvaluateScalar(pipeline, pipeline.place.length == 0 ? expr.place : pipeline.place, node);
   };
   return BindExpression(expr, scope);
+}
+
+void PlanBuilder::HintAtUnknownNames(const Expr& expr, const Schema& schema) {
+  if (unknown_columns_.empty()) return;
+  const auto unknown = [&](const Expr& side) {
+    const std::string name = PlainField(side);
+    const int at = name.empty() ? -1 : schema.Find(name);
+    if (name.empty() || (at >= 0 && schema.columns[static_cast<size_t>(at)].type != Type::kNull)) return false;
+    return std::any_of(unknown_columns_.begin(), unknown_columns_.end(),
+                       [&](const auto& column) { return column.first == name; });
+  };
+  EachPart(expr, [&](const Expr& node) {
+    const auto* binary = std::get_if<BinaryExpr>(&node.node);
+    if (binary == nullptr || binary->op < BinaryOp::kEqual || binary->op > BinaryOp::kGreaterEqual) return;
+    if (!unknown(*binary->left) || !unknown(*binary->right)) return;
+    const std::string left = PlainField(*binary->left), right = PlainField(*binary->right);
+    context_->AddNote("hint", "no row has a column '" + left + "' or '" + right +
+                                  "', so both are null; quote a text: \"" + right + "\"");
+  });
 }
 
 absl::StatusOr<std::vector<NamedExpression>> PlanBuilder::BindItems(const std::vector<Item>& items,

@@ -101,6 +101,8 @@ class PlanBuilder {
   absl::StatusOr<RowSet> ReadAll(BuiltPipeline built, const char* owner);
 
   absl::StatusOr<RowExpressionPtr> Bind(const Expr& expr, const Schema& schema, PlanNode* node);
+  // Two names that no row has are both null, and so equal: a note, because a text without quotes is the usual reason.
+  void HintAtUnknownNames(const Expr& expr, const Schema& schema);
   absl::StatusOr<std::vector<NamedExpression>> BindItems(const std::vector<Item>& items, const Schema& schema,
                                                          PlanNode* node);
   TimeRange BaseRange() const { return TimeRange{context_->start, context_->end}; }

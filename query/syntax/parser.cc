@@ -81,7 +81,9 @@ std::string Parser::Describe(const Token& token) const {
     case TokenType::kName: {
       for (const std::string_view keyword :
            {"by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}) {
-        if (absl::EqualsIgnoreCase(text, {keyword.data(), keyword.size()})) return "<" + std::string(keyword) + ">";
+        if (absl::EqualsIgnoreCase(text, {keyword.data(), keyword.size()})) {
+          return promql_ ? "<" + std::string(keyword) + ">" : "\"" + text + "\"";
+        }
       }
       if (promql_ && FindVectorAggregation(text) != nullptr) return "<aggr:" + absl::AsciiStrToLower(text) + ">";
       return "identifier \"" + text + "\"";
@@ -104,7 +106,7 @@ std::string Parser::Describe(const Token& token) const {
     case TokenType::kGreater:
     case TokenType::kGreaterEqual:
     case TokenType::kMatch:
-    case TokenType::kNotMatch: return "<op:" + text + ">";
+    case TokenType::kNotMatch: return promql_ ? "<op:" + text + ">" : "\"" + text + "\"";
     default: return "\"" + text + "\"";
   }
 }

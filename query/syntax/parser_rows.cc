@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_split.h"
 #include "query/syntax/errors.h"
@@ -22,6 +23,15 @@ std::string AsQuantile(std::string_view function, std::string_view column) {
 
 ExprPtr Parser::ParseRowPrimary() {
   const size_t first = at_;
+  if (const std::string date = DateAt(); !date.empty()) {
+    return Fail(Peek().place, "E006", "a date without a time of day would be a subtraction of numbers",
+                "write " + date + "T00:00:00Z");
+  }
+  if (IsWord("now") && (Is(TokenType::kMinus, 1) || Is(TokenType::kPlus, 1)) && Is(TokenType::kDuration, 2)) {
+    return Fail(Peek().place, "E006", "`now` stands in a range, not in a row expression",
+                "write end() " + std::string(TextOf(Peek(1))) + " " + std::string(TextOf(Peek(2))) +
+                    ", or set the range: `over -1h..now; ...`");
+  }
   if (AtLiteral()) return ParseLiteral();
   if (Is(TokenType::kLeftParen)) return ParseRowParen();
   if (Is(TokenType::kDot)) return ParseField();
@@ -42,6 +52,25 @@ ExprPtr Parser::ParseRowPrimary() {
   }
   if (AcceptWord("null")) return Make(NullLiteral{}, first);
   return ParseField();
+}
+
+std::string Parser::DateAt() const {
+  static constexpr struct {
+    TokenType type;
+    uint32_t length;
+  } kShape[] = {{TokenType::kNumber, 4},
+                {TokenType::kMinus, 1},
+                {TokenType::kNumber, 2},
+                {TokenType::kMinus, 1},
+                {TokenType::kNumber, 2}};
+  std::string date;
+  for (size_t i = 0; i < std::size(kShape); ++i) {
+    const Token& token = Peek(i);
+    const bool joined = i == 0 || token.place.offset == Peek(0).place.offset + date.size();
+    if (token.type != kShape[i].type || token.place.length != kShape[i].length || !joined) return "";
+    date += TextOf(token);
+  }
+  return date;
 }
 
 ExprPtr Parser::ParseField() {

@@ -194,6 +194,8 @@ class Parser {
   ExprPtr ParseRowPrimary();
   ExprPtr ParseRowParen();
   ExprPtr ParseRowCall(size_t first);
+  // The text of a date such as 2026-01-31, which is numbers and minus signs to the lexer, or "".
+  std::string DateAt() const;
   ExprPtr ParseField();
   ExprPtr ParseIn(ExprPtr left, size_t first, bool negated);
   bool ParseSet(InExpr* in);

@@ -258,6 +258,29 @@ TEST(Plan, LimitsAndCancelling) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
 }
 
+// Both names are null in every row, and so equal: the answer is not empty, and still not what was meant.
+TEST(Plan, ComparingTwoUnknownNamesIsNoted) {
+  const auto db = Load(kRecords);
+  const auto hints = [&](const std::string& text) {
+    auto reader = Execute(*db, text, Hour());
+    EXPECT_TRUE(reader.ok()) << text << reader.status();
+    absl::Status status;
+    if (reader.ok()) AsCaseTable(reader->get(), &status);
+    std::string all;
+    for (const Note& note : (*reader)->summary().notes) {
+      if (note.kind == "hint") all += note.text + "\n";
+    }
+    return all;
+  };
+  for (const char* text : {"spans{statuss = error}", "logs{foo = bar}", "logs | where not (foo != bar) | limit 1"}) {
+    EXPECT_NE(hints(text).find("no row has a column"), std::string::npos) << text;
+  }
+  for (const char* text : {"spans{status = error}", "logs{level = error}", "logs{foo = \"bar\"}", "logs{big = ratio}",
+                           "logs | extend foo = 1, bar = 1 | where foo = bar", "logs | json | where foo = bar"}) {
+    EXPECT_EQ(hints(text), "") << text;
+  }
+}
+
 TEST(ResultWriter, FormsOfValues) {
   const auto db = Load(kRecords);
   const std::string text =

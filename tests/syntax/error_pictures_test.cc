@@ -120,6 +120,8 @@ TEST(ErrorPictures, CodesAndHints) {
       {"let p = logs; p + 1", "E045", "(p | stats rate() [5m])"},
       {"sum((logs | stats count() by (x)))", "E045",
        "give its `stats` a window to get a series: stats ... by (...) [5m]"},
+      {"logs | where time > 2026-01-31", "E006", "write 2026-01-31T00:00:00Z"},
+      {"logs | where time > now-1h", "E006", "write end() - 1h, or set the range: `over -1h..now; ...`"},
       {"{app=\"x\"} |= \"e\"", "E047", "line filters stand right after `logs{...}`"},
       {"logs | json |= \"e\"", "E047", "move it before the first `|`, or write `| where contains(message, \"...\")`"},
       {"logs | where (a, b) = 3", "E050", "write `(a, b) in set`"},

@@ -49,6 +49,14 @@ TEST(RowSyntax, Literals) {
   EXPECT_EQ(Where("a > 10KB and b < 1h30m"), "(and (> a 10000) (< b 5400000000000ns))");
 }
 
+// A subtraction looks like one; a column may be called now.
+TEST(RowSyntax, NumbersThatAreNoDate) {
+  EXPECT_EQ(Where("a = 2026 - 01 - 31"), "(= a (- (- 2026 1) 31))");
+  EXPECT_EQ(Where("a = 2026-1"), "(= a (- 2026 1))");
+  EXPECT_EQ(Where("now = 1"), "(= now 1)");
+  EXPECT_NE(Tree("logs | limit -1").find("unexpected \"-\" in `limit`, expected a whole number"), std::string::npos);
+}
+
 TEST(RowSyntax, Sets) {
   EXPECT_EQ(Where("level in (warn, error)"), "(in [level,] 'warn','error',)");
   EXPECT_EQ(Where("level in (error)"), "(in [level,] 'error',)");
