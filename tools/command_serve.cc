@@ -7,6 +7,7 @@
 
 #include "engine/base/status_macros.h"
 #include "server/classic_ports.h"
+#include "server/http/listen_check.h"
 #include "server/server.h"
 #include "tools/capture/log_tail.h"
 #include "tools/command.h"
@@ -36,16 +37,62 @@ void RaiseFileLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// `status` with the option that was wrong.
+absl::Status Named(const char* option, const absl::Status& status) {
+  return absl::Status(status.code(), std::string(option) + " " + std::string(status.message()));
+}
+
 absl::StatusOr<scrape::ScrapeConfig> ReadScrapeConfig(const ServeSettings& settings) {
-  ASSIGN_OR_RETURN(scrape::ScrapeConfig config, scrape::ParseScrapeList(settings.scrape));
+  absl::StatusOr<scrape::ScrapeConfig> list = scrape::ParseScrapeList(settings.scrape);
+  if (!list.ok()) return Named("--scrape", list.status());
+  scrape::ScrapeConfig config = *std::move(list);
   if (settings.scrape_config.empty()) return config;
-  ASSIGN_OR_RETURN(std::unique_ptr<FileReader> file, FileReader::Open(settings.scrape_config));
+  absl::StatusOr<std::unique_ptr<FileReader>> opened = FileReader::Open(settings.scrape_config);
+  if (!opened.ok()) return Named("--scrape-config", opened.status());
+  const std::unique_ptr<FileReader> file = *std::move(opened);
   ASSIGN_OR_RETURN(const std::string text, file->ReadAll());
   ASSIGN_OR_RETURN(scrape::ScrapeConfig more, scrape::ParseScrapeConfig(text, settings.scrape_config));
   for (scrape::ScrapeJob& job : more.jobs) config.jobs.push_back(std::move(job));
   config.external_labels = std::move(more.external_labels);
   config.notes = std::move(more.notes);
   return config;
+}
+
+// What of the settings the server needs, read and checked. The store is not touched.
+absl::StatusOr<server::ServerOptions> ReadServerOptions(const ServeSettings& settings) {
+  server::ServerOptions options;
+  options.self_telemetry = settings.self_telemetry;
+  if (!settings.listen.empty()) options.http.listen = settings.listen;
+  for (const std::string& address : settings.grpc_listen) {
+    options.http.also_listen.push_back({address, http::Speaks::kHttp2, "OTLP/gRPC", true});
+  }
+  // Whoever chooses the addresses chooses them all.
+  if (settings.grpc_listen.empty() && (settings.listen.empty() || settings.compat)) {
+    options.http.also_listen.push_back(server::GrpcPort());
+  }
+  options.compat = settings.compat;
+  options.active_series_max = settings.series_max;
+  options.http.tls = {settings.tls_certificate, settings.tls_key};
+  options.http.insecure_allow_remote = settings.insecure_allow_remote;
+  if (!settings.token_file.empty()) {
+    absl::StatusOr<std::string> token = ReadTokenFile(settings.token_file);
+    if (!token.ok()) return Named("--token-file", token.status());
+    options.http.access.token = *std::move(token);
+  }
+  options.jaeger_udp_ports = settings.jaeger_udp;
+  if (!settings.memory.empty()) ParseSizeText(settings.memory, &options.memory_bytes_max);
+  if (!settings.data.empty()) options.snapshot_dir = settings.data + "/snapshots";
+  ASSIGN_OR_RETURN(options.scrape, ReadScrapeConfig(settings));
+  return options;
+}
+
+// A port that is taken is the usual reason, and what to do about it is not in the system's words.
+int FailToListen(const absl::Status& status) {
+  const bool taken = status.code() == absl::StatusCode::kFailedPrecondition;
+  return Fail(std::string(status.message()) +
+              (taken ? " (does another server run there? choose another port with --listen or --grpc-listen, such as "
+                       "--listen 127.0.0.1:4319)"
+                     : ""));
 }
 
 }  // namespace
@@ -61,35 +108,12 @@ int Serve(DB* db, const ServeSettings& settings,
     return Fail("unknown word for --log-format or --log-level");
   }
   server::Log log(format, least);
-  server::ServerOptions options;
-  options.log = &log;
-  options.self_telemetry = settings.self_telemetry;
-  if (!settings.listen.empty()) options.http.listen = settings.listen;
-  for (const std::string& address : settings.grpc_listen) {
-    options.http.also_listen.push_back({address, http::Speaks::kHttp2, "OTLP/gRPC", true});
-  }
-  // Whoever chooses the addresses chooses them all.
-  if (settings.grpc_listen.empty() && (settings.listen.empty() || settings.compat)) {
-    options.http.also_listen.push_back(server::GrpcPort());
-  }
-  options.compat = settings.compat;
-  options.active_series_max = settings.series_max;
-  options.http.tls = {settings.tls_certificate, settings.tls_key};
-  options.http.insecure_allow_remote = settings.insecure_allow_remote;
-  if (!settings.token_file.empty()) {
-    const absl::StatusOr<std::string> token = ReadTokenFile(settings.token_file);
-    if (!token.ok()) return Fail(std::string(token.status().message()));
-    options.http.access.token = *token;
-  }
-  options.jaeger_udp_ports = settings.jaeger_udp;
-  if (!settings.memory.empty()) ParseSizeText(settings.memory, &options.memory_bytes_max);
-  if (!settings.data.empty()) options.snapshot_dir = settings.data + "/snapshots";
-  absl::StatusOr<scrape::ScrapeConfig> scrape = ReadScrapeConfig(settings);
-  if (!scrape.ok()) return Fail(std::string(scrape.status().message()));
-  for (const std::string& note : scrape->notes) log.Write(Level::kWarn, note);
-  options.scrape = *std::move(scrape);
-  absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(options, db);
-  if (!server.ok()) return Fail(std::string(server.status().message()));
+  absl::StatusOr<server::ServerOptions> options = ReadServerOptions(settings);
+  if (!options.ok()) return Fail(std::string(options.status().message()));
+  options->log = &log;
+  for (const std::string& note : options->scrape.notes) log.Write(Level::kWarn, note);
+  absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(*options, db);
+  if (!server.ok()) return FailToListen(server.status());
   for (const std::string& note : (*server)->notes()) log.Write(Level::kWarn, note);
   const std::string scheme = settings.tls_certificate.empty() ? "http" : "https";
   for (const std::string& address : (*server)->addresses()) {
@@ -131,6 +155,11 @@ int RunServe(const ServeSettings& settings) {
       !ParseRecovery(settings.recover, &options.recovery)) {
     return Fail("unknown word for --durability or --recover");
   }
+  // Requests may count in seconds without a unit; here whoever means days would lose nearly everything.
+  if (!settings.retention.empty() && settings.retention.find_first_not_of("0123456789.+-eE") == std::string::npos) {
+    return Fail("--retention: '" + settings.retention + "' has no unit; write " + settings.retention +
+                "d for days, or " + settings.retention + "h for hours");
+  }
   if (!settings.retention.empty() &&
       (!ParseDurationText(settings.retention, &options.retention) || options.retention <= 0)) {
     return Fail("--retention: '" + settings.retention + "' is not a duration such as 15d");
@@ -148,6 +177,10 @@ int RunServe(const ServeSettings& settings) {
   if (options.disk_bytes_max > 0 && options.disk_bytes_max < kBudgetMin) {
     return Fail("--retention-size: at least 64MB");
   }
+  // A wrong call must not leave a new store behind, nor keep an old one busy with its recovery.
+  const absl::StatusOr<server::ServerOptions> server = ReadServerOptions(settings);
+  if (!server.ok()) return Fail(std::string(server.status().message()));
+  if (const absl::Status status = http::CheckListening(server->http); !status.ok()) return FailToListen(status);
   const absl::StatusOr<std::unique_ptr<DB>> db = DB::Open(options, settings.data);
   if (!db.ok()) return Fail(std::string(db.status().message()));
   const DBStats stats = (*db)->Stats();

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "engine/base/status_macros.h"
+#include "server/http/listen_check.h"
 #include "server/http/session.h"
 #include "server/http/tls_context.h"
 
@@ -69,8 +70,10 @@ class ServerImpl : public Server {
       : shared_(options, std::move(handler), std::move(lane_of)) {}
   ~ServerImpl() override { Stop(5 * kSecond); }
 
-  absl::Status Begin() {
+  // `trial`: the addresses are only bound.
+  absl::Status Begin(bool trial) {
     const ServerOptions& options = shared_.options;
+    trial_ = trial;
     if (options.tls.certificate.empty() != options.tls.key.empty()) {
       return absl::InvalidArgumentError("TLS needs both a certificate and its private key");
     }
@@ -83,6 +86,7 @@ class ServerImpl : public Server {
     for (const std::string& text : options.listen) RETURN_IF_ERROR(Open({text, Speaks::kHttp1, "", true}));
     if (acceptors_.empty()) return absl::InvalidArgumentError("there is no address to listen on");
     for (const struct Listen& listen : options.also_listen) RETURN_IF_ERROR(Open(listen));
+    if (trial) return absl::OkStatus();
     NameTheOther();
     for (Acceptor& acceptor : acceptors_) {
       asio::co_spawn(shared_.io, Accept(&acceptor), [](std::exception_ptr) {});
@@ -124,11 +128,13 @@ class ServerImpl : public Server {
   absl::Status CheckRemote(const std::string& text) const {
     const ServerOptions& options = shared_.options;
     const std::string why = "listening on " + text + " would let other machines in; that needs ";
-    if (options.access.token.empty()) return absl::InvalidArgumentError(why + "a token");
+    if (options.access.token.empty())
+      return absl::InvalidArgumentError(
+          why + "a token (--token-file), and TLS (--tls-cert and --tls-key) or --insecure-allow-remote");
     if (options.tls.certificate.empty() && !options.insecure_allow_remote) {
       return absl::InvalidArgumentError(why +
-                                        "TLS, or to be allowed without it explicitly: everyone on the way could " +
-                                        "read the token and the data");
+                                        "TLS (--tls-cert and --tls-key), or --insecure-allow-remote: without TLS "
+                                        "everyone on the way could read the token and the data");
     }
     return absl::OkStatus();
   }
@@ -151,7 +157,7 @@ class ServerImpl : public Server {
     if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
     if (!error) acceptor.bind(endpoint, error);
-    if (!error) acceptor.listen(1024, error);
+    if (!error && !trial_) acceptor.listen(1024, error);
     if (error) {
       const bool no_ipv6 = error == boost::system::errc::address_family_not_supported ||
                            error == boost::system::errc::address_not_available;
@@ -234,6 +240,7 @@ class ServerImpl : public Server {
   }
 
   SessionShared shared_;
+  bool trial_ = false;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_{asio::make_work_guard(shared_.io)};
   std::deque<Acceptor> acceptors_;
   std::vector<std::string> addresses_;
@@ -247,8 +254,14 @@ class ServerImpl : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Handler handler, LaneOf lane_of) {
   auto server = std::make_unique<ServerImpl>(options, std::move(handler), std::move(lane_of));
-  RETURN_IF_ERROR(server->Begin());
+  RETURN_IF_ERROR(server->Begin(false));
   return server;
+}
+
+absl::Status CheckListening(const ServerOptions& options) {
+  ServerOptions few = options;
+  few.fast_threads = few.slow_threads = 1;
+  return ServerImpl(few, nullptr, nullptr).Begin(true);
 }
 
 }  // namespace braid::http
