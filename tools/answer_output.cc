@@ -13,6 +13,8 @@
 
 #include "engine/base/status_macros.h"
 #include "query/plan/result_writer.h"
+#include "query/syntax/ast.h"
+#include "query/syntax/parser.h"
 #include "tools/terminal.h"
 
 namespace braid {
@@ -52,6 +54,22 @@ std::string NumberText(double value, Type type) {
   char text[40];
   std::snprintf(text, sizeof text, "%.4g", value);
   return text;
+}
+
+// Does the query choose the columns of its answer with `keep` or `stats`, so that none comes unasked?
+bool NamesColumns(const std::string& query) {
+  const auto parsed = ParseQuery(query);
+  if (!parsed.ok() || (*parsed)->body == nullptr) return false;
+  bool named = false;
+  for (const Stage& stage : (*parsed)->body->stages) {
+    if (std::holds_alternative<KeepStage>(stage.node) || std::holds_alternative<StatsStage>(stage.node)) named = true;
+    if (std::holds_alternative<ParseStage>(stage.node) || std::holds_alternative<JoinStage>(stage.node) ||
+        std::holds_alternative<UnionStage>(stage.node) || std::holds_alternative<ContextStage>(stage.node) ||
+        std::holds_alternative<WindowsStage>(stage.node) || std::holds_alternative<CompareStage>(stage.node)) {
+      named = false;
+    }
+  }
+  return named;
 }
 
 std::string Padded(const std::string& text, size_t width) {
@@ -181,8 +199,8 @@ std::string FormatSeries(const KeptResult& result, const TableStyle& style) {
   return out;
 }
 
-absl::StatusOr<std::string> FormatAnswer(ResultReader* result, bool table) {
-  const TableStyle style{TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO)};
+absl::StatusOr<std::string> FormatAnswer(ResultReader* result, const std::string& query, bool table) {
+  const TableStyle style{TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO), NamesColumns(query)};
   if (table || !IsTerminal(STDOUT_FILENO)) return FormatTable(result, style);
   ASSIGN_OR_RETURN(const std::unique_ptr<KeptResult> kept, KeptResult::Read(result));
   std::string lines = FormatSeries(*kept, style);

@@ -11,7 +11,8 @@ namespace braid {
 
 // Reads the answer to its end. `table`: rows even where lines would do. The width and the colours are those of
 // standard output.
-absl::StatusOr<std::string> FormatAnswer(ResultReader* result, bool table);
+// `query` is the text that it answers: columns that it names are shown even if they are null in every row.
+absl::StatusOr<std::string> FormatAnswer(ResultReader* result, const std::string& query, bool table);
 
 // An answer read into memory, which can be read once more.
 class KeptResult : public ResultReader {

@@ -50,9 +50,10 @@ int RunServe(const ServeSettings& settings);
 int Serve(DB* db, const ServeSettings& settings, const std::function<std::string(const std::string& address)>& welcome);
 
 struct PipeSettings {
-  std::string service;  // of records that name none
-  std::string server;   // URL; empty with `data` empty: http://127.0.0.1:4318
-  std::string data;     // directory: written without a server
+  std::string service;     // of records that name none
+  std::string server;      // URL; empty with `data` empty: http://127.0.0.1:4318
+  std::string data;        // directory: written without a server
+  std::string token_file;  // its first line is the server's token
 };
 // Standard input to standard output, and its lines to a store.
 int RunPipe(const PipeSettings& settings);
@@ -60,9 +61,10 @@ int RunPipe(const PipeSettings& settings);
 struct RunSettings {
   std::vector<std::string> command;
   std::string service;
-  std::string scrape;  // port of its /metrics; "none": do not look for it; empty: found out
-  std::string server;  // URL of a running server
-  std::string data;    // directory to serve while the program runs; both empty: a server that runs, else braid-data
+  std::string scrape;      // port of its /metrics; "none": do not look for it; empty: found out
+  std::string server;      // URL of a running server
+  std::string data;        // directory to serve while the program runs; both empty: a server that runs, else braid-data
+  std::string token_file;  // of the server
 };
 // Runs a program with its telemetry received; returns the program's exit code, 128 + n if signal n ended it, 126 or 127
 // if it cannot be run.
@@ -84,6 +86,7 @@ struct QuerySettings {
   std::string text;    // "-" = standard input; empty: a shell on a terminal, else standard input
   std::string data;    // directory; empty with `server` empty: braid-data
   std::string server;  // URL
+  std::string token_file;
   std::string start, end, step;
   std::string range;   // "FROM..TO", instead of start and end
   std::string format;  // "table", "json", "ndjson", "csv"; empty: lines for series on a terminal, else table
@@ -155,6 +158,7 @@ struct LoadSettings {
 int RunLoadCommand(const LoadSettings& settings);
 
 struct DemoSettings {
+  std::string program = "braid";  // as it was called, for the commands that are suggested
   bool once = false;
   std::string data;  // empty: a temporary directory
   std::vector<std::string> listen;

@@ -115,17 +115,16 @@ int RunDemo(const DemoSettings& settings) {
   if (!status.ok()) return Fail(std::string(status.message()));
 
   if (settings.once) {
-    std::printf(
-        "\nnext: `build/braid demo` serves this incident, `build/braid --help`, and docs/query.md, which teaches the "
-        "language\n");
+    std::printf("\nnext: `%s demo` serves this incident, `%s --help`, and docs/query.md, which teaches the language\n",
+                settings.program.c_str(), settings.program.c_str());
     return 0;
   }
   std::fflush(stdout);
   ServeSettings serve;
   serve.listen = settings.listen;
   const bool keep = !settings.data.empty();
-  return Serve(db.get(), serve, [keep](const std::string& address) {
-    const std::string ask = "  build/braid query --server http://" + address + " ";
+  return Serve(db.get(), serve, [keep, &settings](const std::string& address) {
+    const std::string ask = "  " + settings.program + " query --server http://" + address + " ";
     return "\nThe incident is being served; ask in another terminal:\n" + ask +
            "'logs{level >= error} | stats n = count() by (service)'\n" + ask +
            "'sum by (service) (rate(http_requests_total[5m]))' --step 5m\n" + ask +

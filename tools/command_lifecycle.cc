@@ -1,4 +1,6 @@
 // `braid delete`, `braid backup`, `braid restore`.
+#include <simdjson.h>
+
 #include <cstdio>
 
 #include "braid/backup.h"
@@ -47,7 +49,7 @@ absl::StatusOr<std::string> Ask(const std::string& server, const std::string& to
   ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(server, path, "application/x-www-form-urlencoded",
                                                      "application/json", form, kTimeoutSeconds, token));
   if (answer.status >= 300) {
-    return absl::UnknownError("the server answered " + std::to_string(answer.status) + ": " + Printable(answer.body));
+    return absl::UnknownError("the server answered " + std::to_string(answer.status) + ": " + ErrorText(answer));
   }
   return answer.body;
 }
@@ -104,7 +106,15 @@ int RunBackup(const BackupSettings& settings) {
   const absl::StatusOr<std::string> answer =
       Ask(settings.server, settings.token_file, "/api/v1/admin/tsdb/snapshot", "");
   if (!answer.ok()) return Fail(std::string(answer.status().message()));
-  const absl::Status printed = PrintOut(*answer + "\n");
+  // {"status":"success","data":{"name":"..."}}
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  std::string_view name;
+  if (parser.parse(*answer).get(document) != simdjson::SUCCESS ||
+      document["data"]["name"].get_string().get(name) != simdjson::SUCCESS) {
+    return Fail("the server's answer cannot be read: " + Printable(answer->substr(0, 200)));
+  }
+  const absl::Status printed = PrintOut(std::string(name) + "\n");
   return printed.ok() ? 0 : Fail(std::string(printed.message()));
 }
 

@@ -34,6 +34,12 @@ void CatchSignals() {
 
 int RunPipe(const PipeSettings& settings) {
   CatchSignals();
+  std::string token;
+  if (!settings.token_file.empty()) {
+    absl::StatusOr<std::string> read = ReadTokenFile(settings.token_file);
+    if (!read.ok()) return Fail("--token-file " + std::string(read.status().message()));
+    token = *std::move(read);
+  }
   DeliveryOptions delivery;
   delivery.note = [](const std::string& note) { std::fprintf(stderr, "braid pipe: %s\n", note.c_str()); };
   std::shared_ptr<DB> db;
@@ -45,7 +51,7 @@ int RunPipe(const PipeSettings& settings) {
     db = *std::move(opened);
     outlet = LogOutlet::ToDB(db, std::move(delivery));
   } else {
-    outlet = LogOutlet::ToServer(PostLogsTo(settings.server.empty() ? "http://127.0.0.1:4318" : settings.server),
+    outlet = LogOutlet::ToServer(PostLogsTo(settings.server.empty() ? "http://127.0.0.1:4318" : settings.server, token),
                                  std::move(delivery));
     lines.numbered = true;  // a request that was sent again may have arrived twice
   }

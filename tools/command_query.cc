@@ -57,6 +57,9 @@ int RunQuery(const QuerySettings& given) {
   }
   const absl::StatusOr<std::string> text = ReadText(settings.text);
   if (!text.ok()) return Fail(std::string(text.status().message()));
+  if (given.text.empty() && text->find_first_not_of(" \t\r\n") == std::string::npos) {
+    return Fail("give a query, such as 'logs | limit 10'; on a terminal a shell opens without one");
+  }
   const absl::Status status = Ask(settings, *text);
   if (status.ok()) return 0;
   ShowQueryError(status, *text);

@@ -45,8 +45,8 @@ int OpenSignals() {
   return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-bool Answers(const std::string& url) {
-  const auto answer = HttpPost(url, "/v1/query", "text/plain", "application/json", "1", 2);
+bool Answers(const std::string& url, const std::string& token) {
+  const auto answer = HttpPost(url, "/v1/query", "text/plain", "application/json", "1", 2, token);
   return answer.ok() && answer->status == 200;
 }
 
@@ -62,12 +62,17 @@ struct Destination {
   std::string url;
   std::unique_ptr<LogOutlet> outlet;
 
+  std::string token;  // of a server that runs already; may be empty
+
   absl::Status Open(const RunSettings& settings) {
+    if (!settings.token_file.empty()) {
+      ASSIGN_OR_RETURN(token, ReadTokenFile(settings.token_file));
+    }
     DeliveryOptions delivery;
     delivery.note = [](const std::string& note) { std::fprintf(stderr, "braid run: %s\n", note.c_str()); };
-    if (!settings.server.empty() || (settings.data.empty() && Answers(kDefaultServer))) {
+    if (!settings.server.empty() || (settings.data.empty() && Answers(kDefaultServer, token))) {
       url = settings.server.empty() ? kDefaultServer : settings.server;
-      outlet = LogOutlet::ToServer(PostLogsTo(url), std::move(delivery));
+      outlet = LogOutlet::ToServer(PostLogsTo(url, token), std::move(delivery));
       return absl::OkStatus();
     }
     const std::string data = settings.data.empty() ? kDefaultData : settings.data;
@@ -86,11 +91,13 @@ struct Destination {
     options.jaeger_udp_ports = {6831, 6832};
     auto started = server::Server::Start(options, db.get());
     if (!started.ok() && started.status().code() == absl::StatusCode::kFailedPrecondition) {
-      std::fprintf(stderr, "braid run: %s\n", std::string(started.status().message()).c_str());
+      std::fprintf(stderr, "braid run: note: %s; Jaeger's datagrams are not taken\n",
+                   std::string(started.status().message()).c_str());
       options.jaeger_udp_ports.clear();
       started = server::Server::Start(options, db.get());
     }
     if (!started.ok() && started.status().code() == absl::StatusCode::kFailedPrecondition) {
+      std::fprintf(stderr, "braid run: note: another server has port 4318 or 4317; using a free port\n");
       options.http.listen = {"127.0.0.1:0"};
       started = server::Server::Start(options, db.get());
     }
@@ -113,7 +120,8 @@ struct Destination {
 };
 
 // What tells an OpenTelemetry SDK where to send, unless the user has told it already.
-std::vector<std::pair<std::string, std::string>> ChildEnvironment(const std::string& url, const std::string& service,
+std::vector<std::pair<std::string, std::string>> ChildEnvironment(const std::string& url, const std::string& token,
+                                                                  const std::string& service,
                                                                   const std::string& instance) {
   std::vector<std::pair<std::string, std::string>> environment;
   const auto add = [&](const char* name, const std::string& value) {
@@ -121,6 +129,7 @@ std::vector<std::pair<std::string, std::string>> ChildEnvironment(const std::str
   };
   add("OTEL_EXPORTER_OTLP_ENDPOINT", url);
   add("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+  if (!token.empty()) add("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20" + token);
   std::string resource = Variable("OTEL_RESOURCE_ATTRIBUTES");
   if (resource.find("service.name=") == std::string::npos) add("OTEL_SERVICE_NAME", service);
   if (resource.find("service.instance.id=") == std::string::npos) {
@@ -213,8 +222,8 @@ int RunProgramCaptured(const RunSettings& settings) {
   const std::string service = settings.service.empty() ? program.substr(program.rfind('/') + 1) : settings.service;
   const std::string instance = RandomUuid();
 
-  const auto child =
-      ChildProcess::Start(settings.command, ChildEnvironment(destination.url, service, instance), inherited);
+  const auto child = ChildProcess::Start(
+      settings.command, ChildEnvironment(destination.url, destination.token, service, instance), inherited);
   if (!child.ok()) {
     Fail(std::string(child.status().message()));
     destination.Close();
@@ -227,7 +236,7 @@ int RunProgramCaptured(const RunSettings& settings) {
   lines.numbered = destination.db == nullptr;  // a request that was sent again may have arrived twice
   std::unique_ptr<PageScrape> scrape;
   if (settings.scrape != "none") {
-    scrape = PageScrape::Start({child->pid, settings.scrape, destination.url, service, instance});
+    scrape = PageScrape::Start({child->pid, settings.scrape, destination.url, destination.token, service, instance});
   }
   const int code = CapturedProgram(*child, signals, lines, destination.outlet.get()).Await();
   scrape.reset();

@@ -1,5 +1,7 @@
 #include "tools/http_client.h"
 
+#include <simdjson.h>
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -10,6 +12,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/url/parse.hpp>
+
+#include "tools/terminal.h"
 
 namespace braid {
 
@@ -24,6 +28,11 @@ absl::StatusOr<HttpAnswer> Exchange(const std::string& url, const std::string& p
   // The parsed view points into the text.
   const std::string full_url = url.find("://") == std::string::npos ? "http://" + url : url;
   const auto parsed = boost::urls::parse_uri(full_url);
+  if (parsed && parsed->scheme() == "https") {
+    return absl::InvalidArgumentError("'" + url +
+                                      "': this client speaks no TLS; ask with curl, or through a tunnel "
+                                      "that ends TLS on this machine");
+  }
   if (!parsed || parsed->scheme() != "http" || parsed->host().empty()) {
     return absl::InvalidArgumentError("'" + url + "' is not a URL such as http://127.0.0.1:4318");
   }
@@ -72,6 +81,23 @@ absl::StatusOr<HttpAnswer> Exchange(const std::string& url, const std::string& p
 
 }  // namespace
 
+std::string ErrorText(const HttpAnswer& answer) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element document, error;
+  std::string_view text;
+  if (parser.parse(answer.body).get(document) == simdjson::SUCCESS) {
+    // {"error":{"message":...}}, {"error":...} of Prometheus, {"message":...} of OTLP.
+    if (document["error"].get(error) != simdjson::SUCCESS) error = document;
+    if (error.get_string().get(text) == simdjson::SUCCESS ||
+        error["message"].get_string().get(text) == simdjson::SUCCESS) {
+      return Printable(text);
+    }
+  }
+  std::string body = answer.body.substr(0, 200);
+  while (!body.empty() && (body.back() == '\n' || body.back() == '\r')) body.pop_back();
+  return Printable(body);
+}
+
 absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& path, const std::string& content_type,
                                     const std::string& accept, const std::string& body, int timeout_seconds,
                                     const std::string& token) {
@@ -84,8 +110,9 @@ absl::StatusOr<HttpAnswer> HttpPost(const std::string& url, const std::string& p
 }
 
 absl::StatusOr<HttpAnswer> HttpGet(const std::string& url, const std::string& path, const std::string& accept,
-                                   int timeout_seconds) {
+                                   int timeout_seconds, const std::string& token) {
   http::request<http::string_body> request{http::verb::get, "/", 11};
+  if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
   request.set(http::field::accept, accept);
   return Exchange(url, path, timeout_seconds, std::move(request));
 }

@@ -108,7 +108,7 @@ class LocalTarget : public QueryTarget {
       }
       return absl::OkStatus();
     }
-    ASSIGN_OR_RETURN(const std::string shown, FormatAnswer(result.get(), settings.format == "table"));
+    ASSIGN_OR_RETURN(const std::string shown, FormatAnswer(result.get(), text, settings.format == "table"));
     RETURN_IF_ERROR(print(shown));
     if (IsTerminal(STDERR_FILENO)) {
       const Duration took =
@@ -208,7 +208,11 @@ absl::StatusOr<std::unique_ptr<QueryTarget>> OpenLocalTarget(const std::string& 
 }
 
 absl::StatusOr<std::unique_ptr<QueryTarget>> OpenQueryTarget(const QuerySettings& settings) {
-  if (!settings.server.empty()) return MakeRemoteTarget(settings.server);
+  std::string token;
+  if (!settings.token_file.empty()) {
+    ASSIGN_OR_RETURN(token, ReadTokenFile(settings.token_file));
+  }
+  if (!settings.server.empty()) return MakeRemoteTarget(settings.server, token);
   return OpenLocalTarget(settings.data.empty() ? "braid-data" : settings.data);
 }
 

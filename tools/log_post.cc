@@ -10,10 +10,10 @@ constexpr int kAnswerSeconds = 10;
 
 }  // namespace
 
-LogOutlet::Post PostLogsTo(const std::string& url) {
-  return [url](const std::string& body) -> absl::Status {
+LogOutlet::Post PostLogsTo(const std::string& url, const std::string& token) {
+  return [url, token](const std::string& body) -> absl::Status {
     const auto answer =
-        HttpPost(url, "/v1/logs", "application/x-protobuf", "application/x-protobuf", body, kAnswerSeconds);
+        HttpPost(url, "/v1/logs", "application/x-protobuf", "application/x-protobuf", body, kAnswerSeconds, token);
     if (!answer.ok()) return answer.status();
     if (answer->status / 100 == 2) return absl::OkStatus();
     const std::string message = url + " answers " + std::to_string(answer->status);
@@ -21,7 +21,7 @@ LogOutlet::Post PostLogsTo(const std::string& url) {
     const bool later = answer->status == 429 || answer->status == 502 || answer->status == 503 ||
                        answer->status == 504 || answer->status == 507;
     if (later) return absl::UnavailableError(message);
-    return absl::InvalidArgumentError(message + ": " + Printable(answer->body.substr(0, 200)));
+    return absl::InvalidArgumentError(message + ": " + ErrorText(*answer));
   };
 }
 

@@ -10,7 +10,8 @@
 namespace braid {
 
 // POSTs to `url` + /v1/logs. Unavailable, which is worth another try: nobody answers, or the server asks for one.
-LogOutlet::Post PostLogsTo(const std::string& url);
+// `token` is the server's bearer token, if there is one.
+LogOutlet::Post PostLogsTo(const std::string& url, const std::string& token);
 
 // What to say of records that did not arrive; "" if all did.
 std::string DescribeLosses(const DeliveryCounts& counts);

@@ -98,12 +98,12 @@ void PageScrape::Scrape() {
                             "&instance=" + UrlEscaped(options_.instance) +
                             "&timestamp=" + std::to_string(began / kMillisecond);
   const auto send = [&](const std::string& type, const std::string& body) {
-    const auto answer =
-        HttpPost(options_.server, "/api/v1/import/prometheus" + query, type, "application/json", body, kTimeoutSeconds);
+    const auto answer = HttpPost(options_.server, "/api/v1/import/prometheus" + query, type, "application/json", body,
+                                 kTimeoutSeconds, options_.token);
     std::string error;
     if (!answer.ok()) error = std::string(answer.status().message().data(), answer.status().message().size());
     if (answer.ok() && answer->status / 100 != 2) {
-      error = "the server answers " + std::to_string(answer->status) + ": " + Printable(answer->body.substr(0, 200));
+      error = "the server answers " + std::to_string(answer->status) + ": " + ErrorText(*answer);
     }
     if (!error.empty() && error != told_) std::fprintf(stderr, "braid run: metrics: %s\n", error.c_str());
     told_ = error;

@@ -18,6 +18,7 @@ struct PageScrapeOptions {
   pid_t pid = -1;        // of the program
   std::string port;      // of its page; empty: each port that it listens on is asked once
   std::string server;    // URL
+  std::string token;     // of the server; may be empty
   std::string service;   // labels job and service
   std::string instance;  // label instance: the service.instance.id of its logs and spans
 };

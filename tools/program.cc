@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "query/syntax/errors.h"
 #include "tools/command.h"
 
 namespace braid {
@@ -89,12 +90,14 @@ void AddCapture(CLI::App* app, RunSettings* run, PipeSettings* pipe, int* code) 
   CLI::Option* data = command->add_option("--data", run->data, "Serve this store while the program runs [braid-data]");
   command->add_option("--server", run->server, "Send to a running server [http://127.0.0.1:4318 if one answers there]")
       ->excludes(data);
+  command->add_option("--token-file", run->token_file, "File whose first line is the server's token");
   command->callback([run, code] { *code = RunProgramCaptured(*run); });
 
   command = app->add_subcommand("pipe", "Pass standard input through and keep its lines: cmd 2>&1 | braid pipe");
   command->add_option("--service", pipe->service, "Name of the service");
   data = command->add_option("--data", pipe->data, "Write to this store instead of a server");
   command->add_option("--server", pipe->server, "Server to send to [http://127.0.0.1:4318]")->excludes(data);
+  command->add_option("--token-file", pipe->token_file, "File whose first line is the server's token");
   command->callback([pipe, code] { *code = RunPipe(*pipe); });
 }
 
@@ -120,6 +123,7 @@ void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
   CLI::Option* data = command->add_option("--data", settings->data, "Directory of the store [braid-data]");
   command->add_option("--server", settings->server, "Ask a running server instead, e.g. http://127.0.0.1:4318")
       ->excludes(data);
+  command->add_option("--token-file", settings->token_file, "File whose first line is the server's token");
   command->add_option("--start", settings->start, "First instant: RFC 3339, epoch seconds or -1h [all of the data]");
   command->add_option("--end", settings->end, "Last instant");
   command->add_option("--range", settings->range, "FROM..TO for both, e.g. -1h..now");
@@ -252,6 +256,34 @@ void AddDemo(CLI::App* app, DemoSettings* settings, int* code) {
   command->callback([settings, code] { *code = RunDemo(*settings); });
 }
 
+// What is not known on the command line, named with the nearest that is; "" if that is not what is wrong. CLI11 lists
+// the positional arguments with it, and asks for a subcommand where one is misspelt.
+std::string DescribeUnknown(const CLI::App& app, int argc, char** argv) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  const CLI::App& at = chosen.empty() ? app : *chosen.front();
+  std::vector<std::string> known;
+  for (const CLI::Option* option : at.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  std::string word;
+  const bool subcommand = chosen.empty() && argc > 1 && argv[1][0] != '-';
+  for (const std::string& rest : at.remaining()) {
+    if (!subcommand && word.empty() && rest.size() > 1 && rest[0] == '-') word = rest.substr(0, rest.find('='));
+  }
+  if (subcommand) {
+    word = argv[1];
+    known.clear();
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(command->get_name());
+    }
+  }
+  if (word.empty()) return "";
+  const std::string nearest = DidYouMean(word, std::vector<std::string_view>(known.begin(), known.end()));
+  const std::string of = chosen.empty() ? "braid" : "braid " + at.get_name();
+  return "'" + word + "' is not " + (subcommand ? "a subcommand" : "an option of `" + of + "`") +
+         (nearest.empty() ? "; see `" + of + " --help`" : "; " + nearest);
+}
+
 }  // namespace
 
 int RunProgram(int argc, char** argv) {
@@ -278,6 +310,7 @@ int RunProgram(int argc, char** argv) {
   LoadSettings load;
   std::string load_length = "10s";
   DemoSettings demo;
+  if (argc > 0) demo.program = argv[0];
   AddServe(&app, &serve, &code);
   AddCapture(&app, &run, &pipe, &code);
   AddImport(&app, &import, &code);
@@ -292,6 +325,12 @@ int RunProgram(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const bool unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
+                         dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+    if (const std::string message = unknown ? DescribeUnknown(app, argc, argv) : ""; !message.empty()) {
+      Fail(message);
+      return 2;
+    }
     // Help and version are "errors" that succeed; everything else is a wrong call.
     return app.exit(error) == 0 ? 0 : 2;
   }

@@ -119,8 +119,7 @@ absl::Status StatusOfAnswer(const HttpAnswer& answer) {
   if (parser.parse(answer.body).get(document) != simdjson::SUCCESS ||
       document["error"].get(error) != simdjson::SUCCESS ||
       error["message"].get_string().get(text) != simdjson::SUCCESS) {
-    return absl::UnavailableError("the server answered " + std::to_string(answer.status) + ": " +
-                                  Printable(answer.body.substr(0, 200)));
+    return absl::UnavailableError("the server answered " + std::to_string(answer.status) + ": " + ErrorText(answer));
   }
   QueryError query_error;
   query_error.message = text;
@@ -182,7 +181,7 @@ std::string Encoded(std::string_view text) {
 
 class RemoteTarget : public QueryTarget {
  public:
-  explicit RemoteTarget(std::string url) : url_(std::move(url)) {}
+  RemoteTarget(std::string url, std::string token) : url_(std::move(url)), token_(std::move(token)) {}
 
   absl::Status Run(const QuerySettings& settings, const std::string& text) override {
     const bool people = settings.format.empty() || settings.format == "table";
@@ -190,7 +189,7 @@ class RemoteTarget : public QueryTarget {
                                : settings.format == "csv"  ? "text/csv"
                                                            : "application/json";
     ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(url_, "/v1/query", "application/json", accept,
-                                                       RequestBody(settings, text), kTimeoutSeconds));
+                                                       RequestBody(settings, text), kTimeoutSeconds, token_));
     if (answer.status != 200) return StatusOfAnswer(answer);
     if (!people) {
       RETURN_IF_ERROR(PrintOut(answer.body));
@@ -198,7 +197,7 @@ class RemoteTarget : public QueryTarget {
     }
     RemoteResult result;
     RETURN_IF_ERROR(result.Read(answer.body));
-    ASSIGN_OR_RETURN(const std::string shown, FormatAnswer(&result, settings.format == "table"));
+    ASSIGN_OR_RETURN(const std::string shown, FormatAnswer(&result, text, settings.format == "table"));
     return PrintOut(shown);
   }
 
@@ -242,7 +241,7 @@ class RemoteTarget : public QueryTarget {
   // {"status":"success","data":["a","b"]}; empty if anything is wrong, because completion must not disturb.
   std::vector<std::string> Names(const std::string& target) const {
     std::vector<std::string> names;
-    const auto answer = HttpGet(url_, target, "application/json", kCompletionSeconds);
+    const auto answer = HttpGet(url_, target, "application/json", kCompletionSeconds, token_);
     simdjson::dom::parser parser;
     simdjson::dom::array data;
     if (!answer.ok() || parser.parse(answer->body)["data"].get_array().get(data) != simdjson::SUCCESS) return names;
@@ -254,8 +253,8 @@ class RemoteTarget : public QueryTarget {
   }
 
   bool Ask(const std::string& text, RemoteResult* result) const {
-    const auto answer =
-        HttpPost(url_, "/v1/query", "application/json", "application/json", RequestBody({}, text), kCompletionSeconds);
+    const auto answer = HttpPost(url_, "/v1/query", "application/json", "application/json", RequestBody({}, text),
+                                 kCompletionSeconds, token_);
     return answer.ok() && answer->status == 200 && result->Read(answer->body).ok();
   }
 
@@ -273,11 +272,13 @@ class RemoteTarget : public QueryTarget {
     return absl::OkStatus();
   }
 
-  const std::string url_;
+  const std::string url_, token_;
 };
 
 }  // namespace
 
-std::unique_ptr<QueryTarget> MakeRemoteTarget(const std::string& url) { return std::make_unique<RemoteTarget>(url); }
+std::unique_ptr<QueryTarget> MakeRemoteTarget(const std::string& url, const std::string& token) {
+  return std::make_unique<RemoteTarget>(url, token);
+}
 
 }  // namespace braid

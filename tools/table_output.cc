@@ -139,8 +139,9 @@ absl::StatusOr<std::string> FormatTable(ResultReader* result, const TableStyle& 
     Append(batch, result->columns(), &columns);
     rows += batch.num_rows;
   }
-  std::erase_if(columns, [](const TextColumn& column) {
-    return std::all_of(column.cells.begin(), column.cells.end(), [](const std::string& cell) { return cell.empty(); });
+  std::erase_if(columns, [&style](const TextColumn& column) {
+    return !style.keep_empty &&
+           std::all_of(column.cells.begin(), column.cells.end(), [](const std::string& cell) { return cell.empty(); });
   });
   for (TextColumn& column : columns) {
     column.right = IsNumber(column.type);

@@ -116,8 +116,8 @@ def main():
                 shutil.rmtree(restored)
             if round_ % 4 == 3:
                 before = loader.acknowledged
-                name = json.loads(run("backup", "--server", f"http://127.0.0.1:{server.port}", "--token-file",
-                                      token_file))["data"]["name"]
+                name = run("backup", "--server", f"http://127.0.0.1:{server.port}", "--token-file",
+                           token_file).strip()
                 check("snapshot", batches(os.path.join(data, "snapshots", name)), before, loader.acknowledged + 1, deleted)
             passed += 1
         assert "in use" in run("delete", "--data", data, "logs", "--end", "now", fails=True)

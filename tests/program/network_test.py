@@ -181,6 +181,23 @@ def who_is_let_in():
         check("a key that is not the certificate's", refused("--tls-cert", cert, "--tls-key", cert), "started")
         check("a remote gRPC address", refused("--listen", f"127.0.0.1:{free_port()}", "--grpc-listen",
                                                f"0.0.0.0:{free_port()}"), "started")
+        missing = os.path.join(folder, "missing")
+        for option in ("--token-file", "--scrape-config"):
+            check("the option is named", f"{option} {missing}: " in (refused(option, missing) or ""), option)
+        check("how to let others in", "--insecure-allow-remote" in (refused(*anywhere) or ""), refused(*anywhere))
+        check("days without a unit", "15d" in (refused("--retention", "15") or ""), "started")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            refusal = refused("--listen", f"127.0.0.1:{taken.getsockname()[1]}") or ""
+            check("a port in use", "Address already in use" in refusal and "--listen" in refusal, refusal)
+        check("no store is left behind", not os.path.exists(os.path.join(folder, "store")), os.listdir(folder))
+        with serving("--token-file", token) as server:
+            def ask(*arguments):
+                return subprocess.run([PROGRAM, "query", "--server", f"127.0.0.1:{server.port}", "--format", "csv",
+                                       *arguments], timeout=30, capture_output=True, text=True, check=False)
+            check("a query with the token", ask("--token-file", token, "1").returncode == 0, ask("--token-file", token, "1"))
+            check("a query without", ask("1").returncode == 1 and "{" not in ask("1").stderr, ask("1").stderr)
 
 
 def origins_and_hosts():
