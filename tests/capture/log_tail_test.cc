@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 #include <random>
+#include <vector>
 
 namespace braid {
 namespace {

@@ -24,10 +24,9 @@ struct VerifyReport {
   // What Open set aside and still lies in quarantine/, with the reason: rows that the store does not show any more.
   std::vector<std::string> set_aside;
 };
-// Reads every byte of the store at `path`, checks every checksum, and that indexes agree with the rows they point to. The
-// store may be open and written to: what is merged or flushed away meanwhile, and a record that is being written, are no
-// problems.
-// `progress` (may be null) is called with bytes done and bytes in all.
+// Reads every byte of the store at `path`, checks every checksum, and that indexes agree with the rows they point to.
+// The store may be open and written to: what is merged or flushed away meanwhile, and a record that is being written,
+// are no problems. `progress` (may be null) is called with bytes done and bytes in all.
 absl::StatusOr<VerifyReport> VerifyStore(const std::string& path,
                                          const std::function<void(uint64_t done, uint64_t total)>& progress);
 
