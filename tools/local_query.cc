@@ -212,7 +212,7 @@ absl::StatusOr<std::unique_ptr<QueryTarget>> OpenQueryTarget(const QuerySettings
   if (!settings.token_file.empty()) {
     ASSIGN_OR_RETURN(token, ReadTokenFile(settings.token_file));
   }
-  if (!settings.server.empty()) return MakeRemoteTarget(settings.server, token);
+  if (!settings.server.empty()) return MakeRemoteTarget(settings, token);
   return OpenLocalTarget(settings.data.empty() ? "braid-data" : settings.data);
 }
 

@@ -181,7 +181,10 @@ std::string Encoded(std::string_view text) {
 
 class RemoteTarget : public QueryTarget {
  public:
-  RemoteTarget(std::string url, std::string token) : url_(std::move(url)), token_(std::move(token)) {}
+  RemoteTarget(const QuerySettings& settings, std::string token) : url_(settings.server), token_(std::move(token)) {
+    vocabulary_.start = settings.start;
+    vocabulary_.end = settings.end;
+  }
 
   absl::Status Run(const QuerySettings& settings, const std::string& text) override {
     const bool people = settings.format.empty() || settings.format == "table";
@@ -253,8 +256,8 @@ class RemoteTarget : public QueryTarget {
   }
 
   bool Ask(const std::string& text, RemoteResult* result) const {
-    const auto answer = HttpPost(url_, "/v1/query", "application/json", "application/json", RequestBody({}, text),
-                                 kCompletionSeconds, token_);
+    const auto answer = HttpPost(url_, "/v1/query", "application/json", "application/json",
+                                 RequestBody(vocabulary_, text), kCompletionSeconds, token_);
     return answer.ok() && answer->status == 200 && result->Read(answer->body).ok();
   }
 
@@ -273,12 +276,13 @@ class RemoteTarget : public QueryTarget {
   }
 
   const std::string url_, token_;
+  QuerySettings vocabulary_;  // of questions for completion: the session's range
 };
 
 }  // namespace
 
-std::unique_ptr<QueryTarget> MakeRemoteTarget(const std::string& url, const std::string& token) {
-  return std::make_unique<RemoteTarget>(url, token);
+std::unique_ptr<QueryTarget> MakeRemoteTarget(const QuerySettings& settings, const std::string& token) {
+  return std::make_unique<RemoteTarget>(settings, token);
 }
 
 }  // namespace braid

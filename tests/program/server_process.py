@@ -35,7 +35,7 @@ class Server:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode} before it was ready")
             try:
-                if self.request("GET", "/-/ready")[0] == 200:
+                if self.request("GET", "/-/ready")[0] in (200, 401):  # 401: it wants a token
                     return self
             except OSError:
                 pass
