@@ -170,6 +170,7 @@ TEST(RemoteWrite, OrdinarySeriesAreReadAsAnyOther) {
     pbf_writer plain_request(plain), general_request(general);
     for (int n = 0; n < 2000; ++n) {
       std::vector<std::pair<std::string, std::string>> labels;
+      if (random() % 20 != 0) labels.emplace_back("__name__", std::string(1 + random() % 130, 'm'));
       for (uint64_t i = 0; i <= random() % 6; ++i) {
         labels.emplace_back(std::string(1, static_cast<char>('a' + 2 * i)) + std::string(random() % 140, 'n'),
                             random() % 20 == 0 ? "" : std::string(1 + random() % 130, 'v'));
