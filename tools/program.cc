@@ -132,7 +132,8 @@ void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
       ->add_option("--format", settings->format,
                    "table, json, ndjson or csv [a table; on a terminal a line per series]")
       ->check(CLI::IsMember({"table", "json", "ndjson", "csv"}));
-  command->add_option("-p,--param", settings->params, "NAME=VALUE for $NAME in the query, repeatable");
+  command->add_option("-p,--param", settings->params, "NAME=VALUE for $NAME in the query, repeatable")
+      ->allow_extra_args(false);  // what follows a value is the query
   command->add_option("--limit", settings->limit, "Rows of the answer at the most [10000]")
       ->check(CLI::Range(uint64_t{1}, uint64_t{10'000'000}));
   command->callback([settings, code] { *code = RunQuery(*settings); });
