@@ -82,6 +82,11 @@ class StoreCopy {
     return absl::IsPermissionDenied(synced) ? absl::OkStatus() : synced;  // who may not read it did not make it
   }
 
+  static bool IsLive(const Manifest& manifest, uint64_t id) {
+    return std::any_of(manifest.parts.begin(), manifest.parts.end(),
+                       [&](const PartEntry& part) { return part.id == id; });
+  }
+
   static std::string PartsOf(const std::string& store) { return JoinPath(store, "parts"); }
   static std::string WalOf(const std::string& store) { return JoinPath(store, "wal"); }
 
@@ -112,7 +117,10 @@ class StoreCopy {
       for (const std::string& name : names) {
         RETURN_IF_ERROR(CopyFile(JoinPath(source, name), JoinPath(target, name)));
       }
-      return fs_->SyncDir(target);
+      RETURN_IF_ERROR(fs_->SyncDir(target));
+      // A merge may have been removing the part file by file: what was listed is all of it only if it still lives.
+      ASSIGN_OR_RETURN(const Manifest now, ReadManifest(fs_, from_));
+      return IsLive(now, id) ? absl::OkStatus() : absl::NotFoundError(source + " was removed while it was copied");
     };
     absl::Status status = copy();
     if (!status.ok()) RemovePart(id);
@@ -190,9 +198,7 @@ class StoreCopy {
   absl::Status DropStale(const Manifest& manifest, bool segments = true) {
     const std::set<uint64_t> copied = copied_;
     for (uint64_t id : copied) {
-      const bool live = std::any_of(manifest.parts.begin(), manifest.parts.end(),
-                                    [&](const PartEntry& part) { return part.id == id; });
-      if (!live) RemovePart(id);
+      if (!IsLive(manifest, id)) RemovePart(id);
     }
     if (!segments) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_->List(WalOf(to_)));

@@ -162,8 +162,12 @@ TEST_F(StoreFilesTest, VerifyBesideAWriter) {
       WriteOptions options;
       options.durability = Durability::kBuffered;
       ASSERT_TRUE((*db)->Write(batch, options).ok());
-      if (n % 200 == 0) ASSERT_TRUE((*db)->Flush().ok());
-      if (n % 1000 == 0) ASSERT_TRUE((*db)->Compact().ok());
+      if (n % 200 == 0) {
+        ASSERT_TRUE((*db)->Flush().ok());
+      }
+      if (n % 1000 == 0) {
+        ASSERT_TRUE((*db)->Compact().ok());
+      }
     }
   });
   for (int i = 0; i < 40; ++i) {

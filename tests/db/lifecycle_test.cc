@@ -15,11 +15,13 @@
 #include <thread>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "braid/backup.h"
 #include "braid/inspect.h"
 #include "engine/db/compaction.h"
 #include "engine/db/open.h"
 #include "engine/db/store_copy.h"
+#include "engine/io/throttled_file_system.h"
 #include "tests/db/numbered_writes.h"
 #include "tests/support/case_count.h"
 #include "tests/support/fault_file_system.h"
@@ -70,6 +72,10 @@ TEST_F(BackupTest, WhileWritersWriteAndMergesRun) {
       acknowledged = n + 1;
     }
   });
+  absl::Cleanup end_writer = [&] {
+    stop = true;
+    writer.join();
+  };
   // BRAID_TEST_BACKUPS=n   (3)
   const uint64_t copies = std::max<uint64_t>(CaseCount("BACKUPS", 3), 3);
   for (uint64_t copy = 0; copy < copies; ++copy) {
@@ -98,8 +104,6 @@ TEST_F(BackupTest, WhileWritersWriteAndMergesRun) {
   }
   std::printf("%llu backups of %llu writes\n", static_cast<unsigned long long>(copies),
               static_cast<unsigned long long>(acknowledged.load()));
-  stop = true;
-  writer.join();
 }
 
 TEST_F(BackupTest, RefusesWhatItWouldOverwriteAndWhatIsDamaged) {
@@ -135,6 +139,50 @@ TEST_F(BackupTest, RefusesWhatItWouldOverwriteAndWhatIsDamaged) {
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_NE(status.ToString().find("000000000001"), std::string::npos) << status;
   EXPECT_FALSE(stdfs::exists(root_ / "bad"));
+}
+
+// When a part is listed it has just been merged into another and half of its files are gone.
+class MergedAway : public ThrottledFileSystem {
+ public:
+  explicit MergedAway(FileSystem* fs) : ThrottledFileSystem(fs, uint64_t{1} << 40) {}
+  DB* db = nullptr;
+
+  absl::StatusOr<std::vector<std::string>> List(const std::string& dir) override {
+    if (dir.starts_with("db/parts/") && db != nullptr) {
+      DB* const merging = std::exchange(db, nullptr);
+      removals_left_ = 1;
+      EXPECT_TRUE(merging->Compact().ok());
+      removals_left_ = -1;
+    }
+    return ThrottledFileSystem::List(dir);
+  }
+  absl::Status Remove(const std::string& path) override {
+    if (path.starts_with("db/parts/") && removals_left_ >= 0 && removals_left_-- == 0) {
+      removals_left_ = 0;
+      return absl::UnavailableError("not yet");
+    }
+    return ThrottledFileSystem::Remove(path);
+  }
+
+ private:
+  int removals_left_ = -1;
+};
+
+TEST(StoreCopyTest, APartThatIsBeingRemovedIsNotTakenForWhole) {
+  FaultFileSystem memory;
+  MergedAway fs(&memory);
+  auto db = MustOpen(Quiet(), &fs);
+  for (uint64_t n = 0; n < 6; ++n) {
+    ASSERT_TRUE(WriteNumbered(db.get(), n).ok());
+    if (n % 2 == 1) {
+      ASSERT_TRUE(db->Flush().ok());
+    }
+  }
+  fs.db = db.get();
+  ASSERT_TRUE(CopyStore(&fs, "db", "copy", /*link=*/true).ok());
+  EXPECT_EQ(fs.db, nullptr) << "no part was copied";
+  auto copy = MustOpen(Quiet(), &memory, "copy");
+  EXPECT_EQ(NumbersIn(*copy->GetSnapshot()), FirstNumbers(6));
 }
 
 TEST(StoreCopyTest, ACopyWhoseAnyOperationFailsIsNoStore) {
