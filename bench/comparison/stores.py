@@ -182,6 +182,7 @@ class SqliteFts:
 
     def __init__(self, folder):
         os.makedirs(folder, exist_ok=True)
+        self.folder = folder
         self.path = os.path.join(folder, "logs.sqlite")
         self.db = sqlite3.connect(self.path)
 

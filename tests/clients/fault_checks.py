@@ -100,7 +100,8 @@ def check_fault_disk_full():
             ballast = os.path.join(small, "ballast")
             with open(ballast, "wb") as file:
                 file.write(b"\0" * (12 << 20))
-            server = Server(os.path.join(small, "store")).start()
+            # The default reserve is larger than this disk.
+            server = Server(os.path.join(small, "store"), "--reserve", "2MB").start()
             lines = 60000
             pipe = subprocess.Popen([PROGRAM, "pipe", "--service", "p", "--server", f"http://127.0.0.1:{server.port}"],
                                     stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
