@@ -195,7 +195,7 @@ void Head::CountRow(Table table, const Row& row, RowReader* reader, TableColumns
       if (found == columns->by_name.end()) {
         AttributeCounts* added = &columns->attributes.emplace_back();
         added->name = attribute.name;
-        found = columns->by_name.emplace(BytesKey{key.hash, added->name}, added).first;
+        found = columns->by_name.try_emplace(BytesKey{key.hash, added->name}, added).first;
       }
       counts = found->second;
     }

@@ -19,13 +19,13 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "engine/head/arena.h"
 #include "engine/head/batch_reader.h"
 #include "engine/head/head_streams.h"
 #include "engine/head/row_table.h"
 #include "engine/head/series_table.h"
+#include "engine/memory/hash_map.h"
 #include "engine/part/source.h"
 
 namespace braid {
@@ -96,7 +96,7 @@ class Head : public std::enable_shared_from_this<Head> {
     uint32_t rows_seen = 0;
     std::vector<ColumnCounts> builtins;      // by place in BuiltinColumns
     std::deque<AttributeCounts> attributes;  // stay where they are: the keys of by_name point at them
-    absl::flat_hash_map<BytesKey, AttributeCounts*, BytesKeyHash> by_name;
+    HashMap<BytesKey, AttributeCounts*, BytesKeyHash> by_name;
     // Attributes of the last row in their order: the next row mostly has the same.
     std::vector<AttributeCounts*> last_row;
     std::vector<uint64_t> rows_of_owner;

@@ -8,11 +8,11 @@
 #include "braid/write_batch.h"
 #include "engine/base/checksum.h"
 #include "engine/base/fingerprint.h"
-#include "engine/base/hash_map.h"
 #include "engine/head/arena.h"
 #include "engine/head/batch_reader.h"
 #include "engine/head/segmented_vector.h"
 #include "engine/head/series_table.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 

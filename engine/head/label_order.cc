@@ -4,9 +4,9 @@
 #include <numeric>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
 #include "engine/base/checksum.h"
 #include "engine/base/coding.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 namespace {
@@ -32,7 +32,7 @@ std::vector<uint32_t> InLabelOrder(const SeriesTable& table, const std::vector<u
   std::vector<uint32_t> pairs;  // of all series, as places in `distinct`
   std::vector<Entry> entries;
   entries.reserve(series.size());
-  absl::flat_hash_map<BytesKey, uint32_t, BytesKeyHash> places;
+  HashMap<BytesKey, uint32_t, BytesKeyHash> places;
   for (uint32_t number : series) {
     Entry entry{number, 0, pairs.size()};
     const size_t last = entries.empty() ? 0 : entries.back().begin;

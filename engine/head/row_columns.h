@@ -14,9 +14,9 @@
 
 #include "braid/record_batch.h"
 #include "braid/snapshot.h"
-#include "engine/base/hash_map.h"
 #include "engine/head/batch_reader.h"
 #include "engine/head/row_table.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 

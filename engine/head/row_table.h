@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "braid/types.h"
-#include "engine/base/hash_map.h"
 #include "engine/head/segmented_vector.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 

@@ -18,11 +18,11 @@
 #include <vector>
 
 #include "braid/snapshot.h"
-#include "engine/base/hash_map.h"
 #include "engine/codec/chunk.h"
 #include "engine/head/arena.h"
 #include "engine/head/number_table.h"
 #include "engine/head/segmented_vector.h"
+#include "engine/memory/hash_map.h"
 #include "engine/part/label_matcher.h"
 
 namespace braid {

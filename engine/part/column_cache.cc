@@ -49,7 +49,7 @@ void ColumnCache::Add(Key key, Kept kept) {
     old_bytes_ = std::exchange(young_bytes_, 0);
   }
   young_bytes_ += kept.bytes;
-  young_.emplace(std::move(key), std::move(kept));
+  young_.try_emplace(std::move(key), std::move(kept));
 }
 
 void ColumnCache::Drop(uint64_t file) {

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "braid/snapshot.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 
@@ -59,7 +59,7 @@ class ColumnCache {
     Entry entry;
     size_t bytes = 0;
   };
-  using Generation = absl::flat_hash_map<Key, Kept>;
+  using Generation = HashMap<Key, Kept>;
   void Add(Key key, Kept kept);
 
   const size_t generation_bytes_max_;

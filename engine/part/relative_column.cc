@@ -1,9 +1,9 @@
 #include "engine/part/relative_column.h"
 
 #include "engine/base/coding.h"
-#include "engine/base/hash_map.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/column_codec.h"
+#include "engine/memory/hash_map.h"
 #include "engine/part/columns.h"
 
 namespace braid {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "absl/container/flat_hash_map.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 namespace {
@@ -267,7 +267,7 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
   std::vector<std::vector<uint32_t>> codes(keys.size());
   for (size_t k = 0; k < keys.size(); ++k) {
     codes[k].resize(keep->size());
-    absl::flat_hash_map<std::string, uint32_t> texts;
+    HashMap<std::string, uint32_t> texts;
     for (size_t row = 0; row < keep->size(); ++row) {
       if ((*keep)[row] == 0) continue;
       if (keys[k]->type == Type::kString) {
@@ -278,7 +278,7 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
       }
     }
   }
-  absl::flat_hash_map<std::vector<uint32_t>, const std::vector<TimeRange>*> found;
+  HashMap<std::vector<uint32_t>, const std::vector<TimeRange>*> found;
   std::vector<uint32_t> code(keys.size());
   const std::vector<TimeRange>* ranges = nullptr;  // of the code that stands in `code`
   bool any = false;

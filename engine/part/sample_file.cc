@@ -6,10 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
-#include "engine/base/hash_map.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/chunk.h"
 #include "engine/codec/column_codec.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "engine/base/coding.h"
 #include "engine/base/fingerprint.h"
-#include "engine/base/hash_map.h"
+#include "engine/memory/hash_map.h"
 #include "engine/part/columns.h"
 
 namespace braid {

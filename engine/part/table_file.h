@@ -28,7 +28,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "braid/snapshot.h"
-#include "engine/base/hash_map.h"
+#include "engine/memory/hash_map.h"
 #include "engine/part/block_file.h"
 #include "engine/part/term_index.h"
 

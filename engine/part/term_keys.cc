@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "absl/container/flat_hash_set.h"
 #include "engine/base/checksum.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/tokenizer.h"
+#include "engine/memory/hash_map.h"
 #include "engine/part/part_format.h"
 
 namespace braid {
@@ -55,7 +55,7 @@ void TextTerms(const ColumnKeys& keys, const Column& column, bool words, Emit em
 template <typename Emit>
 void IntTerms(const ColumnKeys& keys, const Column& column, bool all, Emit emit) {
   // Distinct values, until they are too many to be indexed.
-  absl::flat_hash_set<int64_t> values;
+  HashSet<int64_t> values;
   int64_t last = 0;
   for (size_t row = 0; row < column.size; ++row) {
     if (column.IsNull(row) || (!values.empty() && column.ints[row] == last)) continue;

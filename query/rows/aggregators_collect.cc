@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "absl/container/flat_hash_set.h"
+#include "engine/memory/hash_map.h"
 #include "query/rows/aggregators.h"
 #include "query/rows/cardinality_sketch.h"
 #include "query/rows/quantile_sketch.h"
@@ -149,7 +149,7 @@ class DistinctAggregator : public Aggregator {
   static constexpr uint64_t kBytesPerNumber = 8;
 
   struct State {
-    absl::flat_hash_set<uint32_t> numbers;
+    HashSet<uint32_t> numbers;
     std::optional<CardinalitySketch> sketch;
   };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 namespace {
@@ -21,7 +21,7 @@ void AppendAll(std::vector<T>* to, const std::vector<T>& from) {
 struct ColumnConcat::Texts {
   std::vector<std::string_view> values;
   std::vector<std::shared_ptr<const StringDictionary>> dictionaries;
-  absl::flat_hash_map<std::string_view, uint32_t> code_of;
+  HashMap<std::string_view, uint32_t> code_of;
   // Of the dictionary seen last: its codes in ours + 1, 0 = not met yet.
   const StringDictionary* last = nullptr;
   std::vector<uint32_t> remap;

@@ -60,10 +60,9 @@ size_t IdTable::SlotOf(const Words& words, uint64_t hash) const {
   }
 }
 
-void IdTable::Assign(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers) {
-  numbers->assign(rows, kNoKey);
-  slots_.assign(std::bit_ceil(rows * 2 + 2), 0);
-  words_.reserve(rows * width_);
+// Calls `visit` with row, key and hash of every row whose key has no null; slots are fetched from memory ahead of it.
+template <typename Visit>
+void IdTable::ForEachKey(const std::vector<Column>& keys, size_t rows, const Visit& visit) const {
   std::array<Words, kAhead> words;
   std::array<uint64_t, kAhead> hashes;
   std::array<bool, kAhead> known;
@@ -75,36 +74,32 @@ void IdTable::Assign(const std::vector<Column>& keys, size_t rows, std::vector<u
       __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
     }
     for (size_t i = 0; i < count; ++i) {
-      if (!known[i]) continue;
-      uint32_t& entry = slots_[SlotOf(words[i], hashes[i])];
-      if (entry == 0) {
-        words_.insert(words_.end(), words[i].begin(), words[i].begin() + static_cast<ptrdiff_t>(width_));
-        entry = static_cast<uint32_t>(++size_);
-      }
-      (*numbers)[begin + i] = entry - 1;
+      if (known[i]) visit(begin + i, words[i], hashes[i]);
     }
   }
+}
+
+void IdTable::Assign(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers) {
+  numbers->assign(rows, kNoKey);
+  slots_.assign(std::bit_ceil(rows * 2 + 2), 0);
+  words_.reserve(rows * width_);
+  ForEachKey(keys, rows, [&](size_t row, const Words& words, uint64_t hash) {
+    uint32_t& entry = slots_[SlotOf(words, hash)];
+    if (entry == 0) {
+      words_.insert(words_.end(), words.begin(), words.begin() + static_cast<ptrdiff_t>(width_));
+      entry = static_cast<uint32_t>(++size_);
+    }
+    (*numbers)[row] = entry - 1;
+  });
 }
 
 void IdTable::Find(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers) const {
   numbers->assign(rows, kNoKey);
   if (size_ == 0) return;
-  std::array<Words, kAhead> words;
-  std::array<uint64_t, kAhead> hashes;
-  std::array<bool, kAhead> known;
-  for (size_t begin = 0; begin < rows; begin += kAhead) {
-    const size_t count = std::min(kAhead, rows - begin);
-    for (size_t i = 0; i < count; ++i) {
-      known[i] = ReadKey(keys, begin + i, &words[i]);
-      hashes[i] = known[i] ? HashOf(words[i]) : 0;
-      __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
-    }
-    for (size_t i = 0; i < count; ++i) {
-      if (!known[i]) continue;
-      // Numbers are one less than entries; a free slot gives kNoKey.
-      (*numbers)[begin + i] = slots_[SlotOf(words[i], hashes[i])] - 1;
-    }
-  }
+  ForEachKey(keys, rows, [&](size_t row, const Words& words, uint64_t hash) {
+    // Numbers are one less than entries; a free slot gives kNoKey.
+    (*numbers)[row] = slots_[SlotOf(words, hash)] - 1;
+  });
 }
 
 }  // namespace braid

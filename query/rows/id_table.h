@@ -35,6 +35,8 @@ class IdTable {
   // The slot of the key or the free one where it belongs.
   size_t SlotOf(const Words& words, uint64_t hash) const;
   uint64_t HashOf(const Words& words) const;
+  template <typename Visit>
+  void ForEachKey(const std::vector<Column>& keys, size_t rows, const Visit& visit) const;
 
   std::vector<Type> types_;
   size_t width_ = 0;             // words of a key

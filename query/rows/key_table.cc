@@ -103,7 +103,7 @@ uint32_t ValueNumbers::Add(const Column& column, size_t row, uint64_t bytes) {
 uint32_t ValueNumbers::AssignText(std::string_view text, const Column& column, size_t row) {
   if (const auto found = texts_.find(text); found != texts_.end()) return found->second;
   const uint32_t number = Add(column, row, 2 * text.size());
-  texts_.emplace(KeepText(text), number);
+  texts_.try_emplace(KeepText(text), number);
   return number;
 }
 

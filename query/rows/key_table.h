@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "braid/record_batch.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 
@@ -61,9 +61,9 @@ class ValueNumbers {
   size_t size_ = 0;
   uint64_t bytes_ = 0;
   uint32_t null_number_ = kNoKey;
-  absl::flat_hash_map<std::string_view, uint32_t, TextHash, std::equal_to<>> texts_;
-  absl::flat_hash_map<std::pair<uint64_t, uint8_t>, uint32_t> words_;
-  absl::flat_hash_map<std::pair<uint64_t, uint64_t>, uint32_t> ids_;
+  HashMap<std::string_view, uint32_t, TextHash, std::equal_to<>> texts_;
+  HashMap<std::pair<uint64_t, uint8_t>, uint32_t> words_;
+  HashMap<std::pair<uint64_t, uint64_t>, uint32_t> ids_;
   ColumnBuilder values_;
   DictionaryNumbers cache_;
   std::vector<std::unique_ptr<char[]>> arena_;
@@ -88,7 +88,7 @@ class KeyTable {
 
  private:
   struct Fold {
-    absl::flat_hash_map<uint64_t, uint32_t> numbers;
+    HashMap<uint64_t, uint32_t> numbers;
     std::vector<std::pair<uint32_t, uint32_t>> parts;
   };
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "engine/memory/hash_map.h"
 #include "query/rows/key_table.h"
 #include "query/syntax/status_macros.h"
 
@@ -199,14 +199,14 @@ std::shared_ptr<const std::vector<TraceId>> SortedIds(const Column& column) {
   auto ids = std::make_shared<std::vector<TraceId>>();
   if (column.type != Type::kTraceId) return ids;
   // A trace has many rows: repeats go before the sort.
-  absl::flat_hash_set<std::pair<uint64_t, uint64_t>> met;
+  HashSet<std::pair<uint64_t, uint64_t>> met;
   TraceId last;
   for (size_t row = 0; row < column.size; ++row) {
     if (column.IsNull(row)) continue;
     const TraceId id = column.trace_ids[row];
     if (!ids->empty() && id == last) continue;
     last = id;
-    if (met.emplace(id.high, id.low).second) ids->push_back(id);
+    if (met.insert({id.high, id.low}).second) ids->push_back(id);
   }
   std::sort(ids->begin(), ids->end());
   ids->shrink_to_fit();

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "engine/memory/hash_map.h"
 #include "query/rows/cells.h"
 #include "query/rows/column_concat.h"
 #include "query/rows/line_parser.h"
@@ -165,7 +165,7 @@ class ParseOperator : public Operator {
       place = names_.size();
       names_.push_back(name);
     }
-    places_of_.emplace(name, place);
+    places_of_.try_emplace(name, place);
     return place;
   }
 
@@ -225,7 +225,7 @@ class ParseOperator : public Operator {
   Schema schema_;
   std::vector<std::string> fixed_;  // what FixNames was given
   std::vector<std::string> names_;
-  absl::flat_hash_map<std::string, size_t, TextHash, std::equal_to<>> places_of_;
+  HashMap<std::string, size_t, TextHash, std::equal_to<>> places_of_;
   bool open_ = false;  // names are still being learnt
   bool left_out_ = false;
   bool read_all_ = false;

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "engine/memory/hash_map.h"
 #include "query/rows/stats_groups.h"
 #include "query/rows/worker_threads.h"
 
@@ -105,7 +105,7 @@ class WindowedStatsOperator : public Operator {
     absl::Status Account() { return groups->Account(slots_of.capacity() * 25 + slots * sizeof(Pane)); }
 
     Groups* groups;
-    absl::flat_hash_map<std::pair<uint32_t, int64_t>, uint32_t> slots_of;
+    HashMap<std::pair<uint32_t, int64_t>, uint32_t> slots_of;
     uint32_t slots = 1;  // slot 0 is where panes are merged
     std::vector<Key> keys;
   };

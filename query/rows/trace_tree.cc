@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "engine/memory/hash_map.h"
 #include "query/rows/reservation.h"
 #include "query/syntax/status_macros.h"
 
@@ -61,7 +61,7 @@ class TreeBuilder {
  private:
   // Fills `trace`, `traces` and sorted_: rows by (trace, start, row).
   void GroupByTrace() {
-    absl::flat_hash_map<std::pair<uint64_t, uint64_t>, uint32_t> ordinals;
+    HashMap<std::pair<uint64_t, uint64_t>, uint32_t> ordinals;
     tree_.trace.resize(size_);
     for (uint32_t row = 0; row < size_; ++row) {
       const TraceId id = spans_.trace_ids[row];

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/memory/hash_map.h"
 #include "query/syntax/ast.h"
 #include "query/syntax/durations.h"
 #include "query/syntax/function_table.h"
@@ -146,7 +146,7 @@ class SeriesMerger {
   std::vector<EvalSeries> Take() { return std::move(series_); }
 
  private:
-  absl::flat_hash_map<std::string, size_t> index_;
+  HashMap<std::string, size_t> index_;
   std::vector<EvalSeries> series_;
 };
 

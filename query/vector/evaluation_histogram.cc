@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/memory/hash_map.h"
 #include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/histogram_math.h"
@@ -71,7 +72,7 @@ absl::Status Evaluation::EachHistogramQuantile(const Expr& expr, const CallExpr&
 
   // Which series are buckets of which histogram.
   std::vector<ClassicHistogram> classics;
-  absl::flat_hash_map<std::string, size_t> classic_index;
+  HashMap<std::string, size_t> classic_index;
   for (size_t s = 0; s < all.size(); ++s) {
     bool any_float = false;
     for (size_t i = 0; i < times.size() && !any_float; ++i) {

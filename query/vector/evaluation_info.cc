@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/memory/hash_map.h"
 #include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/label_set.h"
@@ -106,7 +107,7 @@ absl::Status Evaluation::EachInfo(const Expr& expr, const CallExpr& call, const 
   info.selector.matchers.insert(info.selector.matchers.end(), data.begin(), data.end());
 
   ASSIGN_OR_RETURN(Collected base, Collect(*call.args[0].expr, times));
-  absl::flat_hash_map<std::string, std::vector<InfoGroup>> groups;  // by identity
+  HashMap<std::string, std::vector<InfoGroup>> groups;  // by identity
   for (const EvalSeries& series : base.series) {
     if (AllMatch(names, FindLabel(series.labels, kMetricNameLabel))) continue;
     std::string identity = SignatureOf(series.labels, kIdentity);

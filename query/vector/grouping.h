@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "engine/memory/hash_map.h"
 #include "query/syntax/ast.h"
 #include "query/vector/label_set.h"
 
@@ -36,7 +36,7 @@ class Grouping {
   const bool without_;
   std::vector<std::string> names_;
   std::vector<std::string> hidden_;
-  absl::flat_hash_map<std::string, size_t> index_;
+  HashMap<std::string, size_t> index_;
   std::vector<Labels> labels_;
 };
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "engine/memory/hash_map.h"
 #include "query/syntax/ast.h"
 #include "query/vector/series_value.h"
 
@@ -23,7 +23,7 @@ class MatchKeys {
   const bool on_;
   std::vector<std::string> names_;
   std::vector<std::string> hidden_;  // without on: names and the metric name
-  absl::flat_hash_map<std::string, size_t> keys_;
+  HashMap<std::string, size_t> keys_;
 };
 
 // 1 where at least one of the series has a point.

@@ -25,11 +25,11 @@ struct Room {
 // Deepest folder first, so that the first prefix that fits is the room.
 const std::vector<Room>& Rooms() {
   static const std::vector<Room> rooms = {
-      {"engine/include/", 0},  {"query/include/", 0},  {"engine/base/", 1},    {"engine/io/", 2},
-      {"engine/codec/", 2},    {"engine/part/", 3},    {"engine/head/", 4},    {"engine/db/", 5},
-      {"query/syntax/", 6},    {"query/vector/", 7},   {"query/rows/", 7},     {"query/plan/", 8},
-      {"server/ingest/", 9},   {"server/http/", 9},    {"server/scrape/", 10}, {"server/", 11},
-      {"tools/generator/", 9}, {"tools/capture/", 10}, {"tools/", 12},
+      {"engine/include/", 0}, {"query/include/", 0},   {"engine/memory/", 0},  {"engine/base/", 1},
+      {"engine/io/", 2},      {"engine/codec/", 2},    {"engine/part/", 3},    {"engine/head/", 4},
+      {"engine/db/", 5},      {"query/syntax/", 6},    {"query/vector/", 7},   {"query/rows/", 7},
+      {"query/plan/", 8},     {"server/ingest/", 9},   {"server/http/", 9},    {"server/scrape/", 10},
+      {"server/", 11},        {"tools/generator/", 9}, {"tools/capture/", 10}, {"tools/", 12},
   };
   return rooms;
 }
@@ -51,6 +51,7 @@ std::string Forbidden(const std::string& from, const std::string& include) {
   if (own->floor == 0) return "the contract includes only std, absl and itself";
   const bool own_query = own->folder.substr(0, 6) == "query/";
   const bool other_engine = other->folder.substr(0, 7) == "engine/";
+  if (other->folder == "engine/memory/") return "";
   if (own_query && other_engine) return "query knows the engine by the contract alone";
   if (own->folder == "server/http/") {
     if (other->folder != "engine/base/") return "server/http knows nothing of Braid";
