@@ -18,9 +18,9 @@ constexpr uint8_t kIntWords = 2;
 constexpr uint8_t kPlainTraces = 0;
 constexpr uint8_t kDictionaryTraces = 1;
 
-constexpr int kZstdLevel = 3;
+constexpr int kTextZstdLevel = 3;
 // Shorter texts grow under zstd's frame.
-constexpr size_t kZstdBytesMin = 24;
+constexpr size_t kTextZstdBytesMin = 24;
 
 // Numbers values by first appearance. `Hash` and `Equal` look at positions of the caller's list.
 class Numbering {
@@ -126,8 +126,8 @@ bool ReadHalves(Decoder* decoder, size_t count, TraceId* ids) {
 
 void PutText(std::string_view text, std::string* out) {
   std::string packed;
-  const Compression wanted = text.size() < kZstdBytesMin ? Compression::kNone : Compression::kZstd;
-  const Compression used = Compress(wanted, kZstdLevel, text, &packed);
+  const Compression wanted = text.size() < kTextZstdBytesMin ? Compression::kNone : Compression::kZstd;
+  const Compression used = Compress(wanted, kTextZstdLevel, text, &packed);
   PutByte(out, static_cast<uint8_t>(used));
   PutVarint(out, text.size());
   PutBytes(out, packed);

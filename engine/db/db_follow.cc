@@ -13,19 +13,19 @@ namespace braid {
 namespace {
 
 // The writer changes the manifest a few times a second at the most; a state is caught between two changes.
-constexpr int kAttempts = 20;
+constexpr int kFollowAttempts = 20;
 // An error that stays while the manifest does is one. It is looked at again all the same, because the WAL's last
 // segment may be cut by a writer that opens or fails.
 constexpr int kAttemptsAtOneManifest = 3;
-constexpr auto kBetweenAttempts = std::chrono::milliseconds(10);
+constexpr auto kBetweenFollowAttempts = std::chrono::milliseconds(10);
 
 }  // namespace
 
 absl::Status DBImpl::OpenBeside(std::vector<LivePart> opened_before) {
   absl::Status status;
   int same = 0;
-  for (int attempt = 0; attempt < kAttempts && same < kAttemptsAtOneManifest; ++attempt) {
-    if (attempt > 0) std::this_thread::sleep_for(kBetweenAttempts * attempt);
+  for (int attempt = 0; attempt < kFollowAttempts && same < kAttemptsAtOneManifest; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(kBetweenFollowAttempts * attempt);
     {
       std::lock_guard lock(mutex_);
       opened_before.insert(opened_before.end(), parts_.begin(), parts_.end());

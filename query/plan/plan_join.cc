@@ -17,8 +17,6 @@ namespace {
 // A set of texts is worth a list in a scan up to so many.
 constexpr size_t kListedTextsMax = 1000;
 
-bool HasPrefix(const std::string& name, const std::string& prefix) { return name.rfind(prefix, 0) == 0; }
-
 // The distinct texts of a column, unless there are too many.
 std::vector<std::string> TextsOf(const Column& column) {
   std::set<std::string_view> texts;
@@ -172,12 +170,12 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
   const std::string prefix = join.name + ".";
   Pushdown right_down = down;
   RenamePushed(&right_down, [&](const std::string& name) {
-    return HasPrefix(name, prefix) ? name.substr(prefix.size()) : std::string();
+    return name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
   });
   if (join.left_outer) right_down.DropConditions();
   right_down.terms.clear();
   std::erase_if(right_down.sets, [](const PushedSet& set) { return set.size == 0; });
-  RenamePushed(&down, [&](const std::string& name) { return HasPrefix(name, prefix) ? std::string() : name; });
+  RenamePushed(&down, [&](const std::string& name) { return name.starts_with(prefix) ? std::string() : name; });
 
   if (join.asof) {
     if (const Expr* vector = PureVector(*join.right)) {

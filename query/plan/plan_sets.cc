@@ -14,7 +14,7 @@
 namespace braid {
 namespace {
 
-constexpr size_t kListedTextsMax = 1000;
+constexpr size_t kPushedTextsMax = 1000;
 
 // The type of a built-in column wherever the name stands: how the members of a set are to be read.
 Type ProbeType(const std::string& name) {
@@ -229,7 +229,7 @@ absl::StatusOr<const PlanBuilder::EvaluatedSet*> PlanBuilder::EvaluateSet(const 
     if (pushed.intervals != nullptr) {
       for (const ColumnRef& key : pushed.intervals->keys) pushed.interval_columns.push_back(key.name);
     }
-    if (names.size() == 1 && input.columns[0].type == Type::kString && built->size <= kListedTextsMax) {
+    if (names.size() == 1 && input.columns[0].type == Type::kString && built->size <= kPushedTextsMax) {
       std::set<std::string> texts;
       for (size_t row = 0; row < input.num_rows; ++row) {
         if (!input.columns[0].IsNull(row)) texts.emplace(input.columns[0].StringAt(row));

@@ -40,8 +40,6 @@ std::optional<Type> BuiltinType(Table table, const std::string& name) {
 // Built-in columns that may be null while an attribute of the same name has a value.
 bool MayFallBack(const std::string& name) { return name == "service" || name == "instance" || name == "level"; }
 
-bool HasPrefix(const std::string& name, std::string_view prefix) { return name.rfind(prefix, 0) == 0; }
-
 bool ReadsAsOther(std::string_view text) { return ParseNumber(text).has_value() || text == "true" || text == "false"; }
 
 }  // namespace
@@ -66,7 +64,7 @@ std::vector<ColumnRef> TableColumns::Resolve(const std::string& name) const {
   }
   std::vector<ColumnRef> refs;
   const auto forced = [&](std::string_view prefix, ColumnLevel level) {
-    if (!HasPrefix(name, prefix)) return false;
+    if (!name.starts_with(prefix)) return false;
     const std::string rest = name.substr(prefix.size());
     if (Find(level, rest) != nullptr) refs.push_back(ColumnRef{level, rest});
     return true;

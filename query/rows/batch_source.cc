@@ -12,7 +12,7 @@ namespace braid {
 namespace {
 
 // Rows of one slice: as many as a scan gives at most.
-constexpr size_t kSliceRows = 8192;
+constexpr size_t kSourceSliceRows = 8192;
 
 RecordBatch SliceOf(const RecordBatch& rows, size_t begin, size_t end) {
   std::vector<uint32_t> slice(end - begin);
@@ -34,10 +34,10 @@ class SliceReader : public Operator {
   uint64_t place() const override { return place_; }
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
-    const size_t begin = shared_->next.fetch_add(kSliceRows, std::memory_order_relaxed);
+    const size_t begin = shared_->next.fetch_add(kSourceSliceRows, std::memory_order_relaxed);
     if (begin >= shared_->rows.num_rows) return false;
     place_ = begin;
-    *batch = SliceOf(shared_->rows, begin, std::min(shared_->rows.num_rows, begin + kSliceRows));
+    *batch = SliceOf(shared_->rows, begin, std::min(shared_->rows.num_rows, begin + kSourceSliceRows));
     return true;
   }
 
@@ -55,13 +55,13 @@ class BatchSource : public Operator {
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     if (next_row_ >= rows_.num_rows) return false;
-    if (next_row_ == 0 && rows_.num_rows <= kSliceRows) {
+    if (next_row_ == 0 && rows_.num_rows <= kSourceSliceRows) {
       next_row_ = rows_.num_rows;
       *batch = std::move(rows_);
       rows_ = RecordBatch();
       return true;
     }
-    const size_t end = std::min(rows_.num_rows, next_row_ + kSliceRows);
+    const size_t end = std::min(rows_.num_rows, next_row_ + kSourceSliceRows);
     *batch = SliceOf(rows_, next_row_, end);
     next_row_ = end;
     return true;
@@ -74,7 +74,7 @@ class BatchSource : public Operator {
   }
 
   std::vector<OperatorPtr> Split(size_t parts) override {
-    const size_t useful = std::min(parts, rows_.num_rows / kSliceRows);
+    const size_t useful = std::min(parts, rows_.num_rows / kSourceSliceRows);
     if (useful < 2) return {};
     auto shared = std::make_shared<SliceReader::Shared>();
     shared->rows = std::move(rows_);

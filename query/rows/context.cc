@@ -8,6 +8,7 @@
 #include "query/rows/reservation.h"
 #include "query/rows/row_order.h"
 #include "query/rows/select_rows.h"
+#include "query/rows/windows.h"
 #include "query/syntax/status_macros.h"
 
 namespace braid {
@@ -16,12 +17,6 @@ namespace {
 // How far the first look around a match goes when rows are counted, and how much farther each next one.
 constexpr Duration kFirstReach = kSecond;
 constexpr Duration kReachGrowth = 8;
-
-Timestamp Shift(Timestamp time, Duration offset) {
-  Timestamp sum;
-  if (__builtin_add_overflow(time, offset, &sum)) return offset < 0 ? kMinTimestamp : kMaxTimestamp;
-  return sum;
-}
 
 class ContextOperator : public Operator {
  public:

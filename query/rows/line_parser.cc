@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "query/syntax/characters.h"
 #include "query/syntax/status_macros.h"
 #include "re2/re2.h"
 #include "simdjson.h"
@@ -15,8 +16,6 @@ namespace braid {
 namespace {
 
 constexpr int kJsonDepthMax = 64;
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // Texts that stay where they are until Clear, so that views of them hold.
 class TextPool {

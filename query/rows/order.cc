@@ -13,7 +13,7 @@
 namespace braid {
 namespace {
 
-constexpr size_t kSliceRows = 4096;
+constexpr size_t kSortSliceRows = 4096;
 
 // Gives out rows of a batch in a chosen order, a slice at a time.
 class OrderedRows {
@@ -25,7 +25,7 @@ class OrderedRows {
   }
   bool Next(RecordBatch* batch) {
     if (at_ >= order_.size()) return false;
-    const size_t end = std::min(order_.size(), at_ + kSliceRows);
+    const size_t end = std::min(order_.size(), at_ + kSortSliceRows);
     *batch = rows_.Select({order_.begin() + static_cast<ptrdiff_t>(at_), order_.begin() + static_cast<ptrdiff_t>(end)});
     at_ = end;
     return true;
@@ -208,7 +208,7 @@ class TopOperator : public Operator {
   void Compact() {
     const Candidates all = TakeBuffer();
     Append(all, Best(all));
-    compact_at_ = std::max<size_t>(kSliceRows, 2 * buffered_groups_.size());
+    compact_at_ = std::max<size_t>(kSortSliceRows, 2 * buffered_groups_.size());
   }
 
   OperatorPtr input_;
@@ -221,7 +221,7 @@ class TopOperator : public Operator {
   std::vector<ColumnConcat> buffer_;  // `by`, then the columns
   std::vector<uint32_t> buffered_groups_;
   uint64_t buffer_bytes_ = 0;
-  size_t compact_at_ = kSliceRows;
+  size_t compact_at_ = kSortSliceRows;
   bool done_ = false;
   OrderedRows output_;
 };

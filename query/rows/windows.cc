@@ -13,12 +13,6 @@
 namespace braid {
 namespace {
 
-Timestamp Shift(Timestamp time, Duration offset) {
-  Timestamp sum;
-  if (__builtin_add_overflow(time, offset, &sum)) return offset < 0 ? kMinTimestamp : kMaxTimestamp;
-  return sum;
-}
-
 struct Interval {
   uint32_t key;
   Timestamp start;
@@ -182,6 +176,12 @@ class WindowsOperator : public Operator {
 };
 
 }  // namespace
+
+Timestamp Shift(Timestamp time, Duration offset) {
+  Timestamp sum;
+  if (__builtin_add_overflow(time, offset, &sum)) return offset < 0 ? kMinTimestamp : kMaxTimestamp;
+  return sum;
+}
 
 absl::StatusOr<OperatorPtr> MakeWindows(OperatorPtr input, WindowsSpec spec, QueryContext* context) {
   if (FindTimeColumns(input->schema()).time < 0) return absl::InvalidArgumentError("windows needs rows with `time`");

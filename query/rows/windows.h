@@ -12,6 +12,9 @@
 
 namespace braid {
 
+// A time moved by `offset`, or the end of all times on that side.
+Timestamp Shift(Timestamp time, Duration offset);
+
 struct WindowsSpec {
   std::vector<NamedExpression> by;  // the planner names all labels of a series where the query names none
   Duration gap = 0;                 // the planner puts in the default: one step for a series

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/strings/cord.h"
+#include "query/syntax/characters.h"
 #include "query/syntax/parser.h"
 
 namespace braid {
@@ -37,8 +38,6 @@ bool TakeNumber(std::string_view* in, uint32_t* number) {
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), *number);
   return error == std::errc() && end == field.data() + field.size();
 }
-
-bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 // The byte at which character `index` (from 0) of `line` starts; the size of the line if it has fewer.
 size_t ByteOfCharacter(std::string_view line, size_t index) {

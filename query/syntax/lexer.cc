@@ -4,16 +4,15 @@
 #include <array>
 #include <utility>
 
+#include "query/syntax/characters.h"
 #include "query/syntax/literals.h"
 #include "query/syntax/parser.h"
 
 namespace braid {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool IsNameChar(char c) { return IsNameStart(c) || IsDigit(c) || c == ':'; }
-bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 // Longer spellings come before their own beginnings.
 constexpr std::array<std::pair<std::string_view, TokenType>, 48> kOperators = {{

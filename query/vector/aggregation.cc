@@ -5,11 +5,11 @@
 #include <limits>
 
 #include "query/vector/kahan_sum.h"
+#include "query/vector/special_values.h"
 
 namespace braid::promql {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 using Operation = Annotations::HistogramOperation;
 
 std::string_view NameOf(FoldOp op) {

@@ -12,11 +12,10 @@
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
 #include "query/vector/range_window.h"
+#include "query/vector/special_values.h"
 
 namespace braid::promql {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 const char kSameLabelset[] = "vector cannot contain metrics with the same labelset";
 

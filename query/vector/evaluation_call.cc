@@ -10,12 +10,12 @@
 #include "query/vector/label_set.h"
 #include "query/vector/natural_order.h"
 #include "query/vector/number_text.h"
+#include "query/vector/special_values.h"
 #include "query/vector/window_edge.h"
 
 namespace braid::promql {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kPi = 3.14159265358979323846;
 
 // NaN wins against any number.

@@ -6,11 +6,10 @@
 #include "query/vector/histogram_quantile.h"
 #include "query/vector/kahan_sum.h"
 #include "query/vector/number_text.h"
+#include "query/vector/special_values.h"
 
 namespace braid::promql {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // Functions that look at floats only and say so when there are histograms beside them.
 class FloatStatistic : public RangeFunction {

@@ -6,11 +6,10 @@
 
 #include "query/vector/kahan_sum.h"
 #include "query/vector/number_text.h"
+#include "query/vector/special_values.h"
 
 namespace braid::promql {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Index on a schema that is `shift` steps coarser.
 int32_t CoarserIndex(int32_t index, int32_t shift) { return ((index - 1) >> shift) + 1; }

@@ -6,12 +6,11 @@
 
 #include "query/vector/histogram_math.h"
 #include "query/vector/kahan_sum.h"
+#include "query/vector/special_values.h"
 
 namespace braid::promql {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 // Relative differences between neighbouring classic buckets below this are taken for rounding.
 constexpr double kSmallDelta = 1e-12;
 
