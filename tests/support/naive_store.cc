@@ -1,11 +1,13 @@
 #include "tests/support/naive_store.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <functional>
 #include <limits>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
 namespace braid {
 namespace {
@@ -111,15 +113,31 @@ void PutIds(TraceId trace, SpanId span, Fields* fields) {
   if (!span.IsZero()) (*fields)["span_id"] = ToHex(span);
 }
 
+// A column may widen whole numbers to doubles, so those have one letter.
+void AppendField(const ColumnRef& ref, const ValueView& value, std::string* text) {
+  text->append(ref.name).append("=").append(1, "-bnns"[value.index()]).append(":");
+  text->append(ToText(value)).append(";");
+}
+
+// The same of a value in a column; the kinds that come most without a detour.
+void AppendField(const ColumnRef& ref, const Column& column, size_t row, std::string* text) {
+  const bool is_number = column.type == Type::kInt || column.type == Type::kTimestamp || column.type == Type::kDuration;
+  if (column.type == Type::kString) {
+    text->append(ref.name).append("=s:").append(column.StringAt(row)).append(";");
+  } else if (is_number) {
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof(digits), column.ints[row]);
+    text->append(ref.name).append("=n:").append(digits, end.ptr).append(";");
+  } else if (const Value value = column.ValueAt(row); value.index() != 0) {
+    AppendField(ref, View(value), text);
+  }
+}
+
 std::string NaiveText(Table table, const Fields& fields) {
   std::string text;
   for (const ColumnRef& ref : NaiveColumns(table)) {
     const auto found = fields.find(ref.name);
-    if (found == fields.end()) continue;
-    // A column may widen whole numbers to doubles.
-    const char type = "-bnns"[found->second.index()];
-    text.append(ref.name).append("=").append(1, type).append(":");
-    text.append(ToText(View(found->second))).append(";");
+    if (found != fields.end()) AppendField(ref, View(found->second), &text);
   }
   return text;
 }
@@ -404,8 +422,15 @@ std::vector<MetricMetadata> NaiveMetadata(const NaiveWrites& writes) {
 
 std::multimap<int64_t, std::string> RowsOf(Scan* scan, Table table) {
   std::multimap<int64_t, std::string> rows;
-  std::map<std::string, int64_t> last_arrival;  // by the key that ends with the order of arrival
+  std::unordered_map<std::string, int64_t> last_arrival;  // by the key that ends with the order of arrival
   const std::vector<ColumnRef>& columns = NaiveColumns(table);
+  std::vector<size_t> key_columns;  // streams of the model differ in these
+  for (const char* name : {"time", "trace_id", "span_id", "service", "instance", "metric"}) {
+    for (size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].name == name) key_columns.push_back(i);
+    }
+  }
+  const bool in_order = table == Table::kLogs || table == Table::kSpans;
   RecordBatch batch;
   while (true) {
     const absl::StatusOr<bool> more = scan->Next(&batch);
@@ -413,30 +438,26 @@ std::multimap<int64_t, std::string> RowsOf(Scan* scan, Table table) {
     if (!more.ok() || !*more) break;
     EXPECT_LE(batch.num_rows, 8192u);
     for (size_t row = 0; row < batch.num_rows; ++row) {
-      Fields fields;
-      for (size_t i = 0; i < columns.size(); ++i) {
-        Value value = batch.columns[i].ValueAt(row);
-        if (value.index() != 0) fields[columns[i].name] = std::move(value);
-      }
-      const auto arrival = fields.find("arrival");
-      const bool has_arrival = arrival != fields.end() && std::holds_alternative<int64_t>(arrival->second);
+      const Column& arrival = batch.columns[0];
+      const bool has_arrival = arrival.type == Type::kInt && !arrival.IsNull(row);
       EXPECT_TRUE(has_arrival);
       if (!has_arrival) continue;
-      const int64_t n = std::get<int64_t>(arrival->second);
+      const int64_t n = arrival.ints[row];
       std::string key;
-      // Streams of the model differ in these.
-      for (const char* name : {"time", "trace_id", "span_id", "service", "instance", "metric"}) {
-        if (fields.contains(name)) key.append(ToText(View(fields[name])));
+      for (const size_t i : key_columns) {
+        if (!batch.columns[i].IsNull(row)) AppendField(columns[i], batch.columns[i], row, &key);
         key.push_back('/');
       }
-      auto [entry, added] = last_arrival.try_emplace(key, n);
+      auto [entry, added] = last_arrival.try_emplace(std::move(key), n);
       if (!added) {
-        if (table == Table::kLogs || table == Table::kSpans) {
-          EXPECT_LT(entry->second, n) << "equal rows are not in arrival order";
-        }
+        EXPECT_TRUE(!in_order || entry->second < n) << "equal rows are not in arrival order";
         entry->second = n;
       }
-      rows.emplace(n, NaiveText(table, fields));
+      std::string text;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        if (!batch.columns[i].IsNull(row)) AppendField(columns[i], batch.columns[i], row, &text);
+      }
+      rows.emplace_hint(rows.end(), n, std::move(text));
     }
   }
   return rows;
@@ -460,8 +481,9 @@ NaiveSeries SamplesOf(SeriesScan* scan) {
     EXPECT_TRUE(added);
     last = &entry->first;
     for (size_t i = 0; i < data.times.size(); ++i) {
-      entry->second[data.times[i]] = {data.labels, data.times[i], data.values[i],
-                                      data.histograms.empty() ? nullptr : data.histograms[i]};
+      entry->second.emplace_hint(
+          entry->second.end(), data.times[i],
+          NaiveSample{{}, data.times[i], data.values[i], data.histograms.empty() ? nullptr : data.histograms[i]});
     }
   }
   return all;

@@ -65,7 +65,7 @@ std::vector<MetricMetadata> NaiveMetadata(const NaiveWrites& writes);
 
 // What a scan returns, by arrival. Fails the test if rows that are equal in their order's key are not in arrival order.
 std::multimap<int64_t, std::string> RowsOf(Scan* scan, Table table);
-// Fails the test if series or samples are not in order.
+// Without labels in the samples: their series has them. Fails the test if series or samples are not in order.
 NaiveSeries SamplesOf(SeriesScan* scan);
 // The same series with the same bits. Says where they differ.
 ::testing::AssertionResult SameSeries(const NaiveSeries& expected, const NaiveSeries& found);
