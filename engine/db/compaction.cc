@@ -20,6 +20,31 @@ Timestamp Plus(Timestamp time, Duration duration) {
   return __builtin_add_overflow(time, duration, &result) ? kMaxTimestamp : result;
 }
 
+constexpr TimeRange kNoTime{kMaxTimestamp, kMinTimestamp};
+
+// May the part be merged with those whose times `*span` holds? Then `*span` holds its times too.
+bool MayJoin(const PartEntry& part, const CompactionLimits& limits, TimeRange* span) {
+  if (part.bytes > limits.part_bytes_max / 2) return false;
+  const TimeRange joined{std::min(span->start, part.time.start), std::max(span->end, part.time.end)};
+  // A part that is wider by itself (late data) may not grow wider, but may be joined by what lies inside of it.
+  if (limits.span_max > 0 && !joined.empty() && Plus(joined.start, limits.span_max) < joined.end) return false;
+  *span = joined;
+  return true;
+}
+
+// For each part, how many neighbours there are, itself included, that may be merged with each other by and by.
+std::vector<size_t> CountWaiting(const std::vector<PartEntry>& parts, const CompactionLimits& limits) {
+  std::vector<size_t> counts(parts.size(), 1);
+  for (size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
+    TimeRange span = kNoTime;
+    for (end = begin; end < parts.size() && MayJoin(parts[end], limits, &span);) ++end;
+    end = std::max(end, begin + 1);
+    std::fill(counts.begin() + static_cast<ptrdiff_t>(begin), counts.begin() + static_cast<ptrdiff_t>(end),
+              end - begin);
+  }
+  return counts;
+}
+
 }  // namespace
 
 CompactionLimits LimitsFor(Duration retention, uint64_t disk_bytes_max) {
@@ -31,33 +56,24 @@ CompactionLimits LimitsFor(Duration retention, uint64_t disk_bytes_max) {
 }
 
 std::pair<size_t, size_t> PickMerge(const std::vector<PartEntry>& parts, const CompactionLimits& limits) {
+  const std::vector<size_t> waiting = CountWaiting(parts, limits);
   std::pair<size_t, size_t> best{0, 0};
-  double best_score = 0;
+  double best_growth = 0;
   for (size_t begin = 0; begin < parts.size(); ++begin) {
+    const double needed = waiting[begin] > limits.waiting_parts_max ? limits.growth_when_many : limits.growth;
     uint64_t sum = 0, largest = 0;
-    TimeRange span{kMaxTimestamp, kMinTimestamp};
+    TimeRange span = kNoTime;
     const size_t stop = std::min(parts.size(), begin + limits.merge_parts_max);
     for (size_t end = begin; end < stop; ++end) {
       const PartEntry& part = parts[end];
-      if (part.bytes > limits.part_bytes_max / 2) break;
+      if (!MayJoin(part, limits, &span)) break;
       sum += part.bytes;
       largest = std::max(largest, part.bytes);
-      span = {std::min(span.start, part.time.start), std::max(span.end, part.time.end)};
       if (sum > limits.part_bytes_max) break;
-      // A part that is wider by itself (late data) may not grow wider, but may be joined by what lies inside of it.
-      if (limits.span_max > 0 && !span.empty() && Plus(span.start, limits.span_max) < span.end) break;
-      const size_t count = end - begin + 1;
-      if (count < limits.merge_parts) continue;
-      if (static_cast<double>(largest) >
-          static_cast<double>(sum - largest) * limits.similar / (limits.merge_parts - 1)) {
-        continue;
-      }
-      // Many small parts first: they cost readers most and a merge least.
-      const double score = static_cast<double>(count) / (static_cast<double>(sum) + 1);
-      if (best.second == 0 || score > best_score) {
-        best = {begin, end + 1};
-        best_score = score;
-      }
+      const double growth = static_cast<double>(sum) / static_cast<double>(std::max<uint64_t>(largest, 1));
+      if (growth < needed || growth <= best_growth) continue;
+      best = {begin, end + 1};
+      best_growth = growth;
     }
   }
   return best;
