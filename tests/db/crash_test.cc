@@ -307,6 +307,37 @@ TEST(CrashTest, AFullDiskRefusesBeforeTheAckAndWritingResumes) {
   CheckImage(image.get(), {0, 1, 2, 3, 4, 5, 6, 7}, "full disk");
 }
 
+// A flush that fails leaves two segments behind: the one of the head that waits for it, and the one of the writes
+// since. The first must be whole on disk when the second begins, or a power failure leaves a gap.
+TEST(CrashTest, ASegmentIsOnDiskBeforeTheNextBegins) {
+  FaultFileSystem fs;
+  auto db = OpenDB(Quiet(Durability::kBuffered), "db", &fs);
+  ASSERT_TRUE(db.ok());
+  for (uint64_t n = 0; n < 3; ++n) ASSERT_TRUE(WriteNumbered(db->get(), n).ok());
+  fs.SetFreeBytes(0);
+  ASSERT_TRUE(absl::IsResourceExhausted((*db)->Flush()));
+  fs.SetFreeBytes(uint64_t{1} << 30);
+  WriteOptions durable;
+  durable.durability = Durability::kDurable;
+  WriteBatch batch;
+  AddNumbered(3, &batch);
+  ASSERT_TRUE((*db)->Write(batch, durable).ok());
+  CheckImage(fs.CrashImage().get(), {0, 1, 2, 3}, "power loss");
+}
+
+// What of a refused write has reached the segment must not stand at its end when the next segment begins.
+TEST(CrashTest, WhatArrivedOfARefusedWriteIsCutBeforeTheNextSegment) {
+  FaultFileSystem fs;
+  std::unique_ptr<DB> db;
+  WriteSome(&fs, 3, /*close=*/false, &db);
+  fs.SetFreeBytes(100);
+  ASSERT_TRUE(absl::IsResourceExhausted(WriteNumbered(db.get(), 60)));
+  ASSERT_TRUE(absl::IsResourceExhausted(db->Flush()));
+  fs.SetFreeBytes(uint64_t{1} << 30);
+  for (uint64_t n = 3; n < 5; ++n) ASSERT_TRUE(WriteNumbered(db.get(), n).ok());
+  for (const auto& image : {fs.KillImage(), fs.CrashImage()}) CheckImage(image.get(), {0, 1, 2, 3, 4}, "refused write");
+}
+
 TEST(CrashTest, PowerLossLeavesAPrefixThatHoldsEverythingAcknowledged) {
   for (uint64_t seed = 0; seed < 80; ++seed) {
     std::mt19937_64 random(seed);
