@@ -1,6 +1,8 @@
 // Each kind of file of a store cut, emptied, deleted, without permission, or replaced by a directory, a link, a pipe:
 // the store opens, refuses with a reason, or sets aside; quickly, and without touching what is sound.
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -194,6 +196,17 @@ TEST_F(AnyFileTest, WithoutPermissionItSaysSoAndSetsNothingAside) {
       }
       if (::chmod((Path() / file).c_str(), 0644) != 0) ::_exit(2);
     }
+    for (const char* directory : {"", "wal", "parts", "parts/000000000001"}) {
+      const stdfs::path path = Path() / directory;
+      if (::chmod(path.c_str(), 0) != 0) ::_exit(2);
+      for (const bool read_only : {true, false}) {
+        const absl::Status status = DB::Open(Quiet(read_only), Path().string()).status();
+        if (absl::IsPermissionDenied(status) && status.ToString().find(Path().string()) != std::string::npos) continue;
+        std::fprintf(stderr, "directory '%s' forbidden: %s\n", directory, status.ToString().c_str());
+        ++failed;
+      }
+      if (::chmod(path.c_str(), 0755) != 0) ::_exit(2);
+    }
     auto db = DB::Open(Quiet(), Path().string());
     if (!db.ok() || !Difference(whole_, AnswerOf(*(*db)->GetSnapshot())).empty()) ++failed;
     ::_exit(failed == 0 ? 0 : 1);
@@ -201,6 +214,45 @@ TEST_F(AnyFileTest, WithoutPermissionItSaysSoAndSetsNothingAside) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+// In a mount namespace of its own, so that nobody else sees the mount; it ends with the process.
+TEST_F(AnyFileTest, OnAReadOnlyMountItSaysSoAndCanBeRead) {
+  constexpr int kCannotMount = 77;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string path = Path().string();
+    if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ::_exit(kCannotMount);
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount(path.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0 ||
+        ::mount(nullptr, path.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr) !=
+            0) {
+      ::_exit(kCannotMount);
+    }
+    int failed = 0;
+    const auto expect = [&](const absl::Status& status, const std::string& word) {
+      const std::string text = status.ToString();
+      if (absl::IsPermissionDenied(status) && text.find(path) != std::string::npos &&
+          text.find("Read-only file system") != std::string::npos && text.find(word) != std::string::npos) {
+        return;
+      }
+      std::fprintf(stderr, "%s\n", text.c_str());
+      ++failed;
+    };
+    expect(DB::Open(Quiet(), path).status(), "open it read-only?");
+    expect(DB::Open(Quiet(), path + "/new").status(), "new");
+    auto db = DB::Open(Quiet(/*read_only=*/true), path);
+    if (!db.ok() || !Difference(whole_, AnswerOf(*(*db)->GetSnapshot())).empty()) {
+      std::fprintf(stderr, "reading: %s\n", db.status().ToString().c_str());
+      ++failed;
+    }
+    ::_exit(failed == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  if (WEXITSTATUS(status) == kCannotMount) GTEST_SKIP() << "this process may not mount";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 }  // namespace
