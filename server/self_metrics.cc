@@ -165,8 +165,8 @@ std::string SelfMetrics::Text(const DBStats& db, const http::ServerStats& http, 
   out.Single("braid_merges_total", "counter", "Times parts were merged.", static_cast<double>(db.merges));
   out.Single("braid_wal_torn_bytes", "gauge", "Bytes cut from the end of the write-ahead log at the start.",
              static_cast<double>(db.torn_bytes));
-  out.Single("braid_quarantined", "gauge", "Damaged parts and log ranges set aside.",
-             static_cast<double>(db.quarantined.size()));
+  out.Single("braid_quarantined", "gauge", "Damaged parts and log ranges that were set aside and lie in quarantine.",
+             static_cast<double>(db.quarantined.size() + db.quarantined_before.size()));
   out.Single("braid_read_only", "gauge", "1 if a failed write has made the store read-only.",
              db.read_only_reason.empty() ? 0 : 1);
 

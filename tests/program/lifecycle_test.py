@@ -69,6 +69,45 @@ def check(what, found, at_least, at_most, deleted=frozenset()):
                              f"not sent or deleted {foreign[:5]}, gaps {gaps[:5]}")
 
 
+def damage_a_block(data):
+    """Flips a byte in the middle of the largest block of the logs of the largest part; docs/format/block_file.md has the
+    frame. Returns what a note must name."""
+    parts = os.path.join(data, "parts")
+    part = max(os.listdir(parts), key=lambda name: os.path.getsize(os.path.join(parts, name, "logs")))
+    path = os.path.join(parts, part, "logs")
+    with open(path, "rb") as file:
+        content = bytearray(file.read())
+    blocks, at = [], 36
+    while at + 14 <= len(content) - 32:
+        stored = int.from_bytes(content[at + 6:at + 10], "little")
+        blocks.append((stored, at))
+        at += 14 + stored
+    stored, at = max(blocks)
+    content[at + 14 + stored // 2] ^= 0x10
+    with open(path, "wb") as file:
+        file.write(content)
+    return f"part {part} logs block {at}"
+
+
+def check_partial(data):
+    """A damaged block costs its rows alone, and every form of the answer says which block it was."""
+    text = 'logs{service = "load"} | keep batch, message'
+    ask = ("query", "--data", data, "--format", "ndjson", "--limit", "1000000", text)
+    whole = len(run(*ask).splitlines())
+    name = damage_a_block(data)
+    server = Server(data).start()
+    try:
+        answer = server.query(text, limit=1_000_000)
+    finally:
+        server.stop()
+    assert any(note["kind"] == "partial" and name in note["text"] for note in answer["notes"]), answer["notes"]
+    assert 0 < len(answer["rows"]) < whole, (len(answer["rows"]), whole)
+    done = subprocess.run([PROGRAM, *ask], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "partial" in done.stderr and name in done.stderr, done.stderr
+    assert len(done.stdout.splitlines()) == len(answer["rows"]), "the program shows other rows than the server"
+    assert name.split()[1] in run("verify", data, fails=True)
+
+
 def main():
     root = tempfile.mkdtemp(prefix="braid-lifecycle-")
     data = os.path.join(root, "data")
@@ -142,6 +181,8 @@ def main():
         finally:
             open_server.process.terminate()
             open_server.process.wait()
+        passed += 1
+        check_partial(data)
         passed += 1
     finally:
         if server.process is not None and server.process.poll() is None:
