@@ -9,7 +9,7 @@ set_target_properties(braid_braid PROPERTIES EXPORT_NAME braid)
 add_library(braid::braid ALIAS braid_braid)
 
 set(library_rooms braid_braid braid_contract braid_memory braid_base braid_io braid_codec braid_part braid_head braid_db
-    braid_query_contract braid_query_syntax braid_query_vector braid_query_rows braid_query)
+    braid_query_contract braid_query_syntax braid_query_memory braid_query_vector braid_query_rows braid_query)
 install(TARGETS ${library_rooms} EXPORT braid_targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/braid)
 install(DIRECTORY engine/include/braid query/include/braid DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT braid_targets NAMESPACE braid:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/braid)

@@ -17,6 +17,7 @@
 namespace braid::server {
 namespace {
 
+constexpr size_t kPieceBytes = size_t{1} << 20;   // of an answer that is larger
 constexpr size_t kPointsMax = 11'000;             // of one series, as in Prometheus
 constexpr Duration kSubqueryStep = 60 * kSecond;  // of `[5m:]`: there it is the evaluation interval of rules
 
@@ -45,9 +46,13 @@ absl::StatusOr<TimeRange> RangeOf(const Params& params) {
 class Call {
  public:
   Call(App* app, const http::Request& request, Params params)
-      : app_(app), params_(std::move(params)), cancel_(request.cancelled), snapshot_(app->db->GetSnapshot()) {}
+      : app_(app),
+        params_(std::move(params)),
+        cancel_(request.cancelled),
+        snapshot_(app->db->GetSnapshot()),
+        may_stream_(!request.http2) {}
 
-  absl::StatusOr<std::string> Query(bool range) {
+  absl::StatusOr<http::Response> Query(bool range) {
     std::vector<Timestamp> times;
     VectorContext context;
     if (range) {
@@ -100,6 +105,7 @@ class Call {
     context.cancel = cancel_;
     context.deadline_monotonic = std::chrono::steady_clock::now().time_since_epoch().count() + context.limits.time_max;
     context.notes = &notes;
+    context.memory = std::make_shared<MemoryBudget>();
     ASSIGN_OR_RETURN(VectorResult result, EvaluateVector(*expr, times, context));
     if (range && (result.type == VectorType::kMatrix || result.type == VectorType::kString)) {
       return absl::InvalidArgumentError(std::string("invalid parameter \"query\": invalid expression type \"") +
@@ -110,17 +116,17 @@ class Call {
       result.series.resize(limit);
       notes.push_back({"warning", "results truncated due to limit"});
     }
-    std::string data = "{";
-    AppendVectorResult(result, times, range, &data);
+    std::string end;
     if (const std::string* wanted = Find(params_, "stats"); wanted != nullptr && !wanted->empty()) {
       const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       const std::string seconds = std::to_string(took), samples = std::to_string(stats.rows_returned);
-      data += ",\"stats\":{\"timings\":{\"evalTotalTime\":" + seconds +
-              ",\"resultSortTime\":0,\"queryPreparationTime\":0,\"innerEvalTime\":" + seconds +
-              ",\"execQueueTime\":0,\"execTotalTime\":" + seconds +
-              "},\"samples\":{\"totalQueryableSamples\":" + samples + ",\"peakSamples\":" + samples + "}}";
+      end += ",\"stats\":{\"timings\":{\"evalTotalTime\":" + seconds +
+             ",\"resultSortTime\":0,\"queryPreparationTime\":0,\"innerEvalTime\":" + seconds +
+             ",\"execQueueTime\":0,\"execTotalTime\":" + seconds +
+             "},\"samples\":{\"totalQueryableSamples\":" + samples + ",\"peakSamples\":" + samples + "}}";
     }
-    return SuccessJson(data + "}", notes);
+    end += "}" + EndOfSuccessJson(notes);
+    return Body(std::make_shared<VectorResultWriter>(std::move(result), times, range), std::move(end), may_stream_);
   }
 
   // Calls `take` with the labels of every series that one of match[] selects; all series without match[].
@@ -210,6 +216,24 @@ class Call {
   }
 
  private:
+  // The result between the beginning of the answer and `end`.
+  static http::Response Body(std::shared_ptr<VectorResultWriter> writer, std::string end, bool may_stream) {
+    http::Response response = JsonResponse(200, "{\"status\":\"success\",\"data\":{");
+    do {
+      writer->Next(kPieceBytes, &response.body);
+    } while (!writer->done() && !may_stream);
+    if (writer->done()) {
+      response.body += end;
+      return response;
+    }
+    response.stream = [writer = std::move(writer), end = std::move(end)](std::string* piece) {
+      if (!writer->Next(kPieceBytes, piece)) return false;
+      if (writer->done()) piece->append(end);
+      return true;
+    };
+    return response;
+  }
+
   absl::StatusOr<Timestamp> Required(const std::string& name) {
     const std::string* text = Find(params_, name);
     const auto time = ParsePrometheusTime(text == nullptr ? "" : *text);
@@ -249,31 +273,37 @@ class Call {
   Params params_;
   std::shared_ptr<const std::atomic<bool>> cancel_;
   std::shared_ptr<const Snapshot> snapshot_;
+  bool may_stream_;
 };
 
-using Action = std::function<absl::StatusOr<std::string>(Call* call, const std::string& segment)>;
+using Action = std::function<absl::StatusOr<http::Response>(Call* call, const std::string& segment)>;
+
+absl::StatusOr<http::Response> Json(absl::StatusOr<std::string> json) {
+  if (!json.ok()) return json.status();
+  return JsonResponse(200, *std::move(json));
+}
 
 http::Response Handle(App* app, const http::Request& request, const std::string& segment, bool is_query,
                       const Action& action) {
   const auto begin = std::chrono::steady_clock::now();
   auto params = ParamsOf(request);
-  const auto run = [&]() -> absl::StatusOr<std::string> {
+  const auto run = [&]() -> absl::StatusOr<http::Response> {
     if (!params.ok()) return params.status();
     Call call(app, request, *std::move(params));
     return action(&call, segment);
   };
-  absl::StatusOr<std::string> json = run();
+  absl::StatusOr<http::Response> response = run();
   if (is_query) {
-    const Outcome outcome = json.ok()                                                    ? Outcome::kOk
-                            : json.status().code() == absl::StatusCode::kInvalidArgument ? Outcome::kBadQuery
-                            : json.status().code() == absl::StatusCode::kResourceExhausted ||
-                                    json.status().code() == absl::StatusCode::kDeadlineExceeded
-                                ? Outcome::kLimit
-                                : Outcome::kError;
+    const absl::StatusCode code = response.status().code();
+    const Outcome outcome =
+        response.ok()                                ? Outcome::kOk
+        : code == absl::StatusCode::kInvalidArgument ? Outcome::kBadQuery
+        : code == absl::StatusCode::kResourceExhausted || code == absl::StatusCode::kDeadlineExceeded ? Outcome::kLimit
+                                                                                                      : Outcome::kError;
     app->metrics.CountQuery(QueryApi::kPrometheus, outcome, (std::chrono::steady_clock::now() - begin).count());
   }
-  if (!json.ok()) return PrometheusError(json.status());
-  return JsonResponse(200, *json);
+  if (!response.ok()) return PrometheusError(response.status());
+  return *std::move(response);
 }
 
 }  // namespace
@@ -290,13 +320,13 @@ void AddPrometheusRoutes(App* app, Router* router) {
   add("GET POST", "/api/v1/query_range", "PromQL over a range", true,
       [](Call* call, const std::string&) { return call->Query(true); });
   add("GET POST", "/api/v1/labels", "label names", false,
-      [](Call* call, const std::string&) { return call->LabelNames(); });
+      [](Call* call, const std::string&) { return Json(call->LabelNames()); });
   add("GET", "/api/v1/label/{}/values", "values of a label", false,
-      [](Call* call, const std::string& label) { return call->LabelValues(label); });
+      [](Call* call, const std::string& label) { return Json(call->LabelValues(label)); });
   add("GET POST", "/api/v1/series", "label sets of series", false,
-      [](Call* call, const std::string&) { return call->Series(); });
+      [](Call* call, const std::string&) { return Json(call->Series()); });
   add("GET", "/api/v1/metadata", "type, unit and help of metrics", false,
-      [](Call* call, const std::string&) { return call->Metadata(); });
+      [](Call* call, const std::string&) { return Json(call->Metadata()); });
   // No "features": Grafana takes a server that has them for Mimir.
   router->Add("GET", "/api/v1/status/buildinfo", http::Lane::kFast, "what Grafana asks to know the server by",
               [](const http::Request&, const std::string&) {

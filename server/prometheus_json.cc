@@ -62,26 +62,6 @@ void AppendHistogram(const Histogram& histogram, std::string* out) {
   out->append("]}");
 }
 
-// Times as text, each made once for all the series that have points at it.
-class TimeTexts {
- public:
-  explicit TimeTexts(const std::vector<Timestamp>& times) {
-    ends_.reserve(times.size());
-    for (const Timestamp time : times) {
-      AppendPrometheusTime(time, &texts_);
-      ends_.push_back(texts_.size());
-    }
-  }
-  std::string_view operator[](size_t i) const {
-    const size_t begin = i == 0 ? 0 : ends_[i - 1];
-    return std::string_view(texts_).substr(begin, ends_[i] - begin);
-  }
-
- private:
-  std::string texts_;
-  std::vector<size_t> ends_;
-};
-
 void AppendPoint(std::string_view time, double value, std::string* out) {
   out->push_back('[');
   out->append(time);
@@ -100,7 +80,7 @@ void AppendHistogramPoint(std::string_view time, const Histogram& histogram, std
 
 // "values":[...] and "histograms":[...], each only if it has points. `point(i)`: value, histogram or null; false where
 // there is none.
-template <typename Point>
+template <typename TimeTexts, typename Point>
 void AppendPoints(const TimeTexts& times, size_t count, const Point& point, std::string* out) {
   for (const bool histograms : {false, true}) {
     bool first = true;
@@ -155,72 +135,114 @@ void AppendPrometheusTime(Timestamp time, std::string* out) {
   }
 }
 
-void AppendVectorResult(const VectorResult& result, const std::vector<Timestamp>& times, bool range, std::string* out) {
-  if (result.type == VectorType::kString) {
-    out->append("\"resultType\":\"string\",\"result\":[");
-    AppendPrometheusTime(times.front(), out);
-    out->push_back(',');
-    AppendJsonString(result.text, out);
-    out->push_back(']');
-    return;
+// Times as text, each made once for all the series that have points at it.
+class VectorResultWriter::TimeTexts {
+ public:
+  explicit TimeTexts(const std::vector<Timestamp>& times) {
+    ends_.reserve(times.size());
+    for (const Timestamp time : times) {
+      AppendPrometheusTime(time, &texts_);
+      ends_.push_back(texts_.size());
+    }
   }
-  if (result.type == VectorType::kScalar && !range) {
+  size_t size() const { return ends_.size(); }
+  std::string_view operator[](size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return std::string_view(texts_).substr(begin, ends_[i] - begin);
+  }
+
+ private:
+  std::string texts_;
+  std::vector<size_t> ends_;
+};
+
+VectorResultWriter::VectorResultWriter(VectorResult result, const std::vector<Timestamp>& times, bool range)
+    : result_(std::move(result)), range_(range), times_(std::make_unique<TimeTexts>(times)) {}
+
+VectorResultWriter::~VectorResultWriter() = default;
+
+bool VectorResultWriter::Next(size_t size, std::string* out) {
+  if (done_) return false;
+  if (!begun_) Begin(out);
+  begun_ = true;
+  const bool matrix = result_.type == VectorType::kMatrix;
+  const size_t count = matrix ? result_.matrix.size() : result_.series.size();
+  const size_t begin = out->size();
+  while (!done_ && at_ < count && out->size() - begin < size) {
+    matrix ? AppendSeries(result_.matrix[at_], out) : AppendSeries(result_.series[at_], out);
+    ++at_;
+  }
+  if (!done_ && at_ == count) {
+    out->push_back(']');
+    done_ = true;
+  }
+  return true;
+}
+
+// Up to the first series; texts and scalars as a whole.
+void VectorResultWriter::Begin(std::string* out) {
+  if (result_.type == VectorType::kString) {
+    out->append("\"resultType\":\"string\",\"result\":[").append((*times_)[0]).push_back(',');
+    AppendJsonString(result_.text, out);
+    out->push_back(']');
+    done_ = true;
+  } else if (result_.type == VectorType::kScalar && !range_) {
     out->append("\"resultType\":\"scalar\",\"result\":");
-    const bool present = !result.series.empty() && !result.series[0].values.empty();
-    AppendPoint(TimeTexts(times)[0], present ? result.series[0].values[0] : NAN, out);
-    return;
+    const bool present = !result_.series.empty() && !result_.series[0].values.empty();
+    AppendPoint((*times_)[0], present ? result_.series[0].values[0] : NAN, out);
+    done_ = true;
+  } else {
+    const bool matrix = range_ || result_.type == VectorType::kMatrix;
+    out->append(matrix ? "\"resultType\":\"matrix\",\"result\":[" : "\"resultType\":\"vector\",\"result\":[");
   }
-  if (result.type == VectorType::kMatrix) {
-    out->append("\"resultType\":\"matrix\",\"result\":[");
-    for (size_t s = 0; s < result.matrix.size(); ++s) {
-      const SeriesData& series = result.matrix[s];
-      out->append(s > 0 ? ",{\"metric\":" : "{\"metric\":");
-      AppendLabels(series.labels, out);
-      AppendPoints(
-          TimeTexts(series.times), series.times.size(),
-          [&](size_t i, double* value, const Histogram** histogram) {
-            *value = series.values[i];
-            *histogram = HistogramAt(series.histograms, i);
-            return true;
-          },
-          out);
-      out->push_back('}');
-    }
-    out->push_back(']');
-    return;
+}
+
+void VectorResultWriter::AppendSeries(const SeriesData& series, std::string* out) {
+  out->append(first_ ? "{\"metric\":" : ",{\"metric\":");
+  first_ = false;
+  AppendLabels(series.labels, out);
+  AppendPoints(
+      TimeTexts(series.times), series.times.size(),
+      [&](size_t i, double* value, const Histogram** histogram) {
+        *value = series.values[i];
+        *histogram = HistogramAt(series.histograms, i);
+        return true;
+      },
+      out);
+  out->push_back('}');
+}
+
+void VectorResultWriter::AppendSeries(const VectorSeries& series, std::string* out) {
+  const auto present = [&](size_t i) { return series.present.empty() || series.present[i] != 0; };
+  if (!range_ && !present(0)) return;
+  out->append(first_ ? "{\"metric\":" : ",{\"metric\":");
+  first_ = false;
+  AppendLabels(series.labels, out);
+  if (range_) {
+    AppendPoints(
+        *times_, times_->size(),
+        [&](size_t i, double* value, const Histogram** histogram) {
+          *value = series.values[i];
+          *histogram = HistogramAt(series.histograms, i);
+          return present(i);
+        },
+        out);
+  } else if (const Histogram* histogram = HistogramAt(series.histograms, 0); histogram != nullptr) {
+    out->append(",\"histogram\":");
+    AppendHistogramPoint((*times_)[0], *histogram, out);
+  } else {
+    out->append(",\"value\":");
+    AppendPoint((*times_)[0], series.values[0], out);
   }
-  out->append(range ? "\"resultType\":\"matrix\",\"result\":[" : "\"resultType\":\"vector\",\"result\":[");
-  const TimeTexts time_texts(times);
-  bool first = true;
-  for (const VectorSeries& series : result.series) {
-    const auto present = [&](size_t i) { return series.present.empty() || series.present[i] != 0; };
-    if (!range && !present(0)) continue;
-    out->append(first ? "{\"metric\":" : ",{\"metric\":");
-    first = false;
-    AppendLabels(series.labels, out);
-    if (range) {
-      AppendPoints(
-          time_texts, times.size(),
-          [&](size_t i, double* value, const Histogram** histogram) {
-            *value = series.values[i];
-            *histogram = HistogramAt(series.histograms, i);
-            return present(i);
-          },
-          out);
-    } else if (const Histogram* histogram = HistogramAt(series.histograms, 0); histogram != nullptr) {
-      out->append(",\"histogram\":");
-      AppendHistogramPoint(time_texts[0], *histogram, out);
-    } else {
-      out->append(",\"value\":");
-      AppendPoint(time_texts[0], series.values[0], out);
-    }
-    out->push_back('}');
-  }
-  out->push_back(']');
+  out->push_back('}');
 }
 
 std::string SuccessJson(const std::string& data, const std::vector<Note>& notes) {
-  std::string json = "{\"status\":\"success\",\"data\":" + data;
+  return "{\"status\":\"success\",\"data\":" + data + EndOfSuccessJson(notes);
+}
+
+std::string EndOfSuccessJson(const std::vector<Note>& notes) {
+  std::string json;
   for (const char* kind : {"warning", "info"}) {
     bool first = true;
     size_t annotations = 0;

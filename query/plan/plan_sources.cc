@@ -166,6 +166,7 @@ absl::StatusOr<VectorResult> PlanBuilder::EvaluateAt(const Expr& expr, const std
   vector.lookback = lookback;
   vector.params = &context_->params;
   vector.limits = context_->limits;
+  vector.memory = context_->memory();
   vector.cancel = context_->cancel;
   vector.deadline_monotonic = context_->deadline_steady_ns;
   std::vector<Note> notes;
@@ -202,7 +203,7 @@ absl::StatusOr<VectorResult> PlanBuilder::EvaluateOperand(const Pipeline& pipeli
     PlanNode* child = node->Add(std::move(built.node));
     ASSIGN_OR_RETURN(const RowSet rows, builder->ReadAll(BuiltPipeline{std::move(built.op), nullptr}, "operand"));
     (void)child;
-    auto result = VectorOfRows(rows.schema, rows.rows, at);
+    auto result = VectorOfRows(rows.schema, rows.rows, at, context_);
     if (!result.ok() && absl::IsInvalidArgument(result.status()) && !ErrorOf(result.status())) {
       return ErrorAt(pipeline.place, "E066", std::string(result.status().message()));
     }

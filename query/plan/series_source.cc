@@ -11,12 +11,17 @@
 #include "query/rows/reservation.h"
 #include "query/syntax/parser.h"
 #include "query/syntax/status_macros.h"
+#include "query/vector/series_value.h"
 
 namespace braid {
 namespace {
 
 // Label values up to so many are looked up one by one.
 constexpr size_t kMatchedKeysMax = 200;
+
+// A series beside its points and labels.
+constexpr uint64_t kSeriesBytes = 200;
+constexpr size_t kRowsPerCheck = 4096;
 
 bool IsSeriesColumn(const std::string& name) {
   return name == "time" || name == "value" || name == "metric" || name == "histogram";
@@ -119,7 +124,19 @@ struct Point {
   const std::shared_ptr<const Histogram>* histogram;
 };
 
-RowSet RowsOfPoints(const std::vector<Point>& points, const LabelColumns& labels) {
+constexpr uint64_t kPointBytes = 2 * sizeof(Point);  // with the room that sorting them takes
+
+// Room for `count` points, until RowsOfPoints has made rows of them.
+absl::Status ReservePoints(size_t count, QueryContext* context, std::vector<Point>* points) {
+  RETURN_IF_ERROR(context->Reserve(count * kPointBytes, "vector"));
+  points->reserve(count);
+  return absl::OkStatus();
+}
+
+// Rows of points for which ReservePoints has made room; their own memory is held until the query ends.
+absl::StatusOr<RowSet> RowsOfPoints(std::vector<Point> points, const LabelColumns& labels, QueryContext* context) {
+  // Time, value, which series; a code per label; what says that a cell is null.
+  RETURN_IF_ERROR(context->Reserve(points.size() * (8 + 8 + 4 + labels.names().size() * 5), "vector"));
   RowSet set;
   set.schema.kind = Kind::kSeries;
   set.schema.columns = {{"time", Type::kTimestamp}, {"value", Type::kDouble}};
@@ -131,6 +148,9 @@ RowSet RowsOfPoints(const std::vector<Point>& points, const LabelColumns& labels
   value.type = Type::kDouble;
   value.size = points.size();
   std::vector<uint32_t> series;
+  time.ints.reserve(points.size());
+  value.doubles.reserve(points.size());
+  series.reserve(points.size());
   bool histograms = false;
   for (const Point& point : points) {
     time.ints.push_back(point.time);
@@ -140,6 +160,7 @@ RowSet RowsOfPoints(const std::vector<Point>& points, const LabelColumns& labels
   }
   Column histogram;
   if (histograms) {
+    RETURN_IF_ERROR(context->Reserve(points.size() * (2 + sizeof(*points[0].histogram)), "vector"));
     histogram.type = Type::kHistogram;
     histogram.size = points.size();
     for (const Point& point : points) {
@@ -156,6 +177,7 @@ RowSet RowsOfPoints(const std::vector<Point>& points, const LabelColumns& labels
   }
   for (const std::string& name : labels.names()) set.schema.columns.push_back({name, Type::kString});
   for (Column& column : labels.Make(series)) set.rows.columns.push_back(std::move(column));
+  context->Release(points.capacity() * kPointBytes);
   return set;
 }
 
@@ -200,6 +222,9 @@ absl::StatusOr<RowSet> RowsOfVector(const VectorResult& vector, const std::vecto
   }
   std::vector<Point> points;
   if (vector.type == VectorType::kMatrix) {
+    size_t count = 0;
+    for (const SeriesData& series : vector.matrix) count += series.times.size();
+    RETURN_IF_ERROR(ReservePoints(count, context, &points));
     for (size_t i = 0; i < vector.matrix.size(); ++i) {
       const SeriesData& series = vector.matrix[i];
       for (size_t j = 0; j < series.times.size(); ++j) {
@@ -209,11 +234,16 @@ absl::StatusOr<RowSet> RowsOfVector(const VectorResult& vector, const std::vecto
       }
     }
     std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.time < b.time; });
-    RETURN_IF_ERROR(context->Reserve(points.size() * sizeof(Point), "vector"));
     const LabelColumns labels(
         vector.matrix.size(), [&](size_t i) -> const Labels& { return vector.matrix[i].labels; }, needs);
-    return RowsOfPoints(points, labels);
+    return RowsOfPoints(std::move(points), labels, context);
   }
+  size_t count = 0;
+  for (const VectorSeries& series : vector.series) {
+    count += static_cast<size_t>(
+        std::count_if(series.present.begin(), series.present.end(), [](uint8_t p) { return p != 0; }));
+  }
+  RETURN_IF_ERROR(ReservePoints(count, context, &points));
   for (size_t t = 0; t < times.size(); ++t) {
     for (size_t i = 0; i < vector.series.size(); ++i) {
       const VectorSeries& series = vector.series[i];
@@ -223,14 +253,13 @@ absl::StatusOr<RowSet> RowsOfVector(const VectorResult& vector, const std::vecto
           {times[t], static_cast<uint32_t>(i), series.values[t], histogram ? &series.histograms[t] : nullptr});
     }
   }
-  RETURN_IF_ERROR(context->Reserve(points.size() * sizeof(Point), "vector"));
   const LabelColumns labels(
       vector.series.size(), [&](size_t i) -> const Labels& { return vector.series[i].labels; }, needs);
-  return RowsOfPoints(points, labels);
+  return RowsOfPoints(std::move(points), labels, context);
 }
 
 absl::StatusOr<VectorResult> VectorOfRows(const Schema& schema, const RecordBatch& rows,
-                                          const std::vector<Timestamp>& times) {
+                                          const std::vector<Timestamp>& times, QueryContext* context) {
   const int time_column = schema.Find("time");
   int value_column = schema.Find("value");
   if (value_column < 0) {
@@ -246,9 +275,11 @@ absl::StatusOr<VectorResult> VectorOfRows(const Schema& schema, const RecordBatc
     return absl::InvalidArgumentError("a pipeline used as a vector needs a time and a number per row");
   }
   std::map<Labels, VectorSeries> series;
+  MemoryHold hold(context->memory(), context->limits.memory_bytes_max, "operand");
   const Column& time = rows.columns[static_cast<size_t>(time_column)];
   const Column& value = rows.columns[static_cast<size_t>(value_column)];
   for (size_t row = 0; row < rows.num_rows; ++row) {
+    if (row % kRowsPerCheck == 0) RETURN_IF_ERROR(context->CheckAlive());
     if (time.IsNull(row) || value.IsNull(row)) continue;
     const auto at = std::lower_bound(times.begin(), times.end(), time.ints[row]);
     if (at == times.end() || *at != time.ints[row]) continue;
@@ -266,6 +297,7 @@ absl::StatusOr<VectorResult> VectorOfRows(const Schema& schema, const RecordBatc
     std::sort(labels.begin(), labels.end());
     VectorSeries& target = series[labels];
     if (target.present.empty()) {
+      RETURN_IF_ERROR(hold.Add(times.size() * 9 + kSeriesBytes + promql::BytesOf(labels)));
       target.labels = labels;
       target.present.resize(times.size());
       target.values.resize(times.size());
@@ -276,6 +308,7 @@ absl::StatusOr<VectorResult> VectorOfRows(const Schema& schema, const RecordBatc
     }
     target.present[index] = 1;
     if (value.type == Type::kHistogram) {
+      if (target.histograms.empty()) RETURN_IF_ERROR(hold.Add(times.size() * sizeof(target.histograms[0])));
       target.histograms.resize(times.size());
       target.histograms[index] = value.histograms[row];
     } else if (const auto number = NumberOf(CellAt(value, row))) {
@@ -286,6 +319,7 @@ absl::StatusOr<VectorResult> VectorOfRows(const Schema& schema, const RecordBatc
   }
   VectorResult result;
   for (auto& [labels, entry] : series) result.series.push_back(std::move(entry));
+  result.memory = std::make_shared<MemoryHold>(std::move(hold));
   return result;
 }
 
@@ -333,13 +367,18 @@ absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, Ti
   ASSIGN_OR_RETURN(const std::unique_ptr<SeriesScan> scan, context->snapshot->OpenSeriesScan(spec));
   std::vector<SeriesData> all;
   std::vector<Point> points;
+  size_t sample_count = 0;
+  uint64_t held_bytes = 0;
   uint64_t counted_bytes = 0;
   while (true) {
     SeriesData series;
     ASSIGN_OR_RETURN(const bool more, scan->Next(&series));
     if (!more) break;
     RETURN_IF_ERROR(context->CheckAlive());
-    RETURN_IF_ERROR(context->Reserve(series.times.size() * (16 + sizeof(Point)), "samples"));
+    const uint64_t series_bytes = promql::BytesOf(series) + series.times.size() * kPointBytes;
+    RETURN_IF_ERROR(context->Reserve(series_bytes, "samples"));
+    held_bytes += series_bytes;
+    sample_count += series.times.size();
     const uint64_t bytes = scan->stats().bytes_read;
     RETURN_IF_ERROR(context->CountScanned(bytes - std::exchange(counted_bytes, bytes)));
     all.push_back(std::move(series));
@@ -347,6 +386,7 @@ absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, Ti
   node->scan = scan->stats();
   for (const std::string& damaged : scan->stats().damaged)
     context->AddNote("partial", "samples are missing: " + damaged);
+  points.reserve(sample_count);
   for (size_t i = 0; i < all.size(); ++i) {
     for (size_t j = 0; j < all[i].times.size(); ++j) {
       if (IsStaleNan(all[i].values[j])) continue;
@@ -358,8 +398,9 @@ absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, Ti
   std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.time < b.time; });
   const LabelColumns labels(
       all.size(), [&](size_t i) -> const Labels& { return all[i].labels; }, needs);
-  RowSet set = RowsOfPoints(points, labels);
+  ASSIGN_OR_RETURN(RowSet set, RowsOfPoints(std::move(points), labels, context));
   set.schema.kind = Kind::kEvents;
+  context->Release(held_bytes - sample_count * kPointBytes);
   return MakeBatchSource(std::move(set.schema), std::move(set.rows));
 }
 

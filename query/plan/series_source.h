@@ -33,7 +33,7 @@ absl::StatusOr<RowSet> RowsOfVector(const VectorResult& vector, const std::vecto
 // the last numeric one; labels are the texts of all others that are not null; `metric` becomes __name__.
 // InvalidArgument if there is no number or two rows of one time have the same labels.
 absl::StatusOr<VectorResult> VectorOfRows(const Schema& schema, const RecordBatch& rows,
-                                          const std::vector<Timestamp>& times);
+                                          const std::vector<Timestamp>& times, QueryContext* context);
 
 // samples{...}: every stored sample in the range, with the columns of RowsOfVector; by time, then labels.
 absl::StatusOr<OperatorPtr> OpenSamples(const std::vector<Matcher>& matchers, TimeRange range, const ColumnNeeds& needs,

@@ -17,6 +17,7 @@
 #include "braid/query.h"
 #include "braid/record_batch.h"
 #include "braid/snapshot.h"
+#include "query/memory/memory_budget.h"
 
 namespace braid {
 
@@ -56,6 +57,8 @@ class QueryContext {
   absl::Status Reserve(uint64_t bytes, const char* owner);
   void Release(uint64_t bytes);
   uint64_t reserved_bytes() const;
+  // For what counts into the same memory without knowing rows: vector expressions.
+  const std::shared_ptr<MemoryBudget>& memory() const { return memory_; }
   // Stored bytes were read; ResourceExhausted (E085) beyond limits.scan_bytes_max.
   absl::Status CountScanned(uint64_t bytes);
   // Each text once.
@@ -65,6 +68,7 @@ class QueryContext {
  private:
   struct Shared;
   std::shared_ptr<Shared> shared_;
+  std::shared_ptr<MemoryBudget> memory_;
 };
 
 class Operator {

@@ -149,6 +149,12 @@ void GroupFold::AddVariances(const EvalSeries& series, Annotations* annotations,
   }
 }
 
+uint64_t GroupFold::HistogramBytes() const {
+  uint64_t bytes = histograms_.size() * sizeof(HistogramState);
+  for (const HistogramState& state : histograms_) bytes += state.sum == nullptr ? 0 : state.sum->MemoryBytes();
+  return bytes;
+}
+
 void GroupFold::AddHistogram(const EvalSeries& series, size_t step, Annotations* annotations, const Place& place) {
   if (histograms_.empty()) histograms_.resize(count_.size());
   HistogramState& state = histograms_[step];

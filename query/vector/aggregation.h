@@ -24,6 +24,8 @@ class GroupFold {
   // The series of the group; labels are the caller's.
   EvalSeries Finish(Annotations* annotations, const Place& place);
   uint64_t MemoryBytes() const { return value_.size() * (8 + 8 + 8 + 4); }
+  // What sums of histograms take beyond that; grows.
+  uint64_t HistogramBytes() const;
 
  private:
   // What only sums of histograms need, of one instant.

@@ -17,6 +17,10 @@
 namespace braid::promql {
 namespace {
 
+// What a node of the tree has of its own for each instant while those below it are worked out: scalar arguments, the
+// times to look at, the series that is passing through.
+constexpr uint64_t kFrameBytes = 32;
+
 const char kSameLabelset[] = "vector cannot contain metrics with the same labelset";
 
 double NumberOf(const Value& value) {
@@ -41,16 +45,6 @@ const Expr& WithoutParens(const Expr& expr) {
 
 absl::Status Evaluation::ErrorOn(const Expr& expr, std::string message) {
   return ErrorAt(expr.place, "E065", std::move(message));
-}
-
-absl::Status Evaluation::MemoryHold::Add(uint64_t bytes) {
-  bytes_ += bytes;
-  owner_->memory_bytes_ += bytes;
-  if (owner_->memory_bytes_ <= owner_->context_.limits.memory_bytes_max) return absl::OkStatus();
-  return MakeError({"E081",
-                    "the series of this expression need more than memory_bytes_max = " +
-                        std::to_string(owner_->context_.limits.memory_bytes_max) + " bytes",
-                    1, 1, 1, "select fewer series, a shorter range or a longer step, or raise the limit"});
 }
 
 absl::Status SeriesMerger::Add(EvalSeries&& series) {
@@ -142,6 +136,8 @@ absl::StatusOr<std::string> Evaluation::Text(const Expr& argument) const {
 
 absl::StatusOr<std::vector<double>> Evaluation::Scalar(const Expr& argument, const Instants& times) {
   const Expr& expr = WithoutParens(argument);
+  MemoryHold frame = Hold();
+  RETURN_IF_ERROR(frame.Add(times.size() * kFrameBytes));
   const auto constant = [&times](double value) { return std::vector<double>(times.size(), value); };
   if (const auto* number = std::get_if<NumberLiteral>(&expr.node)) return constant(number->value);
   if (const auto* duration = std::get_if<DurationLiteral>(&expr.node)) return constant(Seconds(duration->value));
@@ -241,6 +237,8 @@ absl::Status Evaluation::EachUnary(const UnaryExpr& unary, const Instants& times
 
 absl::Status Evaluation::Each(const Expr& expr, const Instants& times, SeriesSink sink) {
   RETURN_IF_ERROR(CheckAlive());
+  MemoryHold frame = Hold();
+  RETURN_IF_ERROR(frame.Add(times.size() * kFrameBytes));
   if (const auto* paren = std::get_if<ParenExpr>(&expr.node)) return Each(*paren->inner, times, sink);
   if (const auto* selector = std::get_if<Selector>(&expr.node); selector != nullptr && !selector->range) {
     if (selector->edge == WindowEdge::kSmoothed) return EachSmoothed(expr, *selector, times, sink);
@@ -259,7 +257,7 @@ absl::Status Evaluation::Each(const Expr& expr, const Instants& times, SeriesSin
 }
 
 absl::StatusOr<Evaluation::Collected> Evaluation::Collect(const Expr& expr, const Instants& times) {
-  Collected collected{{}, MemoryHold(this)};
+  Collected collected{{}, Hold()};
   RETURN_IF_ERROR(Each(expr, times, [&](EvalSeries&& series) {
     RETURN_IF_ERROR(collected.hold.Add(series.MemoryBytes()));
     collected.series.push_back(std::move(series));
@@ -279,7 +277,8 @@ bool Evaluation::KeepsOrder(const Expr& outer) {
   return false;
 }
 
-absl::StatusOr<VectorResult> Evaluation::Finish(const Expr& expr, std::vector<EvalSeries> collected) {
+absl::StatusOr<VectorResult> Evaluation::Finish(const Expr& expr, Collected result_series) {
+  std::vector<EvalSeries>& collected = result_series.series;
   SeriesMerger merger;
   for (EvalSeries& series : collected) {
     if (!series.AnyPresent()) continue;
@@ -301,6 +300,7 @@ absl::StatusOr<VectorResult> Evaluation::Finish(const Expr& expr, std::vector<Ev
     result.series.push_back(
         {std::move(series.labels), std::move(series.present), std::move(series.values), std::move(series.histograms)});
   }
+  result.memory = std::make_shared<MemoryHold>(std::move(result_series.hold));
   return result;
 }
 
@@ -324,7 +324,7 @@ absl::StatusOr<VectorResult> Evaluation::Run(const Expr& expr, const Instants& t
       case ExprType::kVector: break;
     }
     ASSIGN_OR_RETURN(Collected collected, Collect(expr, times));
-    ASSIGN_OR_RETURN(VectorResult vector, Finish(expr, std::move(collected.series)));
+    ASSIGN_OR_RETURN(VectorResult vector, Finish(expr, std::move(collected)));
     vector.sorted = times.size() == 1 && KeepsOrder(expr);
     if (!vector.sorted) {
       std::sort(vector.series.begin(), vector.series.end(),

@@ -8,7 +8,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,24 +38,13 @@ struct WindowEnds {
 
 class Evaluation {
  public:
-  explicit Evaluation(const VectorContext& context) : context_(context) {}
+  explicit Evaluation(const VectorContext& context)
+      : context_(context), memory_(context.memory != nullptr ? context.memory : std::make_shared<MemoryBudget>()) {}
 
   absl::StatusOr<VectorResult> Run(const Expr& expr, const Instants& times);
 
  private:
-  // Bytes that series in memory take; given back when it goes.
-  class MemoryHold {
-   public:
-    explicit MemoryHold(Evaluation* owner) : owner_(owner) {}
-    MemoryHold(MemoryHold&& other) noexcept : owner_(other.owner_), bytes_(std::exchange(other.bytes_, 0)) {}
-    MemoryHold& operator=(MemoryHold&&) = delete;
-    ~MemoryHold() { owner_->memory_bytes_ -= bytes_; }
-    absl::Status Add(uint64_t bytes);
-
-   private:
-    Evaluation* owner_;
-    uint64_t bytes_ = 0;
-  };
+  MemoryHold Hold() const { return {memory_, context_.limits.memory_bytes_max, "the vector expression"}; }
   struct Collected {
     std::vector<EvalSeries> series;
     MemoryHold hold;
@@ -71,13 +59,13 @@ class Evaluation {
   absl::Status CheckAlive() const;
   absl::Status EachUnary(const UnaryExpr& unary, const Instants& times, SeriesSink sink);
   absl::Status EachOfPipeline(const Expr& expr, const PipelineExpr& operand, const Instants& times, SeriesSink sink);
-  absl::StatusOr<VectorResult> Finish(const Expr& expr, std::vector<EvalSeries> series);
+  absl::StatusOr<VectorResult> Finish(const Expr& expr, Collected collected);
   static bool KeepsOrder(const Expr& expr);
 
   // evaluation_select.cc
   std::vector<Timestamp> LookupTimes(const TimeModifiers& time, const Instants& times) const;
   Duration SubqueryStep(const SubqueryExpr& subquery) const;
-  absl::StatusOr<Instants> SubqueryInstants(const Expr& expr, const WindowEnds& windows) const;
+  absl::StatusOr<Instants> SubqueryInstants(const Expr& expr, const WindowEnds& windows, MemoryHold* hold) const;
   WindowEnds EndsOf(const Expr& range_vector, const Instants& times) const;
   absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeries(const VectorSelector& selector, TimeRange range) const;
   absl::Status ScanSeries(const VectorSelector& selector, TimeRange range,
@@ -134,7 +122,7 @@ class Evaluation {
   const VectorContext& context_;
   Annotations annotations_;
   ScanStats stats_;
-  uint64_t memory_bytes_ = 0;
+  const std::shared_ptr<MemoryBudget> memory_;
 };
 
 // Joins series that have the same labels: the points of all go into the one that came first. Two points of one label

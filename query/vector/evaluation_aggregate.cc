@@ -8,6 +8,12 @@
 #include "query/vector/number_text.h"
 
 namespace braid::promql {
+namespace {
+
+// Values that quantile() sorts between two questions whether the query is still wanted.
+constexpr size_t kValuesPerCheck = 50'000;
+
+}  // namespace
 
 absl::Status Evaluation::EachAggregated(const Expr& expr, const AggregationExpr& aggregation, const Instants& times,
                                         SeriesSink sink) {
@@ -19,15 +25,17 @@ absl::Status Evaluation::EachAggregated(const Expr& expr, const AggregationExpr&
   const Place& place = WithoutParens(*aggregation.inner).place;
   Grouping grouping(aggregation);
   std::vector<GroupFold> folds;
-  MemoryHold hold(this);
+  MemoryHold hold = Hold();
   RETURN_IF_ERROR(Each(*aggregation.inner, times, [&](EvalSeries&& series) {
     const size_t group = grouping.GroupOf(series.labels);
     if (group == folds.size()) {
       folds.emplace_back(op, times.size());
-      RETURN_IF_ERROR(hold.Add(folds.back().MemoryBytes()));
+      RETURN_IF_ERROR(hold.Add(folds.back().MemoryBytes() + BytesOf(series.labels)));
     }
+    const uint64_t before = folds[group].HistogramBytes();
     folds[group].Add(series, &annotations_, place);
-    return absl::OkStatus();
+    const uint64_t after = folds[group].HistogramBytes();
+    return after > before ? hold.Add(after - before) : absl::OkStatus();
   }));
   for (size_t group = 0; group < folds.size(); ++group) {
     EvalSeries series = folds[group].Finish(&annotations_, place);
@@ -54,7 +62,13 @@ absl::Status Evaluation::EachQuantile(const AggregationExpr& aggregation, const 
   std::vector<double> values;
   for (size_t group = 0; group < members.size(); ++group) {
     EvalSeries result(grouping.TakeLabels(group), false, times.size());
+    size_t sorted = 0;
     for (size_t i = 0; i < times.size(); ++i) {
+      if (sorted == 0 || sorted >= kValuesPerCheck) {
+        RETURN_IF_ERROR(CheckAlive());
+        sorted = 0;
+      }
+      sorted += members[group].size();
       values.clear();
       for (const EvalSeries* series : members[group]) {
         if (series->present[i] == 0) continue;
@@ -80,7 +94,7 @@ absl::Status Evaluation::EachCountedValue(const Expr& expr, const AggregationExp
   if (!by_value.without) by_value.grouping.push_back(label);
   Grouping grouping(by_value);
   std::vector<EvalSeries> groups;
-  MemoryHold hold(this);
+  MemoryHold hold = Hold();
   RETURN_IF_ERROR(Each(*aggregation.inner, times, [&](EvalSeries&& series) {
     // Neighbouring points often have the same value.
     std::string last_text;
@@ -95,7 +109,7 @@ absl::Status Evaluation::EachCountedValue(const Expr& expr, const AggregationExp
       }
       if (last_group == groups.size()) {
         groups.emplace_back(Labels(), false, times.size());
-        RETURN_IF_ERROR(hold.Add(groups.back().MemoryBytes()));
+        RETURN_IF_ERROR(hold.Add(groups.back().MemoryBytes() + BytesOf(series.labels)));
       }
       groups[last_group].SetFloat(i, groups[last_group].values[i] + 1);
     }

@@ -123,11 +123,12 @@ absl::Status Evaluation::EachMatched(const Expr& expr, const BinaryExpr& binary,
 
   constexpr size_t kNone = static_cast<size_t>(-1);
   SeriesMerger merger;
-  MemoryHold hold(this);
+  MemoryHold hold = Hold();
   std::vector<size_t> partner(times.size());
   std::vector<uint8_t> matched(times.size());
   for (size_t key = 0; key < one_of.size(); ++key) {
     if (key % 64 == 0) RETURN_IF_ERROR(CheckAlive());
+    MemoryHold pairs = Hold();  // of this key alone
     // The one series on the "one" side at each instant.
     std::fill(partner.begin(), partner.end(), kNone);
     for (size_t r : one_of[key]) {
@@ -143,6 +144,7 @@ absl::Status Evaluation::EachMatched(const Expr& expr, const BinaryExpr& binary,
     // With grouping, equal labels of two results of one key are an error even if a comparison filters one of them.
     SeriesMerger uniqueness;
     const auto pair_up = [&](const EvalSeries& from) -> absl::Status {
+      RETURN_IF_ERROR(CheckAlive());
       EvalSeries filled;
       if (matching.fill_right) {
         filled = EvalSeries(MatchLabels(from.labels, matching, keys.names()), false, times.size());
@@ -177,7 +179,11 @@ absl::Status Evaluation::EachMatched(const Expr& expr, const BinaryExpr& binary,
           if (it == results.end()) {
             Labels labels = ResultLabels(from.labels, other.labels, binary.op, matching, keys.names());
             const bool drop = binary.return_bool || (IsComparison(binary.op) && from.drop_name);
-            if (!one_to_one) occurrences.emplace_back(labels, false, times.size());
+            if (!one_to_one) {
+              occurrences.emplace_back(labels, false, times.size());
+              RETURN_IF_ERROR(pairs.Add(occurrences.back().MemoryBytes()));
+            }
+            RETURN_IF_ERROR(pairs.Add(times.size() * 9));
             results.emplace_back(target_partner, EvalSeries(std::move(labels), drop, times.size()));
             it = results.end() - 1;
           }

@@ -18,6 +18,10 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
+// Samples in windows between two questions whether the query is still wanted: about a millisecond's work.
+constexpr size_t kSamplesPerCheck = 100'000;
+constexpr size_t kFloatsPerHistogram = 50;
+
 // NaN wins against any number.
 double LargerOf(double a, double b) { return std::isnan(a) || std::isnan(b) ? kNan : std::max(a, b); }
 double SmallerOf(double a, double b) { return std::isnan(a) || std::isnan(b) ? kNan : std::min(a, b); }
@@ -275,6 +279,7 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
     WindowSlider slider(&samples, windows.range, windows.edge, context_.lookback);
     function->Begin(samples);
     bool any_float = false;
+    size_t looked_at = 0;  // samples since it was last asked whether to go on
     for (size_t step = 0; step < times.size(); ++step) {
       const Window& window = slider.MoveTo(windows.ends[step], times[step]);
       if (same_result && step > 0) {
@@ -287,6 +292,11 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
         continue;
       }
       if (window.empty()) continue;
+      looked_at += window.floats() + kFloatsPerHistogram * window.histograms();
+      if (looked_at >= kSamplesPerCheck) {
+        RETURN_IF_ERROR(CheckAlive());
+        looked_at = 0;
+      }
       if (absl::Status status = function->Apply(window, step, &series); !status.ok()) {
         return ErrorOn(expr, std::string(status.message()));
       }

@@ -61,7 +61,7 @@ absl::StatusOr<bool> Evaluation::EachFolded(const CallExpr& call, const Instants
   auto* folding = dynamic_cast<FoldingSeriesScan*>(scan.get());
   if (folding == nullptr) return false;
   folding->FoldInside(ranges);
-  SeriesReader reader(std::move(scan), context_.threads);
+  SeriesReader reader(std::move(scan), context_.threads, Hold());
   SeriesData data;
   while (true) {
     RETURN_IF_ERROR(CheckAlive());

@@ -122,6 +122,7 @@ absl::Status Evaluation::EachHistogramQuantile(const Expr& expr, const CallExpr&
   SeriesMerger merger;
   const auto emit = [&](EvalSeries&& series, size_t q) -> absl::Status {
     if (!series.AnyPresent()) return absl::OkStatus();
+    RETURN_IF_ERROR(collected.hold.Add(series.MemoryBytes()));
     if (!several) {
       if (absl::Status status = merger.Add(std::move(series)); !status.ok()) {
         return ErrorOn(expr, std::string(status.message()));
@@ -137,6 +138,7 @@ absl::Status Evaluation::EachHistogramQuantile(const Expr& expr, const CallExpr&
       if (found == by_label.end()) {
         EvalSeries labelled(series.labels, true, times.size());
         SetLabel(&labelled.labels, quantile_label, text);
+        RETURN_IF_ERROR(collected.hold.Add(labelled.MemoryBytes()));
         found = by_label.insert(by_label.end(), {text, std::move(labelled)});
       }
       found->second.SetFloat(i, series.values[i]);
@@ -153,6 +155,7 @@ absl::Status Evaluation::EachHistogramQuantile(const Expr& expr, const CallExpr&
   for (size_t q = 0; q < (fraction ? 1 : scalars.size()); ++q) {
     for (const EvalSeries& from : all) {
       if (from.histograms.empty()) continue;
+      RETURN_IF_ERROR(CheckAlive());
       EvalSeries series(from.labels, true, times.size());
       const std::string_view metric = FindLabel(from.labels, kMetricNameLabel);
       for (size_t i = 0; i < times.size(); ++i) {
@@ -168,6 +171,7 @@ absl::Status Evaluation::EachHistogramQuantile(const Expr& expr, const CallExpr&
       RETURN_IF_ERROR(emit(std::move(series), q));
     }
     for (size_t c = 0; c < classics.size(); ++c) {
+      RETURN_IF_ERROR(CheckAlive());
       const ClassicHistogram& classic = classics[c];
       EvalSeries series(classic.labels, true, times.size());
       for (size_t i = 0; i < times.size(); ++i) {

@@ -194,6 +194,7 @@ absl::Status Evaluation::EachInfo(const Expr& expr, const CallExpr& call, const 
       }
     }
     for (auto& [chosen, result] : results) {
+      RETURN_IF_ERROR(base.hold.Add(result.MemoryBytes()));
       if (absl::Status status = merger.Add(std::move(result)); !status.ok()) {
         return ErrorOn(expr, std::string(status.message()));
       }

@@ -9,14 +9,17 @@
 namespace braid::promql {
 namespace {
 
+// A text that was made stands in its label, in the signature by which series are told apart, and here.
+constexpr uint64_t kTextCopies = 4;
+
 bool IsNameByte(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 // Puts groups into `$1`, `$name`, `${name}`; `$$` is a dollar. What names no group is empty; a `$` that starts nothing
-// stays as it is.
+// stays as it is. Stops once the result is longer than `size_max`.
 std::string Expand(std::string_view replacement, const std::vector<re2::StringPiece>& groups,
-                   const std::map<std::string, int>& names) {
+                   const std::map<std::string, int>& names, uint64_t size_max) {
   std::string result;
-  for (size_t i = 0; i < replacement.size();) {
+  for (size_t i = 0; i < replacement.size() && result.size() <= size_max;) {
     if (replacement[i] != '$' || i + 1 == replacement.size()) {
       result += replacement[i++];
       continue;
@@ -65,12 +68,15 @@ absl::Status Evaluation::EachLabelReplace(const Expr& expr, const CallExpr& call
   if (!IsLabelName(target)) return ErrorOn(expr, "invalid destination label name in label_replace(): " + target);
 
   SeriesMerger merger;
-  MemoryHold hold(this);
+  MemoryHold hold = Hold();
   RETURN_IF_ERROR(Each(*call.args[0].expr, times, [&](EvalSeries&& series) {
     const std::string value(FindLabel(series.labels, source));
     std::vector<re2::StringPiece> groups(static_cast<size_t>(regex.NumberOfCapturingGroups()) + 1);
     if (regex.Match(value, 0, value.size(), RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size()))) {
-      SetLabel(&series.labels, target, Expand(replacement, groups, regex.NamedCapturingGroups()));
+      const uint64_t room = hold.room() / kTextCopies;
+      const std::string text = Expand(replacement, groups, regex.NamedCapturingGroups(), room);
+      if (text.size() > room) return hold.Add(context_.limits.memory_bytes_max + 1);
+      SetLabel(&series.labels, target, text);
       // A name that was given here is meant to stay.
       if (target == kMetricNameLabel) series.drop_name = false;
     }
@@ -96,8 +102,11 @@ absl::Status Evaluation::EachLabelJoin(const Expr& expr, const CallExpr& call, c
   if (!IsLabelName(target)) return ErrorOn(expr, "invalid destination label name in label_join(): " + target);
 
   SeriesMerger merger;
-  MemoryHold hold(this);
+  MemoryHold hold = Hold();
   RETURN_IF_ERROR(Each(*call.args[0].expr, times, [&](EvalSeries&& series) {
+    uint64_t size = sources.size() * separator.size();
+    for (const std::string& source : sources) size += FindLabel(series.labels, source).size();
+    if (size > hold.room() / kTextCopies) RETURN_IF_ERROR(hold.Add(kTextCopies * size));
     std::string value;
     for (size_t i = 0; i < sources.size(); ++i) {
       if (i > 0) value += separator;

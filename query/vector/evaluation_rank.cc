@@ -137,11 +137,12 @@ absl::Status Evaluation::EachRanked(const Expr& expr, const AggregationExpr& agg
 
   // Chosen points stay, others go; at one instant the order of choice is the order of the result.
   std::vector<size_t> order;
+  RETURN_IF_ERROR(collected.hold.Add(all.size() * (times.size() + sizeof(std::vector<uint8_t>))));
   std::vector<std::vector<uint8_t>> chosen(all.size());
   for (std::vector<uint8_t>& points : chosen) points.resize(times.size());
   BestHeap heap(topk);
   for (size_t i = 0; i < times.size(); ++i) {
-    if (i % 64 == 0) RETURN_IF_ERROR(CheckAlive());
+    if (i % 64 == 0 || all.size() > 1000) RETURN_IF_ERROR(CheckAlive());
     const double param = ratio ? std::clamp(params[i], -1.0, 1.0) : params[i];
     if (!ratio && param < 1) continue;
     const size_t k = ratio ? 0 : static_cast<size_t>(std::min(param, static_cast<double>(all.size())));
@@ -174,6 +175,7 @@ absl::Status Evaluation::EachRanked(const Expr& expr, const AggregationExpr& agg
     for (size_t s = 0; s < all.size(); ++s) order.push_back(s);
   }
   for (size_t s : order) {
+    RETURN_IF_ERROR(CheckAlive());
     for (size_t i = 0; i < times.size(); ++i) {
       if (chosen[s][i] == 0 && all[s].present[i] != 0) all[s].Clear(i);
     }

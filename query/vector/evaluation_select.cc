@@ -82,17 +82,24 @@ WindowEnds Evaluation::EndsOf(const Expr& expr, const Instants& times) const {
 }
 
 // The union of all instants at which the windows look; each window sees the multiples of the step inside it.
-absl::StatusOr<Instants> Evaluation::SubqueryInstants(const Expr& expr, const WindowEnds& windows) const {
+absl::StatusOr<Instants> Evaluation::SubqueryInstants(const Expr& expr, const WindowEnds& windows,
+                                                      MemoryHold* hold) const {
   const Duration step = SubqueryStep(std::get<SubqueryExpr>(expr.node));
-  const uint64_t count_max = context_.limits.memory_bytes_max / 16;
   Instants instants;
+  const uint64_t count_max = hold->room() / sizeof(Timestamp);
   for (Timestamp end : windows.ends) {
     const Timestamp last = AlignDown(end, step);
     Timestamp next = AlignDown(SaturatingSubtract(end, windows.range), step) + step;
     if (!instants.empty()) next = std::max(next, instants.back() + step);
-    if (next <= last && static_cast<uint64_t>((last - next) / step) + instants.size() > count_max) {
-      return ErrorOn(expr, "this sub-query asks for more instants than memory_bytes_max allows; use a longer step");
+    if (next > last) continue;
+    const auto more = static_cast<uint64_t>((last - next) / step) + 1;
+    if (more > count_max) {
+      return ErrorAt(expr.place, "E081", "this sub-query asks for more instants than the query's memory limit allows",
+                     "take a longer step or a shorter range");
     }
+    RETURN_IF_ERROR(hold->Add(more * sizeof(Timestamp)));
+    // Windows that overlap add a few instants each.
+    if (more > 1024) instants.reserve(instants.size() + more);
     for (; next <= last; next += step) instants.push_back(next);
   }
   return instants;
@@ -120,7 +127,7 @@ absl::StatusOr<std::unique_ptr<SeriesScan>> Evaluation::OpenSeries(const VectorS
 absl::Status Evaluation::ScanSeries(const VectorSelector& selector, TimeRange range,
                                     absl::FunctionRef<absl::Status(SeriesData&&)> sink) {
   ASSIGN_OR_RETURN(std::unique_ptr<SeriesScan> scan, OpenSeries(selector, range));
-  SeriesReader reader(std::move(scan), context_.threads);
+  SeriesReader reader(std::move(scan), context_.threads, Hold());
   SeriesData data;
   while (true) {
     RETURN_IF_ERROR(CheckAlive());
@@ -189,7 +196,8 @@ absl::Status Evaluation::EachSamples(const Expr& expr, const WindowEnds& windows
       return series.empty() ? absl::OkStatus() : sink(std::move(series));
     });
   }
-  ASSIGN_OR_RETURN(const Instants instants, SubqueryInstants(range_vector, windows));
+  MemoryHold hold = Hold();
+  ASSIGN_OR_RETURN(const Instants instants, SubqueryInstants(range_vector, windows, &hold));
   if (instants.empty()) return absl::OkStatus();
   const auto& subquery = std::get<SubqueryExpr>(range_vector.node);
   if (TypeOf(*subquery.inner) == ExprType::kScalar) {
@@ -201,12 +209,12 @@ absl::Status Evaluation::EachSamples(const Expr& expr, const WindowEnds& windows
   }
   // Series that only the operators inside tell apart by instants may come in pieces.
   SeriesMerger merger;
-  MemoryHold hold(this);
   RETURN_IF_ERROR(Each(*subquery.inner, instants, [&](EvalSeries&& series) {
     RETURN_IF_ERROR(hold.Add(series.MemoryBytes()));
     return merger.Add(std::move(series));
   }));
   for (EvalSeries& series : merger.Take()) {
+    RETURN_IF_ERROR(CheckAlive());
     SampleSeries samples = ToSamples(std::move(series), instants);
     if (!samples.empty()) RETURN_IF_ERROR(sink(std::move(samples)));
   }
@@ -220,7 +228,7 @@ absl::StatusOr<VectorResult> Evaluation::RunMatrix(const Expr& expr, const Insta
   VectorResult result;
   result.type = VectorType::kMatrix;
   const WindowEnds windows = EndsOf(expr, times);
-  MemoryHold hold(this);
+  MemoryHold hold = Hold();
   RETURN_IF_ERROR(EachSamples(expr, windows, [&](SampleSeries&& samples) {
     RETURN_IF_ERROR(hold.Add(samples.MemoryBytes()));
     WindowSlider slider(&samples, windows.range, windows.edge, context_.lookback);
@@ -265,6 +273,7 @@ absl::StatusOr<VectorResult> Evaluation::RunMatrix(const Expr& expr, const Insta
                    "the result has more series than series_max = " + std::to_string(context_.limits.series_max),
                    "select fewer or raise the limit");
   }
+  result.memory = std::make_shared<MemoryHold>(std::move(hold));
   return result;
 }
 

@@ -13,6 +13,9 @@ absl::Status Evaluation::EachOfSets(const Expr& expr, const BinaryExpr& binary, 
   const std::vector<std::vector<size_t>> left_of = keys.Assign(left.series);
   const std::vector<std::vector<size_t>> right_of = keys.Assign(right.series);
   const size_t steps = times.size();
+  // Of presence() below.
+  const size_t keys_of_other = binary.op == BinaryOp::kOr ? left_of.size() : right_of.size();
+  RETURN_IF_ERROR(left.hold.Add(keys_of_other * (steps + sizeof(std::vector<uint8_t>))));
   const auto key_of = [](const std::vector<std::vector<size_t>>& members, size_t count) {
     std::vector<size_t> key(count);
     for (size_t k = 0; k < members.size(); ++k) {
@@ -46,6 +49,7 @@ absl::Status Evaluation::EachOfSets(const Expr& expr, const BinaryExpr& binary, 
     const auto right_present = presence(right_of, right.series);
     const std::vector<size_t> key = key_of(left_of, left.series.size());
     for (size_t s = 0; s < left.series.size(); ++s) {
+      RETURN_IF_ERROR(CheckAlive());
       if (!filter(&left.series[s], right_present, key[s], binary.op == BinaryOp::kAnd)) continue;
       RETURN_IF_ERROR(sink(std::move(left.series[s])));
     }
@@ -63,6 +67,7 @@ absl::Status Evaluation::EachOfSets(const Expr& expr, const BinaryExpr& binary, 
   };
   for (EvalSeries& series : left.series) RETURN_IF_ERROR(add(std::move(series)));
   for (size_t s = 0; s < right.series.size(); ++s) {
+    RETURN_IF_ERROR(CheckAlive());
     if (!filter(&right.series[s], left_present, key[s], false)) continue;
     RETURN_IF_ERROR(add(std::move(right.series[s])));
   }

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "braid/query.h"
 #include "braid/snapshot.h"
+#include "query/memory/memory_budget.h"
 #include "query/syntax/ast.h"
 
 namespace braid {
@@ -29,10 +30,11 @@ enum class VectorType : uint8_t { kVector, kScalar, kString, kMatrix };
 
 struct VectorResult {
   VectorType type = VectorType::kVector;
-  std::vector<VectorSeries> series;  // ascending labels unless the expression sorts; kScalar: one, no labels
-  bool sorted = false;               // sort() and friends decided the order (instant evaluation)
-  std::string text;                  // kString
-  std::vector<SeriesData> matrix;    // kMatrix: a bare range selector at one instant
+  std::vector<VectorSeries> series;          // ascending labels unless the expression sorts; kScalar: one, no labels
+  bool sorted = false;                       // sort() and friends decided the order (instant evaluation)
+  std::string text;                          // kString
+  std::vector<SeriesData> matrix;            // kMatrix: a bare range selector at one instant
+  std::shared_ptr<const MemoryHold> memory;  // what all this counts for in the query's memory; may be null
 };
 
 // A `(pipeline)` operand, evaluated on the given instants.
@@ -51,6 +53,8 @@ struct VectorContext {
   Duration lookback = 300 * kSecond;
   const std::map<std::string, Value>* params = nullptr;
   QueryLimits limits;
+  // What the evaluation takes its memory from, up to limits.memory_bytes_max; null: a budget of its own.
+  std::shared_ptr<MemoryBudget> memory;
   int threads = 0;  // that may work on it; 0 = as many as the machine has cores
   std::shared_ptr<const std::atomic<bool>> cancel;
   Timestamp deadline_monotonic = 0;  // 0 = none

@@ -48,6 +48,10 @@ class HistogramSum {
   void Divide(double divisor);
   void ReduceSchema(int32_t schema);
   bool HasOverflow() const;
+  uint64_t MemoryBytes() const {
+    return sizeof(*this) + (positive_.capacity() + negative_.capacity()) * sizeof(Cell) +
+           custom_bounds_.capacity() * sizeof(double);
+  }
   // The sum without and with the errors added in.
   Histogram Value() const { return Build(false); }
   Histogram Total() const { return Build(true); }

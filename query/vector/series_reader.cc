@@ -1,8 +1,11 @@
 #include "query/vector/series_reader.h"
 
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "query/syntax/status_macros.h"
+#include "query/vector/series_value.h"
 
 namespace braid::promql {
 namespace {
@@ -18,10 +21,12 @@ size_t CostOf(const SeriesData& series) { return series.times.size() + kSamplesO
 
 }  // namespace
 
-SeriesReader::SeriesReader(std::unique_ptr<SeriesScan> scan, int threads)
+SeriesReader::SeriesReader(std::unique_ptr<SeriesScan> scan, int threads, MemoryHold hold)
     : scan_(std::move(scan)),
       folding_(dynamic_cast<FoldingSeriesScan*>(scan_.get())),
-      may_read_ahead_(threads > 1 || (threads == 0 && std::thread::hardware_concurrency() > 1)) {}
+      may_read_ahead_(threads > 1 || (threads == 0 && std::thread::hardware_concurrency() > 1)),
+      current_(std::move(hold)),
+      batch_(MakeBatch()) {}
 
 SeriesReader::~SeriesReader() {
   if (!thread_.joinable()) return;
@@ -34,7 +39,7 @@ SeriesReader::~SeriesReader() {
 }
 
 SeriesReader::Batch SeriesReader::ReadBatch() {
-  Batch batch;
+  Batch batch = MakeBatch();
   for (size_t cost = 0; cost < kBatchSamples;) {
     SeriesData series;
     const absl::StatusOr<bool> more = scan_->Next(&series);
@@ -44,6 +49,11 @@ SeriesReader::Batch SeriesReader::ReadBatch() {
       break;
     }
     cost += CostOf(series);
+    batch.status = batch.hold.Add(BytesOf(series));
+    if (!batch.status.ok()) {
+      batch.last = true;
+      break;
+    }
     batch.series.push_back(std::move(series));
     if (folding_ != nullptr) batch.folds.push_back(folding_->folds());
   }
@@ -52,7 +62,13 @@ SeriesReader::Batch SeriesReader::ReadBatch() {
 
 void SeriesReader::ReadAhead() {
   for (bool last = false; !last;) {
-    Batch batch = ReadBatch();
+    Batch batch = MakeBatch();
+    try {
+      batch = ReadBatch();
+    } catch (const std::bad_alloc&) {
+      batch.status = absl::Status(absl::StatusCode::kResourceExhausted, "");
+      batch.last = true;
+    }
     last = batch.last;
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [this] { return stop_ || waiting_.size() < kBatchesMax; });
@@ -81,11 +97,17 @@ absl::StatusOr<bool> SeriesReader::Next(SeriesData* series) {
     *series = SeriesData();
     ASSIGN_OR_RETURN(const bool more, scan_->Next(series));
     if (!more) return false;
+    RETURN_IF_ERROR(current_.Set(BytesOf(*series)));
     if (folding_ != nullptr) folds_ = folding_->folds();
     read_directly_ += CostOf(*series);
     if (may_read_ahead_ && read_directly_ >= kDirectSamples) {
-      ahead_ = true;
-      thread_ = std::thread([this] { ReadAhead(); });
+      may_read_ahead_ = false;
+      try {
+        thread_ = std::thread([this] { ReadAhead(); });
+        ahead_ = true;
+      } catch (const std::system_error&) {
+        // No thread is to be had: this one goes on by itself.
+      }
     }
     return true;
   }

@@ -16,16 +16,19 @@
 #include "absl/status/statusor.h"
 #include "braid/series_fold.h"
 #include "braid/snapshot.h"
+#include "query/memory/memory_budget.h"
 
 namespace braid::promql {
 
 class SeriesReader {
  public:
   // `threads` = 1: nothing is read ahead; 0 = as many as the machine has cores.
-  SeriesReader(std::unique_ptr<SeriesScan> scan, int threads);
+  // What has been read and is not yet done with counts into the budget of `hold`.
+  SeriesReader(std::unique_ptr<SeriesScan> scan, int threads, MemoryHold hold);
   ~SeriesReader();
   SeriesReader(const SeriesReader&) = delete;
 
+  // `*series` counts as held until the next call.
   absl::StatusOr<bool> Next(SeriesData* series);
   // Of the series that Next gave last, if the scan folds.
   const std::vector<SampleFold>& folds() const { return folds_; }
@@ -38,16 +41,19 @@ class SeriesReader {
     std::vector<std::vector<SampleFold>> folds;  // empty, or one entry per series
     absl::Status status;                         // what ended the scan after these series
     bool last = false;
+    MemoryHold hold;
   };
+  Batch MakeBatch() const { return {{}, {}, absl::OkStatus(), false, current_.Sibling()}; }
   Batch ReadBatch();
   void ReadAhead();
   bool NextBatch();
 
   const std::unique_ptr<SeriesScan> scan_;
   FoldingSeriesScan* const folding_;  // the scan, if it can fold
-  const bool may_read_ahead_;
+  bool may_read_ahead_;
   size_t read_directly_ = 0;  // samples and series that the caller's thread has read
   bool ahead_ = false;
+  MemoryHold current_;  // of the series that the caller's thread has read
   Batch batch_;
   size_t at_ = 0;
   std::vector<SampleFold> folds_;

@@ -10,6 +10,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "braid/snapshot.h"
 #include "braid/types.h"
 
 namespace braid::promql {
@@ -17,6 +18,14 @@ namespace braid::promql {
 using HistogramPtr = std::shared_ptr<const Histogram>;
 // Ascending, without repeats.
 using Instants = std::vector<Timestamp>;
+
+// What they take in memory: labels with the text by which mergers and groupings know them; of histograms each once
+// where neighbours are the same.
+uint64_t BytesOf(const Labels& labels);
+uint64_t BytesOf(const std::vector<HistogramPtr>& histograms);
+inline uint64_t BytesOf(const SeriesData& series) {
+  return BytesOf(series.labels) + series.times.size() * 16 + BytesOf(series.histograms);
+}
 
 // One series on the instants of an evaluation. A present point is a float, or a histogram if `histograms` has an entry
 // for it; `histograms` stays empty as long as all points are floats.
@@ -54,10 +63,7 @@ struct EvalSeries {
     }
     return false;
   }
-  uint64_t MemoryBytes() const {
-    return sizeof(*this) + labels.size() * sizeof(Label) + present.size() * 9 +
-           histograms.size() * sizeof(HistogramPtr);
-  }
+  uint64_t MemoryBytes() const { return sizeof(*this) + BytesOf(labels) + present.size() * 9 + BytesOf(histograms); }
 };
 
 // Receives series one after the other; a status that is not OK ends the evaluation.
@@ -78,7 +84,7 @@ struct SampleSeries {
 
   bool empty() const { return float_times.empty() && histogram_times.empty(); }
   uint64_t MemoryBytes() const {
-    return sizeof(*this) + float_times.size() * 16 + histogram_times.size() * (17 + sizeof(HistogramPtr));
+    return sizeof(*this) + BytesOf(labels) + float_times.size() * 16 + histogram_times.size() * 9 + BytesOf(histograms);
   }
 };
 

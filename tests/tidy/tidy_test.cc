@@ -25,11 +25,12 @@ struct Room {
 // Deepest folder first, so that the first prefix that fits is the room.
 const std::vector<Room>& Rooms() {
   static const std::vector<Room> rooms = {
-      {"engine/include/", 0}, {"query/include/", 0},   {"engine/memory/", 0},  {"engine/base/", 1},
-      {"engine/io/", 2},      {"engine/codec/", 2},    {"engine/part/", 3},    {"engine/head/", 4},
-      {"engine/db/", 5},      {"query/syntax/", 6},    {"query/vector/", 7},   {"query/rows/", 7},
-      {"query/plan/", 8},     {"server/ingest/", 9},   {"server/http/", 9},    {"server/scrape/", 10},
-      {"server/", 11},        {"tools/generator/", 9}, {"tools/capture/", 10}, {"tools/", 12},
+      {"engine/include/", 0}, {"query/include/", 0}, {"engine/memory/", 0},    {"engine/base/", 1},
+      {"engine/io/", 2},      {"engine/codec/", 2},  {"engine/part/", 3},      {"engine/head/", 4},
+      {"engine/db/", 5},      {"query/syntax/", 6},  {"query/memory/", 7},     {"query/vector/", 8},
+      {"query/rows/", 8},     {"query/plan/", 9},    {"server/ingest/", 10},   {"server/http/", 10},
+      {"server/scrape/", 11}, {"server/", 12},       {"tools/generator/", 10}, {"tools/capture/", 11},
+      {"tools/", 13},
   };
   return rooms;
 }

@@ -36,6 +36,10 @@ class CountedScan : public SeriesScan {
   ScanStats stats_;
 };
 
+MemoryHold Hold(uint64_t bytes_max = UINT64_MAX) {
+  return {std::make_shared<MemoryBudget>(), bytes_max, "the vector expression"};
+}
+
 // Series read until the end; the status of the end.
 absl::Status ReadAll(SeriesReader* reader, size_t samples, size_t* count) {
   *count = 0;
@@ -54,7 +58,7 @@ absl::Status ReadAll(SeriesReader* reader, size_t samples, size_t* count) {
 TEST(SeriesReader, GivesAllSeriesInOrder) {
   for (const int threads : {1, 2}) {
     for (const size_t series : {0u, 1u, 90u, 1000u}) {
-      SeriesReader reader(std::make_unique<CountedScan>(series, 1200, absl::OkStatus()), threads);
+      SeriesReader reader(std::make_unique<CountedScan>(series, 1200, absl::OkStatus()), threads, Hold());
       size_t count;
       ASSERT_TRUE(ReadAll(&reader, 1200, &count).ok());
       EXPECT_EQ(count, series);
@@ -67,7 +71,7 @@ TEST(SeriesReader, GivesAllSeriesInOrder) {
 
 TEST(SeriesReader, AnErrorComesAfterTheSeriesBeforeIt) {
   for (const int threads : {1, 2}) {
-    SeriesReader reader(std::make_unique<CountedScan>(500, 1200, absl::DataLossError("torn")), threads);
+    SeriesReader reader(std::make_unique<CountedScan>(500, 1200, absl::DataLossError("torn")), threads, Hold());
     size_t count;
     const absl::Status status = ReadAll(&reader, 1200, &count);
     EXPECT_EQ(count, 500u);
@@ -75,8 +79,21 @@ TEST(SeriesReader, AnErrorComesAfterTheSeriesBeforeIt) {
   }
 }
 
+TEST(SeriesReader, WhatIsReadAheadCountsAsMemory) {
+  for (const int threads : {1, 2}) {
+    size_t count;
+    SeriesReader small(std::make_unique<CountedScan>(500, 1200, absl::OkStatus()), threads, Hold(10'000));
+    EXPECT_TRUE(absl::IsResourceExhausted(ReadAll(&small, 1200, &count)));
+    EXPECT_EQ(count, 0u);
+    // Series that are done with make room for others: some batches at a time are enough for any number.
+    SeriesReader enough(std::make_unique<CountedScan>(5000, 1200, absl::OkStatus()), threads, Hold(4 << 20));
+    EXPECT_TRUE(ReadAll(&enough, 1200, &count).ok());
+    EXPECT_EQ(count, 5000u);
+  }
+}
+
 TEST(SeriesReader, MayBeLeftInTheMiddle) {
-  SeriesReader reader(std::make_unique<CountedScan>(100'000, 1200, absl::OkStatus()), 2);
+  SeriesReader reader(std::make_unique<CountedScan>(100'000, 1200, absl::OkStatus()), 2, Hold());
   SeriesData series;
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(*reader.Next(&series));
 }

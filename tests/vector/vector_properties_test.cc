@@ -13,6 +13,7 @@
 #include <random>
 
 #include "braid/db.h"
+#include "braid/query_memory.h"
 #include "query/syntax/parser.h"
 #include "query/vector/evaluator.h"
 
@@ -333,6 +334,63 @@ TEST_F(VectorProperties, LimitsAndCancellationEndAnEvaluation) {
   context = Context(&notes);
   context.deadline_monotonic = 1;
   EXPECT_EQ(EvaluateVector(**expr, {1000 * kSecond}, context).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(VectorProperties, MemoryIsTakenFromTheQueryAndFromAllQueries) {
+  const auto evaluate = [&](const std::string& text, VectorContext context) -> std::string {
+    const auto expr = ParseVectorExpression(text);
+    EXPECT_TRUE(expr.ok()) << text;
+    std::vector<Timestamp> times;
+    for (int i = 1; i <= 1000; ++i) times.push_back(i * 3 * kSecond);
+    const auto result = EvaluateVector(**expr, times, context);
+    if (result.ok()) return "";
+    EXPECT_TRUE(absl::IsResourceExhausted(result.status())) << text << ": " << result.status();
+    return std::string(result.status().message());
+  };
+  std::vector<Note> notes;
+  const uint64_t before = QueryMemoryUsed();
+  {
+    const auto expr = ParseVectorExpression("jobs_total");
+    ASSERT_TRUE(expr.ok());
+    VectorContext context = Context(&notes);
+    context.memory = std::make_shared<MemoryBudget>();
+    const auto result = EvaluateVector(**expr, {1000 * kSecond, 2000 * kSecond}, context);
+    ASSERT_TRUE(result.ok());
+    // The result counts as long as it is there.
+    EXPECT_GT(QueryMemoryUsed(), before);
+    EXPECT_EQ(QueryMemoryUsed() - before, context.memory->used());
+  }
+  EXPECT_EQ(QueryMemoryUsed(), before);
+
+  // What the query holds already is missing to its expressions, and so is what other queries hold.
+  const std::string fits = "sum(rate(jobs_total[5m]))";
+  VectorContext context = Context(&notes);
+  context.memory = std::make_shared<MemoryBudget>();
+  EXPECT_EQ(evaluate(fits, context), "");
+  MemoryHold rest(context.memory, context.limits.memory_bytes_max, "rows");
+  ASSERT_TRUE(rest.Add(context.limits.memory_bytes_max - 1000).ok());
+  EXPECT_NE(evaluate(fits, context).find("the query's memory limit"), std::string::npos);
+  ASSERT_TRUE(rest.Set(0).ok());
+  SetQueryMemoryMax(before + 1000);
+  EXPECT_NE(evaluate(fits, context).find("all running queries"), std::string::npos);
+  SetQueryMemoryMax(0);
+  EXPECT_EQ(evaluate(fits, context), "");
+
+  // Little data, and much that would be made of it.
+  context.limits.memory_bytes_max = 8 << 20;
+  std::string doubled = "jobs_total", joined = "jobs_total", nested = "time()";
+  for (int i = 0; i < 40; ++i) {
+    doubled = "label_replace(" + doubled + R"_(, "host", "$1$1", "host", "(.*)"))_";
+    joined = "label_join(" + joined + R"_(, "host", "", "host", "host"))_";
+    nested = "time() + (" + nested + ")";
+  }
+  const std::vector<std::string> texts = {doubled, joined, "max_over_time(vector(1)[1y:1ms])",
+                                          "sum_over_time((vector(0) + " + nested + ")[1d:1s])",
+                                          "max_over_time(jobs_total[1h:10ms])"};
+  for (const std::string& text : texts) {
+    EXPECT_NE(evaluate(text, context), "") << text;
+  }
+  EXPECT_EQ(QueryMemoryUsed(), before);
 }
 
 TEST_F(VectorProperties, ReadRangeCoversWhatIsRead) {
