@@ -1,5 +1,6 @@
 // context: the rows before and after each match in its stream.
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -47,7 +48,9 @@ class ContextOperator : public Operator {
     for (ColumnBuilder& builder : builders_) rows.columns.push_back(builder.Finish());
     *batch = RecordBatch();
     if (rows.num_rows == 0) return true;
-    *batch = rows.Select(SortedRows({rows.columns[time_], rows.columns[stream_]}, rows.num_rows));
+    ASSIGN_OR_RETURN(const std::vector<uint32_t> order,
+                     SortedRows({rows.columns[time_], rows.columns[stream_]}, rows.num_rows, context_));
+    *batch = rows.Select(order);
     return true;
   }
 
@@ -67,7 +70,7 @@ class ContextOperator : public Operator {
     if (times.type != Type::kTimestamp || streams.type != Type::kInt) {
       return absl::InvalidArgumentError("context needs log rows with their `time` and `stream`");
     }
-    const std::vector<uint32_t> sorted = SortedRows({streams, times}, matches_.num_rows);
+    ASSIGN_OR_RETURN(const std::vector<uint32_t> sorted, SortedRows({streams, times}, matches_.num_rows, context_));
     for (size_t begin = 0; begin < sorted.size();) {
       size_t end = begin;
       while (end < sorted.size() && streams.ints[sorted[end]] == streams.ints[sorted[begin]]) ++end;
@@ -189,7 +192,8 @@ class ContextOperator : public Operator {
     const std::vector<int64_t>& times = piece.rows.columns[reader_time_].ints;
     const auto rows = static_cast<int64_t>(piece.rows.num_rows);
     std::vector<uint32_t> match_of(piece.rows.num_rows, kNoRow);
-    std::vector<uint8_t> wanted(piece.rows.num_rows, 0);
+    // How many windows begin, less how many end, at each row: windows may be many, and as long as the piece.
+    std::vector<int64_t> wanted(piece.rows.num_rows + 1, 0);
     for (size_t i = 0; i < piece.found.size(); ++i) {
       const int64_t at = piece.found[i];
       match_of[piece.found[i]] = sorted[piece.first + i];
@@ -207,11 +211,13 @@ class ContextOperator : public Operator {
         end = std::upper_bound(times.begin(), times.end(), Shift(times[piece.found[i]], spec_.window.to.value)) -
               times.begin();
       }
-      std::fill(wanted.begin() + begin, wanted.begin() + end, 1);
+      ++wanted[static_cast<size_t>(begin)];
+      --wanted[static_cast<size_t>(end)];
     }
+    std::partial_sum(wanted.begin(), wanted.end(), wanted.begin());
     for (size_t column = 0; column < builders_.size(); ++column) {
       const int from = reader_columns_[column];
-      for (uint32_t row = 0; row < wanted.size(); ++row) {
+      for (uint32_t row = 0; row < piece.rows.num_rows; ++row) {
         if (wanted[row] == 0) continue;
         if (match_of[row] != kNoRow) {
           builders_[column].AppendFrom(matches_.columns[column], match_of[row]);

@@ -8,6 +8,7 @@
 #include "query/rows/operators.h"
 #include "query/rows/reservation.h"
 #include "query/rows/row_order.h"
+#include "query/rows/sort_in_steps.h"
 #include "query/syntax/status_macros.h"
 
 namespace braid {
@@ -56,21 +57,23 @@ class SortOperator : public Operator {
  private:
   absl::Status Sort() {
     ASSIGN_OR_RETURN(RecordBatch rows, DrainInto(input_.get(), context_, &reservation_));
-    RETURN_IF_ERROR(reservation_.Add(rows.num_rows * (4 + 8 * keys_.size())));
+    RETURN_IF_ERROR(reservation_.Add(rows.num_rows * (8 + 8 * keys_.size())));
     std::vector<std::vector<uint64_t>> numbers;
     for (const SortSpec& key : keys_) {
       if (rows.num_rows == 0) break;
       ASSIGN_OR_RETURN(const Column column, key.expression->Evaluate(rows));
-      numbers.push_back(OrderNumbers(column, rows.num_rows, key.descending));
+      ASSIGN_OR_RETURN(std::vector<uint64_t> of_key, OrderNumbers(column, rows.num_rows, key.descending, context_));
+      numbers.push_back(std::move(of_key));
     }
     std::vector<uint32_t> order(rows.num_rows);
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const auto before = [&](uint32_t a, uint32_t b) {
       for (const auto& column : numbers) {
         if (column[a] != column[b]) return column[a] < column[b];
       }
       return false;
-    });
+    };
+    RETURN_IF_ERROR(SortInSteps(&order, before, context_));
     output_.Reset(std::move(rows), std::move(order));
     return absl::OkStatus();
   }
@@ -130,20 +133,22 @@ class TopOperator : public Operator {
         per.push_back(std::move(column));
       }
       groups_.Assign(per, fresh.rows.num_rows, &fresh.groups);
-      Append(fresh, Best(fresh));
-      if (buffered_groups_.size() >= compact_at_) Compact();
+      ASSIGN_OR_RETURN(std::vector<uint32_t> best, Best(fresh));
+      Append(fresh, std::move(best));
+      if (buffered_groups_.size() >= compact_at_) RETURN_IF_ERROR(Compact());
       RETURN_IF_ERROR(reservation_.Set(buffer_bytes_ + groups_.bytes()));
     }
     Candidates all = TakeBuffer();
-    std::vector<uint32_t> best = Best(all);
+    ASSIGN_OR_RETURN(std::vector<uint32_t> best, Best(all));
     output_.Reset(std::move(all.rows), std::move(best));
     return absl::OkStatus();
   }
 
   // The rows that may stay, best first.
-  std::vector<uint32_t> Best(const Candidates& candidates) const {
+  absl::StatusOr<std::vector<uint32_t>> Best(const Candidates& candidates) const {
     const size_t rows = candidates.rows.num_rows;
-    const std::vector<uint64_t> numbers = OrderNumbers(candidates.by, rows, /*descending=*/true);
+    ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers,
+                     OrderNumbers(candidates.by, rows, /*descending=*/true, context_));
     std::vector<uint32_t> order(rows);
     std::iota(order.begin(), order.end(), 0);
     const auto before = [&](uint32_t a, uint32_t b) {
@@ -153,13 +158,17 @@ class TopOperator : public Operator {
       }
       return a < b;
     };
-    if (per_.empty()) {
-      const size_t kept = std::min<uint64_t>(count_, rows);
+    if (per_.empty() && count_ < rows / 8) {
+      const auto kept = static_cast<size_t>(count_);
       std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(kept), order.end(), before);
       order.resize(kept);
       return order;
     }
-    std::sort(order.begin(), order.end(), before);
+    RETURN_IF_ERROR(SortInSteps(&order, before, context_));
+    if (per_.empty()) {
+      order.resize(std::min<uint64_t>(count_, rows));
+      return order;
+    }
     std::vector<uint64_t> taken(groups_.size(), 0);
     std::erase_if(order, [&](uint32_t row) { return taken[candidates.groups[row]]++ >= count_; });
     return order;
@@ -205,10 +214,12 @@ class TopOperator : public Operator {
     return all;
   }
 
-  void Compact() {
+  absl::Status Compact() {
     const Candidates all = TakeBuffer();
-    Append(all, Best(all));
+    ASSIGN_OR_RETURN(std::vector<uint32_t> best, Best(all));
+    Append(all, std::move(best));
     compact_at_ = std::max<size_t>(kSortSliceRows, 2 * buffered_groups_.size());
+    return absl::OkStatus();
   }
 
   OperatorPtr input_;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "query/rows/expression.h"
+#include "query/rows/sort_in_steps.h"
 
 namespace braid {
 namespace {
@@ -34,21 +35,25 @@ bool IsNothing(const Column& column, size_t row) {
 }
 
 // Any column by its ranks: for types whose values do not fit 64 bits.
-void RankRows(const Column& column, const std::vector<uint32_t>& rows, std::vector<uint64_t>* numbers) {
+absl::Status RankRows(const Column& column, const std::vector<uint32_t>& rows, const QueryContext* context,
+                      std::vector<uint64_t>* numbers) {
   std::vector<uint32_t> sorted = rows;
-  std::sort(sorted.begin(), sorted.end(), [&](uint32_t a, uint32_t b) {
+  const auto before = [&](uint32_t a, uint32_t b) {
     const int order = CompareCells(column, a, column, b);
     return order != 0 ? order < 0 : a < b;
-  });
+  };
+  RETURN_IF_ERROR(SortInSteps(&sorted, before, context));
   uint64_t rank = 0;
   for (size_t i = 0; i < sorted.size(); ++i) {
     if (i > 0 && CompareCells(column, sorted[i - 1], column, sorted[i]) != 0) ++rank;
     (*numbers)[sorted[i]] = rank;
   }
+  return absl::OkStatus();
 }
 
 // Texts by the ranks of the dictionary entries that rows use.
-void RankTexts(const Column& column, const std::vector<uint32_t>& rows, std::vector<uint64_t>* numbers) {
+absl::Status RankTexts(const Column& column, const std::vector<uint32_t>& rows, const QueryContext* context,
+                       std::vector<uint64_t>* numbers) {
   const auto& values = column.dictionary->values;
   constexpr uint64_t kUnused = UINT64_MAX;
   std::vector<uint64_t> ranks(values.size(), kUnused);
@@ -58,18 +63,21 @@ void RankTexts(const Column& column, const std::vector<uint32_t>& rows, std::vec
     ranks[column.codes[row]] = 0;
     used.push_back(column.codes[row]);
   }
-  std::sort(used.begin(), used.end(), [&](uint32_t a, uint32_t b) { return values[a] < values[b]; });
+  RETURN_IF_ERROR(SortInSteps(
+      &used, [&](uint32_t a, uint32_t b) { return values[a] < values[b]; }, context));
   uint64_t rank = 0;
   for (size_t i = 0; i < used.size(); ++i) {
     if (i > 0 && values[used[i - 1]] != values[used[i]]) ++rank;
     ranks[used[i]] = rank;
   }
   for (uint32_t row : rows) (*numbers)[row] = ranks[column.codes[row]];
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-std::vector<uint64_t> OrderNumbers(const Column& column, size_t rows, bool descending) {
+absl::StatusOr<std::vector<uint64_t>> OrderNumbers(const Column& column, size_t rows, bool descending,
+                                                   const QueryContext* context) {
   std::vector<uint64_t> numbers(rows, kNullOrder);
   if (column.type == Type::kNull) return numbers;
   std::vector<uint32_t> plain;  // neither null nor NaN
@@ -86,10 +94,10 @@ std::vector<uint64_t> OrderNumbers(const Column& column, size_t rows, bool desce
     case Type::kDouble:
       for (uint32_t row : plain) numbers[row] = OrderOfDouble(column.doubles[row]);
       break;
-    case Type::kString: RankTexts(column, plain, &numbers); break;
+    case Type::kString: RETURN_IF_ERROR(RankTexts(column, plain, context, &numbers)); break;
     case Type::kMixed:
     case Type::kTraceId:
-    case Type::kHistogram: RankRows(column, plain, &numbers); break;
+    case Type::kHistogram: RETURN_IF_ERROR(RankRows(column, plain, context, &numbers)); break;
     case Type::kSpanId:
     case Type::kInt:
     case Type::kDuration:
@@ -100,7 +108,7 @@ std::vector<uint64_t> OrderNumbers(const Column& column, size_t rows, bool desce
                column.ints[row] <= INT64_MIN + 1;
       });
       if (collides) {
-        RankRows(column, plain, &numbers);
+        RETURN_IF_ERROR(RankRows(column, plain, context, &numbers));
       } else {
         for (uint32_t row : plain) numbers[row] = OrderOfInt(column.ints[row]);
       }
@@ -115,17 +123,22 @@ std::vector<uint64_t> OrderNumbers(const Column& column, size_t rows, bool desce
   return numbers;
 }
 
-std::vector<uint32_t> SortedRows(const std::vector<Column>& columns, size_t rows) {
+absl::StatusOr<std::vector<uint32_t>> SortedRows(const std::vector<Column>& columns, size_t rows,
+                                                 const QueryContext* context) {
   std::vector<uint32_t> order(rows);
   std::iota(order.begin(), order.end(), 0);
   std::vector<std::vector<uint64_t>> numbers;
-  for (const Column& column : columns) numbers.push_back(OrderNumbers(column, rows, false));
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+  for (const Column& column : columns) {
+    ASSIGN_OR_RETURN(std::vector<uint64_t> of_column, OrderNumbers(column, rows, false, context));
+    numbers.push_back(std::move(of_column));
+  }
+  const auto before = [&](uint32_t a, uint32_t b) {
     for (const auto& column : numbers) {
       if (column[a] != column[b]) return column[a] < column[b];
     }
     return false;
-  });
+  };
+  RETURN_IF_ERROR(SortInSteps(&order, before, context));
   return order;
 }
 

@@ -35,7 +35,11 @@ class StatsOperator : public Operator {
     for (size_t i = 0; i < keys_.size(); ++i) Groups::Place(schema_, spec.by[i].name, keys_[i].Select(numbers), batch);
     for (size_t i = 0; i < spec.aggregates.size(); ++i) {
       ColumnBuilder builder;
-      for (const uint32_t number : numbers) groups_.aggregators()[i]->Emit(number, &builder);
+      for (const uint32_t number : numbers) {
+        // The values of a group may be thousands, which are sorted only now.
+        if (number % 16 == 0) RETURN_IF_ERROR(context_->CheckAlive());
+        groups_.aggregators()[i]->Emit(number, &builder);
+      }
       Groups::Place(schema_, spec.aggregates[i].name, builder.Finish(), batch);
     }
     return true;
@@ -94,8 +98,7 @@ class StatsOperator : public Operator {
       order_ = {0};
       return absl::OkStatus();
     }
-    groups_.SortKeys(&keys_, &order_);
-    return absl::OkStatus();
+    return groups_.SortKeys(&keys_, &order_);
   }
 
   OperatorPtr input_;

@@ -126,10 +126,11 @@ class Groups {
   }
 
   // The key columns by number, and the numbers in output order.
-  void SortKeys(std::vector<Column>* keys, std::vector<uint32_t>* order) {
+  absl::Status SortKeys(std::vector<Column>* keys, std::vector<uint32_t>* order) {
     const size_t size = table_.size();
     *keys = table_.TakeKeys();
-    *order = SortedRows(*keys, size);
+    ASSIGN_OR_RETURN(*order, SortedRows(*keys, size, context_));
+    return absl::OkStatus();
   }
 
   // Places the columns: names may repeat, the later one counts.

@@ -187,7 +187,7 @@ class WindowedStatsOperator : public Operator {
       keys_of_.resize(1);
       order_ = {0};
     } else {
-      groups_.SortKeys(&keys_, &order_);
+      RETURN_IF_ERROR(groups_.SortKeys(&keys_, &order_));
     }
     for (Key& key : keys_of_) {
       std::sort(key.panes.begin(), key.panes.end(), [](const Pane& a, const Pane& b) { return a.index < b.index; });

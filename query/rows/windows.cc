@@ -8,6 +8,7 @@
 #include "query/rows/key_table.h"
 #include "query/rows/reservation.h"
 #include "query/rows/row_order.h"
+#include "query/rows/sort_in_steps.h"
 #include "query/syntax/status_macros.h"
 
 namespace braid {
@@ -57,7 +58,8 @@ class WindowsOperator : public Operator {
     std::vector<Interval> intervals;
     RETURN_IF_ERROR(Collect(&table, &intervals));
     const std::vector<Column> keys = table.TakeKeys();
-    *batch = Output(keys, Merge(std::move(intervals)));
+    RETURN_IF_ERROR(Merge(&intervals));
+    ASSIGN_OR_RETURN(*batch, Output(keys, std::move(intervals)));
     return true;
   }
 
@@ -103,11 +105,14 @@ class WindowsOperator : public Operator {
     }
   }
 
-  std::vector<Interval> Merge(std::vector<Interval> intervals) const {
-    std::sort(intervals.begin(), intervals.end(),
-              [](const Interval& a, const Interval& b) { return a.key != b.key ? a.key < b.key : a.start < b.start; });
+  absl::Status Merge(std::vector<Interval>* intervals) {
+    const auto before = [](const Interval& a, const Interval& b) {
+      return a.key != b.key ? a.key < b.key : a.start < b.start;
+    };
+    RETURN_IF_ERROR(reservation_.Add(intervals->size() * sizeof(Interval)));
+    RETURN_IF_ERROR(SortInSteps(intervals, before, context_));
     std::vector<Interval> merged;
-    for (const Interval& interval : intervals) {
+    for (const Interval& interval : *intervals) {
       if (!merged.empty() && merged.back().key == interval.key &&
           interval.start <= Shift(merged.back().end, spec_.gap)) {
         Interval& window = merged.back();
@@ -123,19 +128,21 @@ class WindowsOperator : public Operator {
       window.end = Shift(window.end, spec_.pad.second);
     }
     std::erase_if(merged, [](const Interval& window) { return window.end < window.start; });
-    return merged;
+    *intervals = std::move(merged);
+    return absl::OkStatus();
   }
 
-  RecordBatch Output(const std::vector<Column>& keys, std::vector<Interval> windows) const {
+  absl::StatusOr<RecordBatch> Output(const std::vector<Column>& keys, std::vector<Interval> windows) const {
     // The place of each key in the order of keys decides between windows of one extent.
     const size_t num_keys = keys.empty() ? 1 : keys[0].size;
-    const std::vector<uint32_t> key_order = SortedRows(keys, num_keys);
+    ASSIGN_OR_RETURN(const std::vector<uint32_t> key_order, SortedRows(keys, num_keys, context_));
     std::vector<uint32_t> place(num_keys);
     for (size_t i = 0; i < key_order.size(); ++i) place[key_order[i]] = static_cast<uint32_t>(i);
-    std::sort(windows.begin(), windows.end(), [&](const Interval& a, const Interval& b) {
+    const auto before = [&](const Interval& a, const Interval& b) {
       if (a.start != b.start) return a.start < b.start;
       return a.end != b.end ? a.end < b.end : place[a.key] < place[b.key];
-    });
+    };
+    RETURN_IF_ERROR(SortInSteps(&windows, before, context_));
     RecordBatch batch;
     batch.num_rows = windows.size();
     batch.columns.resize(schema_.columns.size());

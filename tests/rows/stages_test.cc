@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "query/rows/operators.h"
 #include "query/rows/row_order.h"
+#include "query/rows/sort_in_steps.h"
 #include "tests/rows/table.h"
 
 namespace braid {
@@ -111,7 +112,35 @@ TEST(Order, ExtremesOfIntegers) {
   for (const int64_t value : {INT64_MAX, INT64_MIN, int64_t{0}, INT64_MAX - 1}) builder.AppendInt(Type::kInt, value);
   builder.AppendNull();
   const Column column = builder.Finish();
-  EXPECT_THAT(SortedRows({column}, 5), ElementsAre(1, 2, 3, 0, 4));
+  const QueryContext context;
+  const auto sorted = SortedRows({column}, 5, &context);
+  ASSERT_TRUE(sorted.ok());
+  EXPECT_THAT(*sorted, ElementsAre(1, 2, 3, 0, 4));
+}
+
+TEST(Order, SortingInStepsIsStableSorting) {
+  std::mt19937 random(43);
+  const auto by_key = [](const std::pair<int, int>& a, const std::pair<int, int>& b) { return a.first < b.first; };
+  QueryContext context;
+  for (const int count : {0, 1, 8191, 8192, 8193, 40'000, 131'072}) {
+    std::vector<std::pair<int, int>> items;
+    for (int i = 0; i < count; ++i) items.emplace_back(static_cast<int>(random() % 1000), i);
+    auto expected = items;
+    std::stable_sort(expected.begin(), expected.end(), by_key);
+    ASSERT_TRUE(SortInSteps(&items, by_key, &context).ok());
+    ASSERT_EQ(items, expected) << count;
+  }
+  // A query that is given up while it sorts: nothing is compared any more.
+  auto cancel = std::make_shared<std::atomic<bool>>(false);
+  context.cancel = cancel;
+  std::vector<int> numbers(1'000'000);
+  size_t compared = 0;
+  const auto counted = [&](int a, int b) {
+    if (++compared == 100'000) *cancel = true;
+    return a < b;
+  };
+  EXPECT_TRUE(absl::IsCancelled(SortInSteps(&numbers, counted, &context)));
+  EXPECT_LT(compared, 300'000u);
 }
 
 TEST(Stages, LimitTailDedupUnionAgreeWithDefinition) {
