@@ -3,6 +3,7 @@
 Written from docs/query.md; shares no code with Braid. Values: None, bool, int, float, str, Time and Span (ns), Word (an
 enum's word with its rank), Id (hex). Missing names are None.
 """
+import json
 import math
 import re
 import statistics
@@ -165,14 +166,46 @@ def distinct(values):
     return len({key_of(v) for v in values if v is not None})
 
 
+def text_of(value):
+    """A number, text, truth value or word as it is shown."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Word):
+        return value.word
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value)
+
+
 def first_values(values, count):
-    """values(x, n): the first n different ones, as JSON list text."""
-    seen, out = set(), []
+    """values(x, n): the first n different ones, as the text of a JSON list; None if there is none."""
+    out = []
     for value in values:
-        if value is not None and key_of(value) not in seen and len(out) < count:
-            seen.add(key_of(value))
-            out.append(value)
-    return out
+        text = text_of(value)
+        if not isinstance(value, (bool, int, float)):
+            text = json.dumps(text)
+        if text not in out and len(out) < count:
+            out.append(text)
+    return "[" + ",".join(out) + "]" if out else None
+
+
+def shares(rows, names, condition, top):
+    """compare: [{attribute, value, selected, baseline, diff}] of the values of the columns `names`."""
+    selected = [bool(condition(row)) for row in rows]
+    totals = (selected.count(True), selected.count(False))
+    found = []
+    for name in names:
+        counts = {}
+        for row, chosen in zip(rows, selected):
+            value = row.get(name)
+            if value is not None:
+                counts.setdefault(key_of(value), [value, 0, 0])[1 if chosen else 2] += 1
+        for value, *both in counts.values():
+            inside, outside = (count / total if total else 0.0 for count, total in zip(both, totals))
+            found.append({"attribute": name, "value": text_of(value), "selected": inside, "baseline": outside,
+                          "diff": inside - outside})
+    found.sort(key=lambda row: (-abs(row["diff"]), row["attribute"], row["value"]))
+    return found[:top] if top else found
 
 
 # ---- stages

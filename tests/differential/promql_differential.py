@@ -524,6 +524,7 @@ def main():
     parser.add_argument("--queries", type=int, default=20000)
     parser.add_argument("--features", default="promql-experimental-functions,native-histograms,promql-delayed-name-removal,promql-duration-expr")
     parser.add_argument("--show", type=int, default=10)
+    parser.add_argument("--known", type=int, default=0, help="so many of each class of known differences are shown")
     parser.add_argument("--words", type=int, default=0, help="so many errors and annotations that differ are shown")
     settings = parser.parse_args()
     chance = random.Random(settings.seed)
@@ -624,6 +625,7 @@ def run(settings, chance, servers):
             for asked, (outcome, what) in zip(batch, pool.map(compare, batch)):
                 counts[outcome] += 1
                 words = outcome in ("errors in other words", "equal answers, other annotations") and counts[outcome] <= settings.words
+                words = words or (outcome.startswith("known") and counts[outcome] <= settings.known)
                 if words or (outcome in ("DIFFERENT", "rounding") and shown < settings.show):
                     shown += outcome == "DIFFERENT"
                     print(f"{outcome} {json.dumps(asked[1])}\n  {what}", flush=True)

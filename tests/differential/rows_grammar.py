@@ -274,7 +274,7 @@ class Grammar:
         names = [self.where, self.where, self.extend, self.keep, self.drop, self.stats, self.stats, self.sort, self.limit,
                  self.top, self.dedup, self.union, self.parse]
         if "time" in pipe.columns and pipe.kind == "events":
-            names += [self.stats_over_time, self.windows, self.join_near, self.join_near, self.join_gauge]
+            names += [self.stats_over_time, self.windows, self.join_near, self.join_near, self.join_gauge, self.compare]
         if self.whole:
             names += [self.where_set, self.where_set, self.join_equal]
         return self.pick(names)(pipe)
@@ -326,11 +326,14 @@ class Grammar:
             return f"count_if({text})", lambda rows: sum(map(bool, map(keep, rows))), "num"
         if roll < 0.48:
             return f"distinct({name})", lambda rows: naive.distinct(values(rows)), "num"
-        if roll < 0.58:
+        if roll < 0.53 and kind in ("num", "str", "bool", "id", *ENUMS):
+            count = self.pick((1, 2, 5, 100))
+            return f"values({name}, {count})", lambda rows: naive.first_values(values(rows), count), "str"
+        if roll < 0.6:
             function = self.pick(("first", "any", "last"))
             at = -1 if function == "last" else 0
             return f"{function}({name})", lambda rows: (values(rows) or [None])[at], kind
-        if numbers and roll < 0.66:
+        if numbers and roll < 0.68:
             other = self.pick(numbers)
             function = self.pick(("arg_max", "arg_min"))
 
@@ -342,7 +345,7 @@ class Grammar:
                         best = (y, r.get(name))
                 return None if best is None else best[1]
             return f"{function}({name}, {other})", arg, kind
-        if len(numbers) > 1 and roll < 0.7:
+        if len(numbers) > 1 and roll < 0.72:
             a, b = self.pick(numbers), self.pick(numbers)
             if a == b:
                 return "count()", len, "num"
@@ -386,7 +389,7 @@ class Grammar:
         window = self.pick((60, 120, 300)) * SECOND
         name, (text, function, kind) = "a0", self.pick((
             ("count()", len, "num"), ("rate()", lambda rows: len(rows) / (window / 1e9), "num"), self.aggregate(pipe.all())))
-        if text.startswith(("any(", "first(", "last(", "arg_")) and kind not in ("num", "dur"):
+        if text.startswith("values(") or text.startswith(("any(", "first(", "last(", "arg_")) and kind not in ("num", "dur"):
             return pipe
         keys, by = self.keys(pipe.all(), 1)
         filled = text.startswith(("count", "rate"))
@@ -416,6 +419,18 @@ class Grammar:
                                              key=lambda item: naive.sort_key(item[1][name]), reverse=True)]
             rows = some + [r for r in rows if r.get(name) is None]
         return pipe.then("sort " + ", ".join(n + (" desc" if d else "") for n, d in keys), rows)
+
+    def compare(self, pipe):
+        # Derived columns that the query names before are compared too, which a plain evaluator does not know.
+        if "rough" in pipe.columns.values() or any(name in pipe.text for name in SPAN_DERIVED):
+            return pipe
+        text, keep = self.condition(pipe.columns)
+        names = [n for n, k in pipe.columns.items() if k in ("num", "str", "bool", *ENUMS)
+                 and not re.search(rf"(?<![\w.\"]){re.escape(n)}(?![\w.\"])", text)]
+        top = self.pick((0, 1, 5, 20))
+        rows = naive.shares(pipe.rows, names, keep, top)
+        return pipe.then(f"compare {text}" + (f" top {top}" if top else ""), rows, "rows",
+                         {"attribute": "str", "value": "str", "selected": "num", "baseline": "num", "diff": "num"}, {})
 
     def limit(self, pipe):
         count = self.pick((0, 1, 3, 10, 50))

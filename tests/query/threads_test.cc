@@ -245,6 +245,7 @@ TEST_F(ManyParts, AQueryOverItsMemoryLimitEndsInBoundedMemory) {
       {"logs | stats n = count(), d = distinct(trace_id) by (size, message)", "stats"},
   };
   for (const auto& [text, owner] : cases) {
+    options.limits.time_max = 3600 * kSecond;
     options.limits.memory_bytes_max = (owner == "stats" ? uint64_t{2} : uint64_t{24}) << 20;
     const uint64_t peak = PeakOfChild(*db_, text, options, &error);
     EXPECT_EQ(error.substr(0, 4), "E081") << text << ": " << error;
