@@ -3,11 +3,71 @@
 #include <new>
 #include <stdexcept>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "query/plan/result_writer.h"
+#include "query/rows/column_concat.h"
 #include "server/status_code.h"
 
 namespace braid::server {
+namespace {
+
+// An answer whose rows take no more is written by the thread that asked: starting another one costs as much as many a
+// query. The text of so many rows stays far below kAnswerHeldBytes.
+constexpr uint64_t kReadAheadBytes = uint64_t{64} << 10;
+
+// A reader of which the first batches have been read.
+class ReadAhead : public ResultReader {
+ public:
+  explicit ReadAhead(std::unique_ptr<ResultReader> result) : result_(std::move(result)) {}
+
+  // True if the whole answer is here.
+  bool Read() {
+    uint64_t bytes = 0;
+    while (bytes <= kReadAheadBytes) {
+      RecordBatch batch;
+      end_ = result_->Next(&batch);
+      if (!end_.ok() || !*end_) return true;
+      bytes += ApproximateBytes(batch);
+      batches_.push_back(std::move(batch));
+    }
+    return false;
+  }
+
+  Kind kind() const override { return result_->kind(); }
+  const std::vector<ResultColumn>& columns() const override { return result_->columns(); }
+  absl::StatusOr<bool> Next(RecordBatch* batch) override {
+    if (at_ < batches_.size()) {
+      *batch = std::move(batches_[at_++]);
+      return true;
+    }
+    if (!end_.ok() || !*end_) return end_;
+    return result_->Next(batch);
+  }
+  const ResultSummary& summary() const override { return result_->summary(); }
+
+ private:
+  std::unique_ptr<ResultReader> result_;
+  std::vector<RecordBatch> batches_;
+  size_t at_ = 0;
+  absl::StatusOr<bool> end_ = true;  // what the result said last
+};
+
+absl::Status Write(ResultReader* result, ResultFormat format, const TextSink& sink) {
+  try {
+    switch (format) {
+      case ResultFormat::kJson: return WriteJson(result, sink);
+      case ResultFormat::kNdjson: return WriteNdjson(result, sink);
+      case ResultFormat::kCsv: return WriteCsv(result, sink);
+    }
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  }
+  return absl::InternalError("unknown format");
+}
+
+}  // namespace
 
 void AnswerCount::Add() {
   std::lock_guard lock(mutex_);
@@ -27,19 +87,19 @@ void AnswerCount::AwaitNone() {
 
 std::shared_ptr<Answer> Answer::Start(std::unique_ptr<ResultReader> result, ResultFormat format, AnswerCount* count) {
   auto answer = std::make_shared<Answer>();
+  auto ahead = std::make_unique<ReadAhead>(std::move(result));
+  if (ahead->Read()) {
+    answer->status_ = Write(ahead.get(), format, [&](std::string_view text) {
+      answer->text_.append(text);
+      return absl::OkStatus();
+    });
+    if (answer->status_.ok()) answer->notes_ = NotesHeader(ahead->summary().notes);
+    answer->done_ = true;
+    return answer;
+  }
   count->Add();
-  std::thread([answer, format, count, result = std::move(result)]() mutable {
-    const TextSink sink = [&](std::string_view text) { return answer->Put(text); };
-    absl::Status status;
-    try {
-      switch (format) {
-        case ResultFormat::kJson: status = WriteJson(result.get(), sink); break;
-        case ResultFormat::kNdjson: status = WriteNdjson(result.get(), sink); break;
-        case ResultFormat::kCsv: status = WriteCsv(result.get(), sink); break;
-      }
-    } catch (const std::bad_alloc&) {
-      status = absl::ResourceExhaustedError("out of memory");
-    }
+  std::thread([answer, format, count, result = std::move(ahead)]() mutable {
+    absl::Status status = Write(result.get(), format, [&](std::string_view text) { return answer->Put(text); });
     std::string notes = status.ok() ? NotesHeader(result->summary().notes) : "";
     result.reset();
     {

@@ -1,6 +1,6 @@
 // Answers of the query language as bodies: whole if they are small, piece by piece if they are large.
 //
-// Threads: an answer is written by a thread of its own and read by one other.
+// Threads: a large answer is written by a thread of its own and read by one other.
 // Errors: what the query answers. Once the first piece is out, an error can only end the body early.
 #pragma once
 
@@ -33,7 +33,7 @@ class AnswerCount {
 
 class Answer {
  public:
-  // Begins to write. `count` outlives the writing.
+  // Begins to write; a small answer is whole when this returns. `count` outlives the writing.
   static std::shared_ptr<Answer> Start(std::unique_ptr<ResultReader> result, ResultFormat format, AnswerCount* count);
 
   // Waits until the answer is whole or larger than is held back. Ok with the text so far; `*whole` if that is all.
