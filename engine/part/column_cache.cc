@@ -43,6 +43,16 @@ void ColumnCache::Put(Key key, Entry entry) {
   Add(std::move(key), std::move(kept));
 }
 
+void ColumnCache::AddFilter(const Key& key, std::shared_ptr<const TextFilter> filter) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  // Whoever searches has just found the column, so that it is young.
+  auto at = young_.find(key);
+  if (at == young_.end() || at->second.entry.filter != nullptr) return;
+  at->second.bytes += filter->bytes();
+  young_bytes_ += filter->bytes();
+  at->second.entry.filter = std::move(filter);
+}
+
 void ColumnCache::Add(Key key, Kept kept) {
   if (young_bytes_ + kept.bytes > generation_bytes_max_) {
     old_ = std::exchange(young_, Generation());

@@ -18,6 +18,7 @@
 
 #include "braid/snapshot.h"
 #include "engine/memory/hash_map.h"
+#include "engine/part/text_search.h"
 
 namespace braid {
 
@@ -39,7 +40,8 @@ class ColumnCache {
   };
   struct Entry {
     std::shared_ptr<const Column> column;
-    std::vector<uint32_t> blocks;  // of the group: those that it was decoded from
+    std::vector<uint32_t> blocks;              // of the group: those that it was decoded from
+    std::shared_ptr<const TextFilter> filter;  // of its texts; null until they are searched a second time
   };
 
   explicit ColumnCache(size_t bytes_max) : generation_bytes_max_(bytes_max / 2) {}
@@ -50,6 +52,8 @@ class ColumnCache {
   uint64_t NewFile() { return files_.fetch_add(1, std::memory_order_relaxed); }
   bool Find(const Key& key, Entry* entry);
   void Put(Key key, Entry entry);
+  // Keeps a filter of the texts of a column that is here.
+  void AddFilter(const Key& key, std::shared_ptr<const TextFilter> filter);
   // Forgets the columns of a file that is closed.
   void Drop(uint64_t file);
   size_t bytes() const;

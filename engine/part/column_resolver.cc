@@ -19,6 +19,9 @@ constexpr const char* kIdentityLabels[] = {
     "service.name", "service",      "service_name", "app",       "job", "service.instance.id",
     "instance",     "k8s.pod.name", "pod",          "host.name", "host"};
 
+// Smaller columns are searched as quickly as a filter is asked.
+constexpr size_t kFilteredBytesMin = 32 << 10;
+
 }  // namespace
 
 template <typename MakeColumn>
@@ -27,7 +30,9 @@ absl::StatusOr<const Column*> ColumnResolver::Known(const ColumnRef& ref, const 
   if (at == made_.end()) {
     ColumnCache::Entry entry;
     ColumnCache::Key key{context_->file->cache_id(), number_, ref};
-    if (cache_ == nullptr || !cache_->Find(key, &entry)) {
+    if (cache_ != nullptr && cache_->Find(key, &entry)) {
+      found_.push_back(ref);
+    } else {
       std::vector<uint32_t> outer = std::exchange(blocks_, {});
       absl::StatusOr<Column> column = make();
       std::swap(outer, blocks_);
@@ -44,6 +49,20 @@ absl::StatusOr<const Column*> ColumnResolver::Known(const ColumnRef& ref, const 
   }
   blocks_.insert(blocks_.end(), at->second.blocks.begin(), at->second.blocks.end());
   return at->second.column.get();
+}
+
+bool ColumnResolver::MayContain(const ColumnRef& ref, std::string_view literal) {
+  auto at = made_.find(ref);
+  if (at == made_.end() || at->second.column->type != Type::kString) return true;
+  ColumnCache::Entry& entry = at->second;
+  if (entry.filter == nullptr) {
+    // What was decoded for this scan may never be searched again.
+    const bool again = std::find(found_.begin(), found_.end(), ref) != found_.end();
+    if (!again || ColumnBytes(*entry.column) < kFilteredBytesMin) return true;
+    entry.filter = std::make_shared<const TextFilter>(*entry.column->dictionary);
+    cache_->AddFilter({context_->file->cache_id(), number_, ref}, entry.filter);
+  }
+  return entry.filter->MayContain(literal);
 }
 
 absl::StatusOr<const Column*> ColumnResolver::Resolve(const ColumnRef& ref) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/memory/hash_map.h"
+#include "engine/part/text_search.h"
 
 namespace braid {
 namespace {
@@ -128,6 +129,16 @@ bool TryPlain(const Predicate& predicate, const std::vector<T>& values, const Co
   return true;
 }
 
+// Whether the values stand one after another in the dictionary's own bytes.
+bool StandInOrder(const StringDictionary& dictionary) {
+  const char* at = dictionary.bytes.data();
+  for (std::string_view text : dictionary.values) {
+    if (text.data() != at) return false;
+    at += text.size();
+  }
+  return at == dictionary.bytes.data() + dictionary.bytes.size();
+}
+
 ValueView PlainValueAt(const Column& column, size_t row) {
   if (column.IsNull(row)) return {};
   switch (column.type) {
@@ -197,7 +208,37 @@ void FilterByTerm(const std::string& term, const Column& column, RowMask* keep) 
     if (column.type == Type::kNull) std::fill(keep->begin(), keep->end(), 0);
     return;
   }
-  std::vector<uint8_t> asked(column.dictionary->values.size(), 0);
+  if (term.empty()) {
+    for (size_t row = 0; row < column.size; ++row) (*keep)[row] &= column.IsNull(row) ? 0 : 1;
+    return;
+  }
+  const StringDictionary& dictionary = *column.dictionary;
+  if (StandInOrder(dictionary)) {
+    // All texts are one: a search over all of them needs no look at most rows.
+    std::vector<uint8_t> contains(dictionary.values.size(), 0);
+    const std::string_view bytes = dictionary.bytes;
+    bool any = false;
+    for (size_t at = FindText(bytes, term), text = 0; at != std::string_view::npos;) {
+      const auto end_of = [&](size_t i) {
+        return static_cast<size_t>(dictionary.values[i].data() - bytes.data()) + dictionary.values[i].size();
+      };
+      while (end_of(text) <= at) ++text;
+      // What reaches into the next text is no match; one may begin right behind.
+      const bool inside = at + term.size() <= end_of(text);
+      if (inside) contains[text] = 1;
+      any = any || inside;
+      at = FindText(bytes, term, inside ? end_of(text) : at + 1);
+    }
+    if (!any) {
+      std::fill(keep->begin(), keep->end(), 0);
+      return;
+    }
+    for (size_t row = 0; row < column.size; ++row) {
+      (*keep)[row] &= column.IsNull(row) ? 0 : contains[column.codes[row]];
+    }
+    return;
+  }
+  std::vector<uint8_t> asked(dictionary.values.size(), 0);
   for (size_t row = 0; row < column.size; ++row) {
     if ((*keep)[row] == 0) continue;
     if (column.IsNull(row)) {
@@ -205,10 +246,7 @@ void FilterByTerm(const std::string& term, const Column& column, RowMask* keep) 
       continue;
     }
     uint8_t& answer = asked[column.codes[row]];
-    if (answer == 0) {
-      std::string_view text = column.StringAt(row);
-      answer = memmem(text.data(), text.size(), term.data(), term.size()) != nullptr ? 1 : 2;
-    }
+    if (answer == 0) answer = FindText(column.StringAt(row), term) != std::string_view::npos ? 1 : 2;
     if (answer == 2) (*keep)[row] = 0;
   }
 }

@@ -51,6 +51,9 @@ class ColumnResolver {
         touched_(group_->blocks.size(), 0) {}
   // The result lives as long as the resolver.
   absl::StatusOr<const Column*> Resolve(const ColumnRef& ref);
+  // Whether a text of the column may contain `literal`. Texts that are searched for the second time get a filter.
+  // REQUIRES: `ref` has been resolved.
+  bool MayContain(const ColumnRef& ref, std::string_view literal);
   // Stored bytes of the blocks behind the columns resolved until now, whether they had to be read or not.
   uint64_t bytes_read() const { return bytes_read_; }
 
@@ -73,6 +76,7 @@ class ColumnResolver {
   GroupReader reader_;
   size_t rows_;
   std::map<ColumnRef, ColumnCache::Entry> made_;
+  std::vector<ColumnRef> found_;  // those of made_ that were in the cache
   std::vector<uint32_t> blocks_;  // behind the column that is being made
   std::vector<uint8_t> touched_;  // per block of the group
   uint64_t bytes_read_ = 0;

@@ -1,0 +1,105 @@
+// Texts inside texts: found where std::string_view finds them, and never ruled out where they are.
+#include "engine/part/text_search.h"
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/part/row_filter.h"
+#include "gtest/gtest.h"
+
+namespace braid {
+namespace {
+
+std::string RandomText(std::mt19937* random, size_t length_max, int letters) {
+  std::string text(std::uniform_int_distribution<size_t>(0, length_max)(*random), ' ');
+  for (char& c : text) c = static_cast<char>('a' + std::uniform_int_distribution<int>(0, letters - 1)(*random));
+  return text;
+}
+
+// The texts one after another in the dictionary's own bytes, as a decoded column has them; or apart.
+Column TextColumn(const std::vector<std::string>& texts, bool together) {
+  auto dictionary = std::make_shared<StringDictionary>();
+  auto apart = std::make_shared<std::vector<std::string>>(texts);
+  for (const std::string& text : texts) dictionary->bytes += text;
+  size_t at = 0;
+  Column column;
+  column.type = Type::kString;
+  column.size = texts.size();
+  for (size_t i = 0; i < texts.size(); ++i) {
+    dictionary->values.push_back(together ? std::string_view(dictionary->bytes).substr(at, texts[i].size())
+                                          : std::string_view((*apart)[i]));
+    at += texts[i].size();
+    column.codes.push_back(static_cast<uint32_t>(i));
+  }
+  dictionary->owner = apart;
+  column.dictionary = dictionary;
+  return column;
+}
+
+TEST(FindTextTest, FindsWhatStringViewFinds) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string text = RandomText(&random, 70, 3);
+    std::string wanted = RandomText(&random, i % 2 == 0 ? 3 : 20, 3);
+    if (wanted.empty()) wanted = "a";
+    if (i % 3 == 0 && text.size() > 5) wanted = text.substr(random() % (text.size() - 1), 1 + random() % 20);
+    const size_t from = random() % 10;
+    ASSERT_EQ(FindText(text, wanted, from), std::string_view(text).find(wanted, from))
+        << text << " / " << wanted << " from " << from;
+  }
+}
+
+TEST(TextFilterTest, NeverRulesOutWhatIsThere) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::string> texts;
+    for (int i = 0; i < 40; ++i) texts.push_back(RandomText(&random, 60, 20));
+    const TextFilter filter(*TextColumn(texts, true).dictionary);
+    for (const std::string& text : texts) {
+      for (size_t begin = 0; begin < text.size(); ++begin) {
+        for (size_t size = 1; begin + size <= text.size(); size += 3) {
+          ASSERT_TRUE(filter.MayContain(text.substr(begin, size))) << text << ": " << text.substr(begin, size);
+        }
+      }
+    }
+  }
+}
+
+TEST(TextFilterTest, RulesOutMostOfWhatIsNot) {
+  std::mt19937 random(9);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 4096; ++i) texts.push_back(RandomText(&random, 200, 20));
+  const TextFilter filter(*TextColumn(texts, true).dictionary);
+  int passed = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string word = RandomText(&random, 0, 20);
+    while (word.size() < 9) word += static_cast<char>('a' + random() % 20);
+    passed += filter.MayContain(word) ? 1 : 0;
+  }
+  EXPECT_LT(passed, 250);
+}
+
+TEST(FilterByTermTest, KeepsTheRowsWhoseTextContainsTheTerm) {
+  std::mt19937 random(10);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<std::string> texts;
+    for (int i = 0; i < 30; ++i) texts.push_back(RandomText(&random, 9, 2));
+    const std::string term = round % 20 == 0 ? std::string() : RandomText(&random, 6, 2);
+    Column column = TextColumn(texts, round % 2 == 0);
+    if (round % 5 == 0) {
+      column.valid.assign(column.size, 1);
+      column.valid[3] = column.valid[17] = 0;
+    }
+    RowMask keep(column.size, 1);
+    keep[5] = 0;
+    FilterByTerm(term, column, &keep);
+    for (size_t row = 0; row < column.size; ++row) {
+      const bool wanted = row != 5 && !column.IsNull(row) && texts[row].find(term) != std::string::npos;
+      ASSERT_EQ(keep[row] != 0, wanted) << texts[row] << " / " << term << " row " << row;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace braid
