@@ -240,7 +240,8 @@ absl::Status DBImpl::LogAndApply(const std::vector<Writer*>& group, bool* begun)
     sync_wanted_.notify_one();
   }
   counters_.batches_written += group.size();
-  if (!active_since_) active_since_ = Clock::now();
+  last_write_ = Clock::now();
+  if (!active_since_) active_since_ = last_write_;
   if (wal_size > 0) {
     if (segments_.empty() || segments_.back().first != wal_->segment()) segments_.emplace_back(wal_->segment(), 0);
     active_wal_bytes_ += wal_size - segments_.back().second;

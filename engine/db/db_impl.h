@@ -183,6 +183,7 @@ class DBImpl : public DB {
   uint64_t frozen_sequence_ = 0;                   // its last commit
   uint64_t frozen_segment_end_ = 0;                // its WAL segments are below this
   std::optional<Clock::time_point> active_since_;  // its first write
+  Clock::time_point last_write_;                   // or when the store was opened
   uint64_t active_wal_bytes_ = 0;
   std::vector<LivePart> parts_;                          // oldest first
   std::vector<LivePart> obsolete_;                       // out of the manifest, perhaps still read

@@ -289,7 +289,8 @@ absl::Status DBImpl::ReplayWal() {
   segments_ = std::move(result.segments);
   for (const auto& [segment, size] : segments_) active_wal_bytes_ += size;
   RETURN_IF_ERROR(ReportMissingSegment(result));
-  if (!active_->cut().empty()) active_since_ = Clock::now();
+  last_write_ = Clock::now();
+  if (!active_->cut().empty()) active_since_ = last_write_;
   if (!result.must_flush || options_.read_only) return absl::OkStatus();
   {
     std::lock_guard lock(commit_mutex_);

@@ -18,6 +18,11 @@ namespace {
 // How often the threads look for work that nobody announces: age, retention, and another try after a failure.
 constexpr auto kFlushInterval = std::chrono::milliseconds(500);
 constexpr auto kMergeInterval = std::chrono::seconds(5);
+// A head that nobody has written to for so long is flushed if its WAL would take a while to replay: a store at rest
+// opens at once, whatever ends its process. Longer than the usual intervals of scraping and of exporters, so that
+// bursts do not make a part each; and a WAL of which replay takes a tenth of a second is worth one.
+constexpr auto kRestingTime = std::chrono::seconds(75);
+constexpr uint64_t kRestingWalBytes = uint64_t{8} << 20;
 
 Timestamp NewestOf(const Source& source) {
   TimeRange range = source.SampleRange();
@@ -76,7 +81,8 @@ absl::Status DBImpl::FlushIfDue() {
   {
     std::lock_guard lock(mutex_);
     pending = frozen_ != nullptr;
-    due = HeadIsFull() ||
+    const bool resting = active_wal_bytes_ >= kRestingWalBytes && Clock::now() - last_write_ >= kRestingTime;
+    due = HeadIsFull() || resting ||
           (active_since_ && Clock::now() - *active_since_ >= std::chrono::nanoseconds(options_.flush_age_max));
     due = due && !active_->cut().empty();
   }
