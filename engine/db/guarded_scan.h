@@ -9,11 +9,12 @@
 #include "braid/series_fold.h"
 #include "braid/snapshot.h"
 #include "braid/split_scan.h"
+#include "braid/unread_series.h"
 #include "engine/base/memory_guard.h"
 
 namespace braid {
 
-// A Scan or SplittableScan with RecordBatch, a FoldingSeriesScan with SeriesData.
+// A Scan or SplittableScan with RecordBatch.
 template <typename Base, typename Batch>
 class GuardedScan : public Base {
  public:
@@ -67,11 +68,49 @@ class GuardedTableScan : public GuardedScan<SplittableScan, RecordBatch> {
   }
 };
 
-class GuardedSeriesScan : public GuardedScan<FoldingSeriesScan, SeriesData> {
+class GuardedSampleReader : public SampleReader {
  public:
-  using GuardedScan::GuardedScan;
+  explicit GuardedSampleReader(std::unique_ptr<SampleReader> reader) : reader_(std::move(reader)) {}
+  absl::Status Read(SeriesData* series, std::vector<SampleFold>* folds) override {
+    return GuardMemory("reading", [&] { return reader_->Read(series, folds); });
+  }
+
+ private:
+  const std::unique_ptr<SampleReader> reader_;
+};
+
+// `Scan`: a FoldingSeriesScan that is an UnreadSeriesScan too.
+template <typename Scan>
+class GuardedSeriesScan : public FoldingSeriesScan, public UnreadSeriesScan {
+ public:
+  explicit GuardedSeriesScan(std::unique_ptr<Scan> scan) : scan_(std::move(scan)) {}
+
+  absl::StatusOr<bool> Next(SeriesData* series) override {
+    return Guarded([&] { return scan_->Next(series); });
+  }
+  absl::StatusOr<bool> NextUnread(UnreadSeries* series) override {
+    return Guarded([&]() -> absl::StatusOr<bool> {
+      absl::StatusOr<bool> more = scan_->NextUnread(series);
+      if (more.ok() && *more) series->reader = std::make_unique<GuardedSampleReader>(std::move(series->reader));
+      return more;
+    });
+  }
   void FoldInside(std::vector<TimeRange> ranges) override { scan_->FoldInside(std::move(ranges)); }
   const std::vector<SampleFold>& folds() const override { return scan_->folds(); }
+  const ScanStats& stats() const override { return scan_->stats(); }
+
+ private:
+  template <typename Work>
+  absl::StatusOr<bool> Guarded(const Work& work) {
+    // What a call that ran out of memory left half-done cannot be gone on with.
+    if (!failed_.ok()) return failed_;
+    absl::StatusOr<bool> more = GuardMemory("reading", work);
+    if (!more.ok()) failed_ = more.status();
+    return more;
+  }
+
+  const std::unique_ptr<Scan> scan_;
+  absl::Status failed_;
 };
 
 }  // namespace braid

@@ -8,6 +8,7 @@
 
 #include "braid/series_fold.h"
 #include "braid/split_scan.h"
+#include "braid/unread_series.h"
 #include "engine/base/status_macros.h"
 #include "engine/db/guarded_scan.h"
 #include "engine/part/label_matcher.h"
@@ -153,17 +154,59 @@ void MergeSamples(const SeriesData& newer, SeriesData* older) {
   *older = std::move(merged);
 }
 
-class MergedSeriesScan : public FoldingSeriesScan {
+// Samples of a scan that cannot leave them unread.
+class ReadSamples : public SampleReader {
+ public:
+  ReadSamples(SeriesData data, std::vector<SampleFold> folds) : data_(std::move(data)), folds_(std::move(folds)) {}
+  absl::Status Read(SeriesData* series, std::vector<SampleFold>* folds) override {
+    data_.labels = std::move(series->labels);
+    *series = std::move(data_);
+    *folds = std::move(folds_);
+    return absl::OkStatus();
+  }
+
+ private:
+  SeriesData data_;
+  std::vector<SampleFold> folds_;
+};
+
+// Of one series in several sources, oldest first.
+class MergingReader : public SampleReader {
+ public:
+  explicit MergingReader(std::vector<std::unique_ptr<SampleReader>> readers) : readers_(std::move(readers)) {}
+  absl::Status Read(SeriesData* series, std::vector<SampleFold>* folds) override {
+    for (size_t i = 0; i < readers_.size(); ++i) {
+      if (i == 0) {
+        RETURN_IF_ERROR(readers_[i]->Read(series, folds));
+        continue;
+      }
+      SeriesData newer;
+      std::vector<SampleFold> newer_folds;
+      RETURN_IF_ERROR(readers_[i]->Read(&newer, &newer_folds));
+      MergeSamples(newer, series);
+      folds->insert(folds->end(), newer_folds.begin(), newer_folds.end());
+    }
+    std::sort(folds->begin(), folds->end(), [](const SampleFold& a, const SampleFold& b) { return a.first < b.first; });
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::vector<std::unique_ptr<SampleReader>> readers_;
+};
+
+class MergedSeriesScan : public FoldingSeriesScan, public UnreadSeriesScan {
  public:
   explicit MergedSeriesScan(SourceList sources) : sources_(std::move(sources)) {
     for (const auto& source : sources_) total_ += source->SampleRange().empty() ? 0 : 1;
   }
   absl::Status Open(const SeriesSpec& spec) {
+    labels_only_ = spec.labels_only;
     for (const auto& source : sources_) {
       const TimeRange range = source->SampleRange();
       if (range.empty() || !range.Overlaps(spec.time)) continue;
       Input input;
       ASSIGN_OR_RETURN(input.scan, source->OpenSeriesScan(spec));
+      input.unread = labels_only_ ? nullptr : dynamic_cast<UnreadSeriesScan*>(input.scan.get());
       inputs_.push_back(std::move(input));
     }
     return absl::OkStatus();
@@ -187,26 +230,40 @@ class MergedSeriesScan : public FoldingSeriesScan {
   const std::vector<SampleFold>& folds() const override { return folds_; }
 
   absl::StatusOr<bool> Next(SeriesData* series) override {
+    UnreadSeries unread;
+    while (true) {
+      ASSIGN_OR_RETURN(const bool more, NextUnread(&unread));
+      if (!more) return false;
+      *series = SeriesData();
+      folds_.clear();
+      series->labels = std::move(unread.labels);
+      RETURN_IF_ERROR(unread.reader->Read(series, &folds_));
+      if (labels_only_ || !series->times.empty() || !folds_.empty()) return true;
+    }
+  }
+
+  absl::StatusOr<bool> NextUnread(UnreadSeries* series) override {
     if (!started_) {
       started_ = true;
       for (Input& input : inputs_) RETURN_IF_ERROR(Advance(&input));
     }
     Input* least = nullptr;
     for (Input& input : inputs_) {
-      if (input.more && (least == nullptr || input.data.labels < least->data.labels)) least = &input;
+      if (input.more && (least == nullptr || input.series.labels < least->series.labels)) least = &input;
     }
     if (least == nullptr) return false;
-    *series = std::move(least->data);
-    folds_ = std::move(least->folds);
+    *series = std::move(least->series);
     RETURN_IF_ERROR(Advance(least));
     // Inputs stand oldest first, and `least` is the first of those with these labels.
+    std::vector<std::unique_ptr<SampleReader>> readers;
     for (Input* input = least + 1; input != inputs_.data() + inputs_.size(); ++input) {
-      if (!input->more || input->data.labels != series->labels) continue;
-      MergeSamples(input->data, series);
-      folds_.insert(folds_.end(), input->folds.begin(), input->folds.end());
+      if (!input->more || input->series.labels != series->labels) continue;
+      if (readers.empty()) readers.push_back(std::move(series->reader));
+      readers.push_back(std::move(input->series.reader));
+      series->samples += input->series.samples;
       RETURN_IF_ERROR(Advance(input));
     }
-    std::sort(folds_.begin(), folds_.end(), [](const SampleFold& a, const SampleFold& b) { return a.first < b.first; });
+    if (!readers.empty()) series->reader = std::make_unique<MergingReader>(std::move(readers));
     return true;
   }
   // Added up when asked for: series are many, and who reads them asks once.
@@ -221,19 +278,29 @@ class MergedSeriesScan : public FoldingSeriesScan {
   struct Input {
     std::unique_ptr<SeriesScan> scan;
     FoldingSeriesScan* folding = nullptr;  // the scan, if it gives folds
-    SeriesData data;
-    std::vector<SampleFold> folds;
+    UnreadSeriesScan* unread = nullptr;    // the scan, if it leaves samples unread
+    UnreadSeries series;
     bool more = false;
   };
   static absl::Status Advance(Input* input) {
-    input->data = {};
-    ASSIGN_OR_RETURN(input->more, input->scan->Next(&input->data));
-    if (input->folding != nullptr && input->more) input->folds = input->folding->folds();
+    if (input->unread != nullptr) {
+      ASSIGN_OR_RETURN(input->more, input->unread->NextUnread(&input->series));
+      return absl::OkStatus();
+    }
+    SeriesData data;
+    ASSIGN_OR_RETURN(input->more, input->scan->Next(&data));
+    if (!input->more) return absl::OkStatus();
+    std::vector<SampleFold> folds;
+    if (input->folding != nullptr) folds = input->folding->folds();
+    input->series.labels = std::move(data.labels);
+    input->series.samples = data.times.size();
+    input->series.reader = std::make_unique<ReadSamples>(std::move(data), std::move(folds));
     return absl::OkStatus();
   }
 
   const SourceList sources_;
   uint64_t total_ = 0;
+  bool labels_only_ = false;
   std::vector<Input> inputs_;
   bool started_ = false;
   std::vector<SampleFold> folds_;
@@ -315,7 +382,7 @@ class SnapshotImpl : public Snapshot {
     RETURN_IF_ERROR(CompiledMatcher::MakeAll(spec.matchers).status());
     auto scan = std::make_unique<MergedSeriesScan>(sources_);
     RETURN_IF_ERROR(scan->Open(spec));
-    return std::make_unique<GuardedSeriesScan>(std::move(scan));
+    return std::make_unique<GuardedSeriesScan<MergedSeriesScan>>(std::move(scan));
   }
 
   template <typename RangeOf>

@@ -1,8 +1,10 @@
 #include "engine/head/head_view.h"
 
 #include <algorithm>
+#include <mutex>
 #include <tuple>
 
+#include "braid/unread_series.h"
 #include "engine/base/status_macros.h"
 #include "engine/head/label_order.h"
 #include "engine/head/row_columns.h"
@@ -84,7 +86,7 @@ class RowScan : public Scan {
   ScanStats stats_;
 };
 
-class HeadSeriesScan : public SeriesScan {
+class HeadSeriesScan : public SeriesScan, public UnreadSeriesScan {
  public:
   HeadSeriesScan(std::shared_ptr<const HeadView> view, const SeriesTable* table, uint64_t commit,
                  const SeriesSpec& spec, const std::vector<uint32_t>& series)
@@ -95,30 +97,65 @@ class HeadSeriesScan : public SeriesScan {
   }
 
   absl::StatusOr<bool> Next(SeriesData* data) override {
-    SeriesCopy copy;
     while (at_ < ordered_.size()) {
       const uint32_t number = ordered_[at_++];
-      if (!table_->Read(number, commit_, time_, &copy) || !copy.Touches(time_)) continue;
-      data->times.clear();
-      data->values.clear();
-      data->histograms.clear();
-      ++stats_.blocks_read;
-      if (!labels_only_) {
-        for (const auto& chunk : copy.chunks) stats_.bytes_read += chunk.bytes->size();
-        RETURN_IF_ERROR(copy.Decode(time_, data));
-        stats_.rows_read += data->times.size();
+      *data = SeriesData();
+      if (labels_only_) {
+        SeriesCopy copy;
+        if (!table_->Read(number, commit_, time_, &copy) || !copy.Touches(time_)) continue;
+        ++stats_.blocks_read;
+        stats_.sources_read = 1;
+      } else {
+        RETURN_IF_ERROR(Read(number, data));
         if (data->times.empty()) continue;
       }
       DecodeLabels(table_->labels(number), &data->labels);
-      stats_.sources_read = 1;
-      stats_.rows_returned += data->times.size();
       return true;
     }
     return false;
   }
+
+  absl::StatusOr<bool> NextUnread(UnreadSeries* series) override {
+    if (at_ == ordered_.size()) return false;
+    const uint32_t number = ordered_[at_++];
+    DecodeLabels(table_->labels(number), &series->labels);
+    series->samples = 0;
+    series->reader = std::make_unique<Reader>(this, number);
+    return true;
+  }
+
   const ScanStats& stats() const override { return stats_; }
 
  private:
+  class Reader : public SampleReader {
+   public:
+    Reader(HeadSeriesScan* scan, uint32_t number) : scan_(scan), number_(number) {}
+    absl::Status Read(SeriesData* series, std::vector<SampleFold>* folds) override {
+      (void)folds;  // a head knows nothing of its chunks but their samples
+      return scan_->Read(number_, series);
+    }
+
+   private:
+    HeadSeriesScan* const scan_;
+    const uint32_t number_;
+  };
+
+  // May run on several threads at once.
+  absl::Status Read(uint32_t number, SeriesData* data) {
+    SeriesCopy copy;
+    if (!table_->Read(number, commit_, time_, &copy) || !copy.Touches(time_)) return absl::OkStatus();
+    uint64_t bytes = 0;
+    for (const auto& chunk : copy.chunks) bytes += chunk.bytes->size();
+    RETURN_IF_ERROR(copy.Decode(time_, data));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++stats_.blocks_read;
+    stats_.bytes_read += bytes;
+    stats_.rows_read += data->times.size();
+    stats_.rows_returned += data->times.size();
+    if (!data->times.empty()) stats_.sources_read = 1;
+    return absl::OkStatus();
+  }
+
   const std::shared_ptr<const HeadView> view_;
   const SeriesTable* const table_;
   const uint64_t commit_;
@@ -126,6 +163,7 @@ class HeadSeriesScan : public SeriesScan {
   const bool labels_only_;
   std::vector<uint32_t> ordered_;
   size_t at_ = 0;
+  std::mutex mutex_;  // of what readers change
   ScanStats stats_;
 };
 

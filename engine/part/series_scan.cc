@@ -1,14 +1,16 @@
 #include "engine/part/series_scan.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "braid/series_fold.h"
+#include "braid/unread_series.h"
 #include "engine/base/status_macros.h"
 
 namespace braid {
 namespace {
 
-class PartSeriesScan : public FoldingSeriesScan {
+class PartSeriesScan : public FoldingSeriesScan, public UnreadSeriesScan {
  public:
   PartSeriesScan(SeriesContext context, const SeriesSpec& spec, std::vector<CompiledMatcher> matchers)
       : context_(std::move(context)), time_(spec.time), labels_only_(spec.labels_only), matchers_(std::move(matchers)) {
@@ -22,25 +24,51 @@ class PartSeriesScan : public FoldingSeriesScan {
 
   absl::StatusOr<bool> Next(SeriesData* series) override {
     *series = SeriesData();
-    if (context_.file == nullptr) return false;
-    while (true) {
-      while (at_ < loaded_.size()) {
-        SeriesInfo& info = loaded_[at_++];
-        if (!wanted_[at_ - 1]) continue;
-        RETURN_IF_ERROR(Fill(info, series));
-        if (series->labels.empty()) continue;
+    while (SeriesInfo* info = NextInfo()) {
+      series->labels = std::move(info->labels);
+      if (labels_only_) {
         ++stats_.rows_returned;
         return true;
       }
-      if (!LoadBlock()) return false;
+      folds_.clear();
+      RETURN_IF_ERROR(Read(info->chunks, series, &folds_));
+      if (!series->times.empty() || !folds_.empty()) return true;
+      *series = SeriesData();
     }
+    return false;
   }
 
-  const ScanStats& stats() const override { return stats_; }
+  absl::StatusOr<bool> NextUnread(UnreadSeries* series) override {
+    SeriesInfo* info = NextInfo();
+    if (info == nullptr) return false;
+    series->labels = std::move(info->labels);
+    series->samples = SamplesToDecode(info->chunks);
+    series->reader = std::make_unique<Reader>(this, std::move(info->chunks));
+    return true;
+  }
+
+  const ScanStats& stats() const override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_stats_ = stats_;
+    all_stats_.Add(read_stats_);
+    return all_stats_;
+  }
   void FoldInside(std::vector<TimeRange> ranges) override { fold_inside_ = std::move(ranges); }
   const std::vector<SampleFold>& folds() const override { return folds_; }
 
  private:
+  class Reader : public SampleReader {
+   public:
+    Reader(PartSeriesScan* scan, std::vector<ChunkInfo> chunks) : scan_(scan), chunks_(std::move(chunks)) {}
+    absl::Status Read(SeriesData* series, std::vector<SampleFold>* folds) override {
+      return scan_->Read(chunks_, series, folds);
+    }
+
+   private:
+    PartSeriesScan* const scan_;
+    const std::vector<ChunkInfo> chunks_;
+  };
+
   void FindSeries() {
     absl::StatusOr<const LabelIndex*> index = context_.labels();
     absl::StatusOr<Postings> found =
@@ -87,36 +115,54 @@ class PartSeriesScan : public FoldingSeriesScan {
     return false;
   }
 
-  // Leaves `series->labels` empty if nothing of the series is in the range.
-  absl::Status Fill(SeriesInfo& info, SeriesData* series) {
-    bool any = false;
-    stats_.blocks_total += info.chunks.size();
-    folds_.clear();
+  // The next wanted series that has a chunk that meets the range; null at the end. It may be moved from.
+  SeriesInfo* NextInfo() {
+    if (context_.file == nullptr) return nullptr;
+    while (true) {
+      while (at_ < loaded_.size()) {
+        SeriesInfo& info = loaded_[at_++];
+        if (!wanted_[at_ - 1]) continue;
+        stats_.blocks_total += info.chunks.size();
+        const bool any = std::any_of(info.chunks.begin(), info.chunks.end(),
+                                     [this](const ChunkInfo& chunk) { return chunk.range().Overlaps(time_); });
+        if (any) return &info;
+      }
+      if (!LoadBlock()) return nullptr;
+    }
+  }
+
+  size_t SamplesToDecode(const std::vector<ChunkInfo>& chunks) const {
     size_t samples = 0;
-    for (const ChunkInfo& chunk : info.chunks) {
+    for (const ChunkInfo& chunk : chunks) {
       if (chunk.range().Overlaps(time_) && !MayFold(chunk)) samples += chunk.count;
     }
-    if (!labels_only_) {
-      series->times.reserve(samples);
-      series->values.reserve(samples);
-    }
-    for (const ChunkInfo& chunk : info.chunks) {
+    return samples;
+  }
+
+  // May run on several threads at once.
+  absl::Status Read(const std::vector<ChunkInfo>& chunks, SeriesData* series, std::vector<SampleFold>* folds) {
+    const size_t samples = SamplesToDecode(chunks);
+    series->times.reserve(samples);
+    series->values.reserve(samples);
+    ScanStats stats;
+    ChunkBlock block;
+    for (const ChunkInfo& chunk : chunks) {
       if (!chunk.range().Overlaps(time_)) continue;
-      any = true;
-      if (labels_only_) break;
       if (MayFold(chunk)) {
-        folds_.push_back({chunk.first_time, chunk.last_time, chunk.count, chunk.min, chunk.max});
+        folds->push_back({chunk.first_time, chunk.last_time, chunk.count, chunk.min, chunk.max});
         continue;
       }
-      absl::Status status = AppendChunk(chunk, series);
+      absl::Status status = AppendChunk(chunk, &block, series, &stats);
       if (absl::IsDataLoss(status)) {
-        stats_.damaged.push_back(std::string(status.message()));
+        stats.damaged.push_back(std::string(status.message()));
         continue;
       }
       RETURN_IF_ERROR(status);
     }
     if (!series->histograms.empty()) series->histograms.resize(series->times.size());
-    if (any && (labels_only_ || !series->times.empty() || !folds_.empty())) series->labels = std::move(info.labels);
+    if (!series->times.empty() || !folds->empty()) stats.rows_returned = 1;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    read_stats_.Add(stats);
     return absl::OkStatus();
   }
 
@@ -127,30 +173,46 @@ class PartSeriesScan : public FoldingSeriesScan {
     return range != fold_inside_.end() && range->start <= chunk.first_time;
   }
 
+  // A block of chunks and what is in it; null if there is none. Neighbouring series share one.
+  struct ChunkBlock {
+    BlockRef ref;
+    std::shared_ptr<const std::string> plain;
+  };
+  ChunkBlock LastBlock() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return last_block_;
+  }
+
   // Appends the chunk's samples that lie in the range; `series->histograms` stays empty until there is one.
-  absl::Status AppendChunk(const ChunkInfo& chunk, SeriesData* series) {
-    if (!(chunk.block == chunk_block_)) {
-      chunk_block_ = {};
-      RETURN_IF_ERROR(context_.file->ReadChunkBlock(chunk.block, &chunk_bytes_));
-      stats_.bytes_read += chunk.block.size;
-      chunk_block_ = chunk.block;
+  absl::Status AppendChunk(const ChunkInfo& chunk, ChunkBlock* block, SeriesData* series, ScanStats* stats) const {
+    if (block->plain == nullptr || !(chunk.block == block->ref)) {
+      *block = LastBlock();
+      if (block->plain == nullptr || !(chunk.block == block->ref)) {
+        block->plain = nullptr;
+        std::string plain;
+        RETURN_IF_ERROR(context_.file->ReadChunkBlock(chunk.block, &plain));
+        stats->bytes_read += chunk.block.size;
+        *block = {chunk.block, std::make_shared<const std::string>(std::move(plain))};
+        const std::lock_guard<std::mutex> lock(mutex_);
+        last_block_ = *block;
+      }
     }
     std::vector<Timestamp>& times = series->times;
     std::vector<double>& values = series->values;
     const size_t before = times.size();
-    histograms_.clear();
-    if (absl::Status status = context_.file->DecodeChunkOf(chunk, chunk_bytes_, &times, &values, &histograms_);
+    std::vector<std::shared_ptr<const Histogram>> histograms;
+    if (absl::Status status = context_.file->DecodeChunkOf(chunk, *block->plain, &times, &values, &histograms);
         !status.ok()) {
       times.resize(before);
       values.resize(before);
       return status;
     }
-    ++stats_.blocks_read;
-    stats_.rows_read += times.size() - before;
+    ++stats->blocks_read;
+    stats->rows_read += times.size() - before;
     const auto chunk_begin = times.begin() + static_cast<ptrdiff_t>(before);
     const auto begin = std::lower_bound(chunk_begin, times.end(), time_.start) - chunk_begin;
     const auto end = std::upper_bound(chunk_begin, times.end(), time_.end) - chunk_begin;
-    const bool has_histograms = !histograms_.empty() && histograms_.size() == times.size() - before;
+    const bool has_histograms = !histograms.empty() && histograms.size() == times.size() - before;
     times.resize(before + static_cast<size_t>(end));
     values.resize(before + static_cast<size_t>(end));
     times.erase(times.begin() + static_cast<ptrdiff_t>(before), times.begin() + static_cast<ptrdiff_t>(before) + begin);
@@ -158,7 +220,7 @@ class PartSeriesScan : public FoldingSeriesScan {
                  values.begin() + static_cast<ptrdiff_t>(before) + begin);
     if (has_histograms && begin < end) {
       series->histograms.resize(before);
-      series->histograms.insert(series->histograms.end(), histograms_.begin() + begin, histograms_.begin() + end);
+      series->histograms.insert(series->histograms.end(), histograms.begin() + begin, histograms.begin() + end);
     }
     return absl::OkStatus();
   }
@@ -173,12 +235,13 @@ class PartSeriesScan : public FoldingSeriesScan {
   std::vector<SeriesInfo> loaded_;
   std::vector<uint8_t> wanted_;
   size_t at_ = 0;
-  BlockRef chunk_block_;
-  std::string chunk_bytes_;
-  std::vector<std::shared_ptr<const Histogram>> histograms_;  // of the chunk at hand
   std::vector<TimeRange> fold_inside_;
   std::vector<SampleFold> folds_;
-  ScanStats stats_;
+  mutable std::mutex mutex_;  // of what readers change
+  mutable ChunkBlock last_block_;
+  ScanStats read_stats_;
+  ScanStats stats_;  // of finding series
+  mutable ScanStats all_stats_;
 };
 
 }  // namespace

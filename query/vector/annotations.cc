@@ -143,6 +143,21 @@ void Annotations::ForcedMonotonicity(std::string_view metric, Timestamp time, do
   ++entry.count;
 }
 
+void Annotations::Add(const Annotations& later) {
+  entries_.insert(later.entries_.begin(), later.entries_.end());
+  for (const auto& [text, m] : later.monotonicity_) {
+    const auto [it, added] = monotonicity_.emplace(text, m);
+    if (added) continue;
+    Monotonicity& mine = it->second;
+    mine.first = std::min(mine.first, m.first);
+    mine.last = std::max(mine.last, m.last);
+    mine.min_bucket = std::min(mine.min_bucket, m.min_bucket);
+    mine.max_bucket = std::max(mine.max_bucket, m.max_bucket);
+    mine.max_diff = std::max(mine.max_diff, m.max_diff);
+    mine.count += m.count;
+  }
+}
+
 void Annotations::Flush(std::vector<Note>* notes) const {
   const auto add = [notes](bool warning, std::string text) {
     for (const Note& note : *notes) {

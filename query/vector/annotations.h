@@ -44,6 +44,8 @@ class Annotations {
   void ForcedMonotonicity(std::string_view metric, Timestamp time, double min_bucket, double max_bucket,
                           double max_diff, const Place& place);
 
+  // What is there already keeps its place.
+  void Add(const Annotations& later);
   // Appends everything to `*notes`, kinds "warning" and "info", each text once.
   void Flush(std::vector<Note>* notes) const;
 

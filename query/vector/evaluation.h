@@ -3,7 +3,8 @@
 // Shape: Each() calls its sink once per series of the result, so that an aggregation over any number of series holds
 // only
 // its groups. Nodes that need all series at once (binary operators, sort, topk, ...) Collect() first.
-// Threads: one. Lives for one call of EvaluateVector.
+// Threads: one; series that are read are worked out on others too, which look at the context alone. Lives for one call
+// of EvaluateVector.
 #pragma once
 
 #include <memory>
@@ -18,6 +19,7 @@
 #include "query/syntax/function_table.h"
 #include "query/vector/annotations.h"
 #include "query/vector/evaluator.h"
+#include "query/vector/series_pool.h"
 #include "query/vector/series_value.h"
 
 namespace braid::promql {
@@ -70,10 +72,14 @@ class Evaluation {
   absl::StatusOr<std::unique_ptr<SeriesScan>> OpenSeries(const VectorSelector& selector, TimeRange range) const;
   absl::Status ScanSeries(const VectorSelector& selector, TimeRange range,
                           absl::FunctionRef<absl::Status(SeriesData&&)> sink);
+  // Each series of the scan worked out, on several threads if there is much to do.
+  absl::Status WorkOnSeries(std::unique_ptr<SeriesScan> scan, MakeSeriesWork make, SeriesSink sink);
   // With `sample_times`, values are the times of the samples found.
   absl::Status EachSelected(const Selector& selector, const Instants& times, bool sample_times, SeriesSink sink);
   // `x smoothed`: values between samples by straight lines.
   absl::Status EachSmoothed(const Expr& expr, const Selector& selector, const Instants& times, SeriesSink sink);
+  // From when to when the windows of a selector read.
+  TimeRange SampleRange(const WindowEnds& windows) const;
   absl::Status EachSamples(const Expr& range_vector, const WindowEnds& windows, SampleSink sink);
   absl::StatusOr<VectorResult> RunMatrix(const Expr& expr, const Instants& times);
 

@@ -271,14 +271,15 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
   const bool absent = name == "absent_over_time";
   std::vector<uint8_t> covered(absent ? times.size() : 0);
 
-  RETURN_IF_ERROR(EachSamples(range_vector, windows, [&](SampleSeries&& samples) {
+  const auto apply = [&](RangeFunction* function, SampleSeries&& samples, Annotations* annotations,
+                         std::vector<EvalSeries>* out) -> absl::Status {
     // Functions look at the labels of histograms alone, to name their metric in annotations.
     const bool may_take = samples.histogram_times.empty() && windows.edge == WindowEdge::kPlain;
     Labels labels = may_take ? std::move(samples.labels) : samples.labels;
     EvalSeries series(std::move(labels), samples.drop_name || !keeps_name, times.size());
     WindowSlider slider(&samples, windows.range, windows.edge, context_.lookback);
     function->Begin(samples);
-    bool any_float = false;
+    bool any = false, any_float = false;
     size_t looked_at = 0;  // samples since it was last asked whether to go on
     for (size_t step = 0; step < times.size(); ++step) {
       const Window& window = slider.MoveTo(windows.ends[step], times[step]);
@@ -300,18 +301,41 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
       if (absl::Status status = function->Apply(window, step, &series); !status.ok()) {
         return ErrorOn(expr, std::string(status.message()));
       }
+      any = any || series.present[step] != 0;
       any_float = any_float || (series.present[step] != 0 && !series.IsHistogram(step));
     }
     if (for_counters && any_float) {
       const std::string_view metric = FindLabel(series.labels, kMetricNameLabel);
-      if (!metric.empty() && !LooksLikeCounter(metric)) annotations_.PossibleNonCounter(metric, range_call.place);
+      if (!metric.empty() && !LooksLikeCounter(metric)) annotations->PossibleNonCounter(metric, range_call.place);
     }
-    if (absent) {
-      for (size_t i = 0; i < times.size(); ++i) covered[i] |= series.present[i];
-      return absl::OkStatus();
-    }
-    return series.AnyPresent() ? sink(std::move(series)) : absl::OkStatus();
-  }));
+    if (any) out->push_back(std::move(series));
+    return absl::OkStatus();
+  };
+  const auto take = [&](EvalSeries&& series) {
+    if (!absent) return sink(std::move(series));
+    for (size_t i = 0; i < times.size(); ++i) covered[i] |= series.present[i];
+    return absl::OkStatus();
+  };
+  if (const auto* selector = std::get_if<Selector>(&WithoutParens(range_vector).node)) {
+    const auto make = [&](Annotations* annotations) -> SeriesWork {
+      std::shared_ptr<RangeFunction> function = MakeRangeFunction(name, range_call.With(annotations));
+      return [&, function, annotations](SeriesData&& data, const std::vector<SampleFold>&,
+                                        std::vector<EvalSeries>* out) -> absl::Status {
+        RETURN_IF_ERROR(CheckAlive());
+        SampleSeries samples = ToSampleSeries(std::move(data));
+        return samples.empty() ? absl::OkStatus() : apply(function.get(), std::move(samples), annotations, out);
+      };
+    };
+    ASSIGN_OR_RETURN(std::unique_ptr<SeriesScan> scan, OpenSeries(selector->selector, SampleRange(windows)));
+    RETURN_IF_ERROR(WorkOnSeries(std::move(scan), make, take));
+  } else {
+    std::vector<EvalSeries> out;
+    RETURN_IF_ERROR(EachSamples(range_vector, windows, [&](SampleSeries&& samples) -> absl::Status {
+      out.clear();
+      RETURN_IF_ERROR(apply(function.get(), std::move(samples), &annotations_, &out));
+      return out.empty() ? absl::OkStatus() : take(std::move(out[0]));
+    }));
+  }
   if (!absent) return absl::OkStatus();
   EvalSeries series(LabelsOfAbsence(range_vector), true, times.size());
   for (size_t i = 0; i < times.size(); ++i) {

@@ -7,7 +7,7 @@
 #include "query/syntax/status_macros.h"
 #include "query/vector/evaluation.h"
 #include "query/vector/range_window.h"
-#include "query/vector/series_reader.h"
+#include "query/vector/series_pool.h"
 
 namespace braid::promql {
 namespace {
@@ -61,13 +61,9 @@ absl::StatusOr<bool> Evaluation::EachFolded(const CallExpr& call, const Instants
   auto* folding = dynamic_cast<FoldingSeriesScan*>(scan.get());
   if (folding == nullptr) return false;
   folding->FoldInside(ranges);
-  SeriesReader reader(std::move(scan), context_.threads, Hold());
-  SeriesData data;
-  while (true) {
+  const auto work = [&](SeriesData&& data, const std::vector<SampleFold>& folds, Annotations* annotations,
+                        std::vector<EvalSeries>* out) -> absl::Status {
     RETURN_IF_ERROR(CheckAlive());
-    ASSIGN_OR_RETURN(const bool more, reader.Next(&data));
-    if (!more) break;
-    const std::vector<SampleFold>& folds = reader.folds();
     EvalSeries series(std::move(data.labels), true, times.size());
     bool mixed = false, any = false;
     size_t next = 0, next_fold = 0;
@@ -102,12 +98,17 @@ absl::StatusOr<bool> Evaluation::EachFolded(const CallExpr& call, const Instants
       series.SetFloat(step, fold == Fold::kCount ? static_cast<double>(value.count) : extreme);
     }
     if (mixed) {
-      annotations_.HistogramIgnoredInMixedRange(FindLabel(series.labels, kMetricNameLabel),
-                                                WithoutParens(*call.args[0].expr).place);
+      annotations->HistogramIgnoredInMixedRange(FindLabel(series.labels, kMetricNameLabel), range_vector.place);
     }
-    if (any) RETURN_IF_ERROR(sink(std::move(series)));
-  }
-  stats_.Add(reader.stats());
+    if (any) out->push_back(std::move(series));
+    return absl::OkStatus();
+  };
+  const auto make = [&work](Annotations* annotations) -> SeriesWork {
+    return [&work, annotations](SeriesData&& data, const std::vector<SampleFold>& folds, std::vector<EvalSeries>* out) {
+      return work(std::move(data), folds, annotations, out);
+    };
+  };
+  RETURN_IF_ERROR(WorkOnSeries(std::move(scan), make, sink));
   return true;
 }
 

@@ -8,7 +8,7 @@
 #include "query/vector/label_set.h"
 #include "query/vector/number_text.h"
 #include "query/vector/range_window.h"
-#include "query/vector/series_reader.h"
+#include "query/vector/series_pool.h"
 #include "query/vector/window_edge.h"
 
 namespace braid::promql {
@@ -127,15 +127,23 @@ absl::StatusOr<std::unique_ptr<SeriesScan>> Evaluation::OpenSeries(const VectorS
 absl::Status Evaluation::ScanSeries(const VectorSelector& selector, TimeRange range,
                                     absl::FunctionRef<absl::Status(SeriesData&&)> sink) {
   ASSIGN_OR_RETURN(std::unique_ptr<SeriesScan> scan, OpenSeries(selector, range));
-  SeriesReader reader(std::move(scan), context_.threads, Hold());
+  MemoryHold hold = Hold();
   SeriesData data;
   while (true) {
     RETURN_IF_ERROR(CheckAlive());
-    ASSIGN_OR_RETURN(const bool more, reader.Next(&data));
+    ASSIGN_OR_RETURN(const bool more, scan->Next(&data));
     if (!more) break;
+    RETURN_IF_ERROR(hold.Set(BytesOf(data)));
     RETURN_IF_ERROR(sink(std::move(data)));
   }
-  stats_.Add(reader.stats());
+  stats_.Add(scan->stats());
+  return absl::OkStatus();
+}
+
+absl::Status Evaluation::WorkOnSeries(std::unique_ptr<SeriesScan> scan, MakeSeriesWork make, SeriesSink sink) {
+  SeriesPool pool(std::move(scan), context_.threads, Hold(), make);
+  RETURN_IF_ERROR(pool.Each(sink, &annotations_));
+  stats_.Add(pool.stats());
   return absl::OkStatus();
 }
 
@@ -143,7 +151,8 @@ absl::Status Evaluation::EachSelected(const Selector& selector, const Instants& 
                                       SeriesSink sink) {
   const std::vector<Timestamp> lookups = LookupTimes(selector.time, times);
   const TimeRange range{SaturatingSubtract(lookups.front(), context_.lookback - 1), lookups.back()};
-  return ScanSeries(selector.selector, range, [&](SeriesData&& data) {
+  const auto work = [&](SeriesData&& data, const std::vector<SampleFold>&, std::vector<EvalSeries>* out) {
+    RETURN_IF_ERROR(CheckAlive());
     EvalSeries series(std::move(data.labels), false, times.size());
     std::vector<ResetHint> hints;
     if (!data.histograms.empty()) {
@@ -181,17 +190,25 @@ absl::Status Evaluation::EachSelected(const Selector& selector, const Instants& 
         series.SetHistogram(step, data.histograms[i]);
       }
     }
-    return any ? sink(std::move(series)) : absl::OkStatus();
-  });
+    if (any) out->push_back(std::move(series));
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(std::unique_ptr<SeriesScan> scan, OpenSeries(selector.selector, range));
+  return WorkOnSeries(
+      std::move(scan), [&work](Annotations*) -> SeriesWork { return work; }, sink);
+}
+
+TimeRange Evaluation::SampleRange(const WindowEnds& windows) const {
+  TimeRange range{SaturatingSubtract(windows.ends.front(), windows.range - 1), windows.ends.back()};
+  if (windows.edge != WindowEdge::kPlain) range.start = SaturatingSubtract(range.start, context_.lookback);
+  if (windows.edge == WindowEdge::kSmoothed) range.end = SaturatingSubtract(range.end, -context_.lookback);
+  return range;
 }
 
 absl::Status Evaluation::EachSamples(const Expr& expr, const WindowEnds& windows, SampleSink sink) {
   const Expr& range_vector = WithoutParens(expr);
   if (const auto* selector = std::get_if<Selector>(&range_vector.node)) {
-    TimeRange range{SaturatingSubtract(windows.ends.front(), windows.range - 1), windows.ends.back()};
-    if (windows.edge != WindowEdge::kPlain) range.start = SaturatingSubtract(range.start, context_.lookback);
-    if (windows.edge == WindowEdge::kSmoothed) range.end = SaturatingSubtract(range.end, -context_.lookback);
-    return ScanSeries(selector->selector, range, [&](SeriesData&& data) {
+    return ScanSeries(selector->selector, SampleRange(windows), [&](SeriesData&& data) {
       SampleSeries series = ToSampleSeries(std::move(data));
       return series.empty() ? absl::OkStatus() : sink(std::move(series));
     });

@@ -20,6 +20,13 @@ struct RangeCall {
   Place place;                               // of the first argument, where annotations point
   Annotations* annotations = nullptr;
   WindowEdge edge = WindowEdge::kPlain;
+
+  // The same call, annotating elsewhere.
+  RangeCall With(Annotations* others) const {
+    RangeCall call = *this;
+    call.annotations = others;
+    return call;
+  }
 };
 
 class RangeFunction {
