@@ -1,6 +1,7 @@
 #include "engine/db/compaction.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace braid {
@@ -32,17 +33,24 @@ bool MayJoin(const PartEntry& part, const CompactionLimits& limits, TimeRange* s
   return true;
 }
 
-// For each part, how many neighbours there are, itself included, that may be merged with each other by and by.
-std::vector<size_t> CountWaiting(const std::vector<PartEntry>& parts, const CompactionLimits& limits) {
-  std::vector<size_t> counts(parts.size(), 1);
+// For each part how much larger than it a part must be that it goes into: what fits the neighbours, itself included,
+// that may be merged with each other by and by.
+std::vector<double> NeededGrowth(const std::vector<PartEntry>& parts, const CompactionLimits& limits) {
+  std::vector<double> growth(parts.size(), limits.growth_min);
   for (size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
     TimeRange span = kNoTime;
-    for (end = begin; end < parts.size() && MayJoin(parts[end], limits, &span);) ++end;
+    uint64_t bytes = 0;
+    for (end = begin; end < parts.size() && MayJoin(parts[end], limits, &span); ++end) bytes += parts[end].bytes;
     end = std::max(end, begin + 1);
-    std::fill(counts.begin() + static_cast<ptrdiff_t>(begin), counts.begin() + static_cast<ptrdiff_t>(end),
-              end - begin);
+    double needed = limits.growth_min;
+    if (limits.flush_bytes > 0) {
+      needed = std::cbrt(static_cast<double>(bytes) / static_cast<double>(limits.flush_bytes));
+      needed = std::clamp(needed, limits.growth_min, limits.growth_max);
+    }
+    if (end - begin > limits.waiting_parts_max) needed = limits.growth_when_many;
+    std::fill(growth.begin() + static_cast<ptrdiff_t>(begin), growth.begin() + static_cast<ptrdiff_t>(end), needed);
   }
-  return counts;
+  return growth;
 }
 
 }  // namespace
@@ -56,11 +64,10 @@ CompactionLimits LimitsFor(Duration retention, uint64_t disk_bytes_max) {
 }
 
 std::pair<size_t, size_t> PickMerge(const std::vector<PartEntry>& parts, const CompactionLimits& limits) {
-  const std::vector<size_t> waiting = CountWaiting(parts, limits);
+  const std::vector<double> needed = NeededGrowth(parts, limits);
   std::pair<size_t, size_t> best{0, 0};
   double best_growth = 0;
   for (size_t begin = 0; begin < parts.size(); ++begin) {
-    const double needed = waiting[begin] > limits.waiting_parts_max ? limits.growth_when_many : limits.growth;
     uint64_t sum = 0, largest = 0;
     TimeRange span = kNoTime;
     const size_t stop = std::min(parts.size(), begin + limits.merge_parts_max);
@@ -71,7 +78,7 @@ std::pair<size_t, size_t> PickMerge(const std::vector<PartEntry>& parts, const C
       largest = std::max(largest, part.bytes);
       if (sum > limits.part_bytes_max) break;
       const double growth = static_cast<double>(sum) / static_cast<double>(std::max<uint64_t>(largest, 1));
-      if (growth < needed || growth <= best_growth) continue;
+      if (growth < needed[begin] || growth <= best_growth) continue;
       best = {begin, end + 1};
       best_growth = growth;
     }

@@ -13,9 +13,12 @@
 namespace braid {
 
 struct CompactionLimits {
-  // A merge makes a part at least so many times as large as the largest that goes into it, so no byte is rewritten more
-  // often than log7(largest part / flush).
-  double growth = 7.0;
+  // A merge makes a part so many times as large as the largest that goes into it: the cube root of how many flushes
+  // wait for each other, within these bounds, so that bytes are rewritten three times. Small stores have few parts so,
+  // and large ones are not rewritten more often.
+  double growth_min = 3.5;  // four parts of nearly one size
+  double growth_max = 8.0;
+  uint64_t flush_bytes = 0;  // what flushes write, on average; 0 = not known, as few as can be then
   // Where more neighbours than this wait for each other, less is asked for: parts of very different sizes would never
   // meet, and every part costs readers something.
   size_t waiting_parts_max = 16;
@@ -29,8 +32,8 @@ struct CompactionLimits {
 CompactionLimits LimitsFor(Duration retention, uint64_t disk_bytes_max);
 
 // The next merge as [begin, end) of `parts` (in age order), empty if none is due: of those that are due the one that
-// grows most. Merges join neighbours only, so that age order stays meaningful. 1,000 flushes are written 3.5 to 3.9
-// times in all (a few more if their sizes differ much), and about 10 parts stand at a time.
+// grows most. Merges join neighbours only, so that age order stays meaningful. Of 50 flushes each byte is written 2.7
+// times in all and 4 parts stand at a time; of 1,000 it is 3.7 times and 10 parts.
 std::pair<size_t, size_t> PickMerge(const std::vector<PartEntry>& parts, const CompactionLimits& limits);
 
 // Parts whose newest record is older than `newest` - retention. `clock` bounds `newest` by a day ahead of the machine's

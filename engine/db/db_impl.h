@@ -189,6 +189,7 @@ class DBImpl : public DB {
   std::vector<LivePart> obsolete_;                       // out of the manifest, perhaps still read
   std::vector<std::pair<uint64_t, uint64_t>> segments_;  // number and size of the WAL's files
   absl::Status flush_error_;                             // of the last attempt
+  uint64_t flushed_bytes_ = 0, flushed_parts_ = 0;       // since Open
   bool closed_ = false;
   DBStats counters_;              // those that only grow, and what Open found
   std::condition_variable room_;  // frozen_ is gone, or flush_error_ was set, or closed

@@ -148,6 +148,9 @@ absl::Status DBImpl::WriteFrozen(const std::shared_ptr<Head>& head) {
   std::optional<LivePart> added;
   if (!head->cut().empty()) {
     ASSIGN_OR_RETURN(added, WritePart({view.get()}, fs_));
+    std::lock_guard lock(mutex_);
+    flushed_bytes_ += added->entry.bytes;
+    ++flushed_parts_;
   }
   return Install({}, std::move(added), head.get(), {});
 }
@@ -340,16 +343,18 @@ absl::Status DBImpl::MergeIfDue(bool* merged) {
   RemoveObsolete();
   reserve_.Keep().IgnoreError();  // writers are told
   std::vector<LivePart> parts;
+  CompactionLimits limits = LimitsFor(options_.retention, options_.disk_bytes_max);
   {
     std::lock_guard lock(mutex_);
     parts = parts_;
+    if (flushed_parts_ > 0) limits.flush_bytes = flushed_bytes_ / flushed_parts_;
   }
   std::vector<PartEntry> entries;
   for (const LivePart& part : parts) {
     entries.push_back(part.entry);
     if (unmergeable_.contains(part.entry.id)) entries.back().bytes = UINT64_MAX;  // too large for every merge
   }
-  auto [begin, end] = PickMerge(entries, LimitsFor(options_.retention, options_.disk_bytes_max));
+  auto [begin, end] = PickMerge(entries, limits);
   if (begin == end) {
     // No merge is due that would carry out a delete: then a part is rewritten for its sake.
     const auto has_deletes = [&](const LivePart& part) {
