@@ -423,6 +423,7 @@ KNOWN = [(re.compile(pattern), reason) for pattern, reason in (
     (r"count_values.*(native|custom|__name__)", "last digit of a histogram's bounds in its text"),
     (r"count_values.*(atan2|exp|ln|log|sin|cos|tan|deg|rad|sqrt|stddev|stdvar|avg|quantile|\^)",
      "last digit of a value that became a label"),
+    (r"(topk|bottomk|limitk)\b.*\b(topk|bottomk)\b", "the sort of topk is not stable, which decides between equal values above it"),
     (r"(sin|cos|tan)\(.*(exp|sinh|cosh|\^)", "sine of a huge number, which follows from its last digit"),
 )]
 

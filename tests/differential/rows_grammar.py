@@ -366,15 +366,16 @@ class Grammar:
         q = self.pick((0.5, 0.9, 0.25, 0.99, 0, 1))
         return f"quantile({q}, {name})", lambda rows: naive.numeric(lambda f: naive.quantile(q, f), values(rows)), kind
 
-    def aggregates(self, columns):
-        return [(f"a{i}", *self.aggregate(columns)) for i in range(self.chance.randrange(1, 4))]
+    def aggregates(self, columns, keys):
+        # A name may stand only once among keys and aggregates.
+        names = [n for n in ("a0", "a1", "a2", "a3", "a4") if n not in {key for key, _, _ in keys}]
+        return [(names[i], *self.aggregate(columns)) for i in range(self.chance.randrange(1, 4))]
 
     def stats(self, pipe):
-        found = self.aggregates(pipe.all())
+        keys, by = self.keys(pipe.all()) if self.roll(0.8) else ([], "")
+        found = self.aggregates(pipe.all(), keys)
         text = "stats " + ", ".join(f"{n} = {t}" for n, t, _, _ in found)
-        keys = []
-        if self.roll(0.8):
-            keys, by = self.keys(pipe.all())
+        if keys:
             text += f" by ({by})"
             groups = naive.group(pipe.rows, [f for _, f, _ in keys])
         else:
@@ -387,7 +388,7 @@ class Grammar:
         if not self.whole:
             return pipe
         window = self.pick((60, 120, 300)) * SECOND
-        name, (text, function, kind) = "a0", self.pick((
+        name, (text, function, kind) = "s0", self.pick((
             ("count()", len, "num"), ("rate()", lambda rows: len(rows) / (window / 1e9), "num"), self.aggregate(pipe.all())))
         if text.startswith("values(") or text.startswith(("any(", "first(", "last(", "arg_")) and kind not in ("num", "dur"):
             return pipe
