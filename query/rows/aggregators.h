@@ -20,8 +20,9 @@ class Aggregator {
   virtual void Resize(size_t slots) = 0;
   // Row i goes to slots[i], or nowhere for kNoKey. `x` and `y` are null where the aggregate takes no such argument.
   virtual void Update(const std::vector<uint32_t>& slots, const Column* x, const Column* y) = 0;
-  // Adds what slot `from` of `other` has, which may be this one; its rows come after those of `into`.
-  // REQUIRES: `other` was made for the same item. It may lose what it needs for further updates.
+  // Adds what slot `from` of `other` has. If that is this one, the rows of both slots count in the order in which
+  // Update met them; else those of `other` come after. REQUIRES: `other` was made for the same item. It may lose what
+  // it needs for further updates.
   virtual void Merge(uint32_t into, Aggregator* other, uint32_t from) = 0;
   virtual void Clear(uint32_t slot) = 0;
   // Whether Emit would give a value that is not null.

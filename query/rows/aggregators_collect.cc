@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <string>
 
@@ -244,41 +245,61 @@ class ValuesAggregator : public Aggregator {
       } else {
         AppendJsonText(TextOf(cell, &storage), &text);
       }
-      Add(&states_[slots[i]], std::move(text));
+      Add(&states_[slots[i]], {std::move(text), seen_ + i});
     }
+    seen_ += slots.size();
   }
   void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
-    for (const std::string& text : static_cast<const ValuesAggregator*>(other)->states_[from]) {
-      if (states_[into].size() < values_max_) Add(&states_[into], text);
+    const std::vector<Met>& source = static_cast<const ValuesAggregator*>(other)->states_[from];
+    if (other != this) {
+      for (const Met& value : source) {
+        if (states_[into].size() < values_max_) Add(&states_[into], value);
+      }
+      return;
+    }
+    std::vector<Met> both;
+    std::merge(states_[into].begin(), states_[into].end(), source.begin(), source.end(), std::back_inserter(both),
+               [](const Met& a, const Met& b) { return a.row < b.row; });
+    Clear(into);
+    for (Met& value : both) {
+      if (states_[into].size() < values_max_) Add(&states_[into], std::move(value));
     }
   }
   void Clear(uint32_t slot) override {
-    for (const std::string& text : states_[slot]) bytes_ -= std::min<uint64_t>(bytes_, sizeof text + text.size());
+    for (const Met& value : states_[slot]) bytes_ -= std::min<uint64_t>(bytes_, sizeof value + value.text.size());
     states_[slot].clear();
   }
   bool HasValue(uint32_t slot) const override { return !states_[slot].empty(); }
   void Emit(uint32_t slot, ColumnBuilder* out) override {
     if (states_[slot].empty()) return out->AppendNull();
     std::string text = "[";
-    for (const std::string& value : states_[slot]) {
+    for (const Met& value : states_[slot]) {
       if (text.size() > 1) text += ",";
-      text += value;
+      text += value.text;
     }
     out->AppendString(text + "]");
   }
-  uint64_t bytes() const override { return bytes_ + states_.size() * sizeof(std::vector<std::string>); }
+  uint64_t bytes() const override { return bytes_ + states_.size() * sizeof(std::vector<Met>); }
 
  private:
+  struct Met {
+    std::string text;
+    uint64_t row;  // of all updates
+  };
+
   // A list stays short (kAggregateValuesMax), so that looking through it is enough.
-  void Add(std::vector<std::string>* values, std::string text) {
-    if (std::find(values->begin(), values->end(), text) != values->end()) return;
-    bytes_ += sizeof text + text.size();
-    values->push_back(std::move(text));
+  void Add(std::vector<Met>* values, Met value) {
+    for (const Met& known : *values) {
+      if (known.text == value.text) return;
+    }
+    bytes_ += sizeof value + value.text.size();
+    values->push_back(std::move(value));
   }
 
   uint64_t values_max_;
-  std::vector<std::vector<std::string>> states_;
+  std::vector<std::vector<Met>> states_;  // ascending by row
   uint64_t bytes_ = 0;
+  uint64_t seen_ = 0;  // rows of all updates
 };
 
 }  // namespace

@@ -73,6 +73,7 @@ class PickAggregator : public Aggregator {
 
   void Resize(size_t slots) override {
     values_.resize(std::max(slots, values_.size()));
+    rows_.resize(values_.size());
     if (ByKey()) keys_.resize(values_.size());
   }
 
@@ -80,13 +81,17 @@ class PickAggregator : public Aggregator {
     for (size_t i = 0; i < slots.size(); ++i) {
       if (slots[i] == kNoKey || x->IsNull(i)) continue;
       KeptValue& kept = values_[slots[i]];
+      const auto take = [&] {
+        kept.Set(*x, i);
+        rows_[slots[i]] = seen_ + i;
+      };
       switch (function_) {
         case AggregateFunction::kLast:
-          if (x->type != Type::kMixed || !CellAt(*x, i).null()) kept.Set(*x, i);
+          if (x->type != Type::kMixed || !CellAt(*x, i).null()) take();
           break;
         case AggregateFunction::kMin:
         case AggregateFunction::kMax:
-          if (kept.empty() || Improves(*x, i, kept)) kept.Set(*x, i);
+          if (kept.empty() || Improves(*x, i, kept)) take();
           break;
         case AggregateFunction::kArgMin:
         case AggregateFunction::kArgMax: {
@@ -95,13 +100,14 @@ class PickAggregator : public Aggregator {
           if (fresh.null() || CellAt(*x, i).null()) break;
           if (!key.empty() && !Improves(*y, i, key)) break;
           key.Set(*y, i);
-          kept.Set(*x, i);
+          take();
           break;
         }
         default:
-          if (kept.empty()) kept.Set(*x, i);
+          if (kept.empty()) take();
       }
     }
+    seen_ += slots.size();
   }
 
   void Merge(uint32_t into, Aggregator* other, uint32_t from) override {
@@ -109,21 +115,22 @@ class PickAggregator : public Aggregator {
     KeptValue& kept = values_[into];
     const KeptValue& fresh = source.values_[from];
     if (fresh.empty()) return;
+    const bool earlier = other == this && rows_[from] < rows_[into];
     bool take = kept.empty();
     switch (function_) {
-      case AggregateFunction::kLast: take = true; break;
+      case AggregateFunction::kLast: take = take || !earlier; break;
       case AggregateFunction::kMin:
-      case AggregateFunction::kMax:
-        take = take || IsBetter(fresh.View(), kept.View(), function_ == AggregateFunction::kMax);
-        break;
+      case AggregateFunction::kMax: take = take || Precedes(fresh, kept, earlier); break;
       case AggregateFunction::kArgMin:
       case AggregateFunction::kArgMax:
-        take = take || IsBetter(source.keys_[from].View(), keys_[into].View(), function_ == AggregateFunction::kArgMax);
+        take = take || Precedes(source.keys_[from], keys_[into], earlier);
         if (take) keys_[into] = source.keys_[from];
         break;
-      default: break;
+      default: take = take || earlier;
     }
-    if (take) kept = fresh;
+    if (!take) return;
+    kept = fresh;
+    rows_[into] = source.rows_[from];
   }
 
   void Clear(uint32_t slot) override {
@@ -132,10 +139,17 @@ class PickAggregator : public Aggregator {
   }
   bool HasValue(uint32_t slot) const override { return !values_[slot].empty(); }
   void Emit(uint32_t slot, ColumnBuilder* out) override { values_[slot].Emit(out); }
-  uint64_t bytes() const override { return (values_.size() + keys_.size()) * (sizeof(KeptValue) + 16); }
+  uint64_t bytes() const override { return (values_.size() + keys_.size()) * (sizeof(KeptValue) + 24); }
 
  private:
   bool ByKey() const { return function_ == AggregateFunction::kArgMin || function_ == AggregateFunction::kArgMax; }
+
+  // Better, or as good and met earlier.
+  bool Precedes(const KeptValue& fresh, const KeptValue& kept, bool earlier) const {
+    const bool greatest = function_ == AggregateFunction::kMax || function_ == AggregateFunction::kArgMax;
+    if (IsBetter(fresh.View(), kept.View(), greatest)) return true;
+    return earlier && !IsBetter(kept.View(), fresh.View(), greatest);
+  }
 
   bool Improves(const Column& column, size_t row, const KeptValue& kept) const {
     const bool greatest = function_ == AggregateFunction::kMax || function_ == AggregateFunction::kArgMax;
@@ -152,6 +166,8 @@ class PickAggregator : public Aggregator {
   AggregateFunction function_;
   std::vector<KeptValue> values_;
   std::vector<KeptValue> keys_;
+  std::vector<uint64_t> rows_;  // where each value was met
+  uint64_t seen_ = 0;           // rows of all updates
 };
 
 }  // namespace

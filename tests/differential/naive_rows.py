@@ -221,7 +221,7 @@ def group(rows, keys):
 
 
 def merge_windows(rows, by, intervals, gap, pad, peak):
-    """by: [(name, function)]; intervals: parallel to rows. Sorted by start, then by key."""
+    """by: [(name, function)]; intervals: parallel to rows. Sorted by start, end and key."""
     groups = {}
     for row, (begin, end) in zip(rows, intervals):
         values = [f(row) for _, f in by]
@@ -243,9 +243,9 @@ def merge_windows(rows, by, intervals, gap, pad, peak):
         for begin, end, n, value in merged:
             row = {name: v for (name, _), v in zip(by, values)}
             row.update(start=Time(begin + pad[0]), end=Time(end + pad[1]), time=Time(begin + pad[0]), n=n, peak=value)
-            out.append((begin + pad[0], [sort_key(v) for v in values], row))
-    out.sort(key=lambda item: item[:2])
-    return [row for _, _, row in out]
+            out.append((begin, end, [sort_key(v) for v in values], row))
+    out.sort(key=lambda item: item[:3])
+    return [item[3] for item in out]
 
 
 def interval(row):

@@ -12,7 +12,8 @@ counted by their reason, see KNOWN. Everything else is a difference; the exit st
 
 Prometheus runs with delayed removal of metric names, which is how Braid has them.
 
-Not part of tools/test, because it needs a Prometheus (3.5 or later) to compare with. Both servers listen on loopback.
+Needs a Prometheus (3.5 or later) to compare with; tests/program/differential_test asks some hundreds where one is to be had.
+Both servers listen on loopback.
 """
 import argparse
 import collections

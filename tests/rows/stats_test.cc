@@ -278,7 +278,10 @@ TEST(WindowedStats, AgreesWithItsDefinition) {
     using F = AggregateFunction;
     if (zero) spec.aggregates.push_back(Item(table.schema, "r", F::kRate));
     spec.aggregates.push_back(Item(table.schema, "hi", F::kMax, "x"));
-    spec.aggregates.push_back(Item(table.schema, "last", F::kQuantile, "x", "", 0));
+    spec.aggregates.push_back(Item(table.schema, "low", F::kQuantile, "x", "", 0));
+    // Rows are not in the order of time, which must not matter: theirs counts.
+    spec.aggregates.push_back(Item(table.schema, "first", F::kFirst, "x"));
+    spec.aggregates.push_back(Item(table.schema, "last", F::kLast, "x"));
     auto stats = MakeStats(Source(table, random()), spec, &context);
     ASSERT_TRUE(stats.ok());
     std::vector<int64_t> steps;
@@ -313,6 +316,8 @@ TEST(WindowedStats, AgreesWithItsDefinition) {
         if (zero) row.push_back(Num(static_cast<double>(count) / (static_cast<double>(window) / 1e9)));
         row.push_back(xs.empty() ? Null() : Num(*std::max_element(xs.begin(), xs.end())));
         row.push_back(xs.empty() ? Null() : Num(*std::min_element(xs.begin(), xs.end())));
+        row.push_back(xs.empty() ? Null() : Num(xs.front()));
+        row.push_back(xs.empty() ? Null() : Num(xs.back()));
         expected.push_back(RowText(row));
       }
     }
