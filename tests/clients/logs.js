@@ -1,7 +1,7 @@
 // Sends log lines by a logger and prints how many.
-//   node logs.js CLIENT URL SERVICE     CLIENT: winston-loki, winston-loki-json, pino-loki or elasticsearch
-const [client, url, service] = process.argv.slice(2);
-const count = 200;
+//   node logs.js CLIENT URL SERVICE [COUNT]     CLIENT: winston-loki, winston-loki-json, pino-loki or elasticsearch
+const [client, url, service, many = '200'] = process.argv.slice(2);
+const count = Number(many);
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
 
 async function winston() {

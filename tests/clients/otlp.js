@@ -1,5 +1,5 @@
 // Sends the three signals by OpenTelemetry's JS SDK and prints what it has sent.
-//   node otlp.js PROTOCOL ENDPOINT SERVICE     PROTOCOL: http/protobuf, http/json or grpc
+//   node otlp.js PROTOCOL ENDPOINT SERVICE [COUNT]     PROTOCOL: http/protobuf, http/json or grpc
 const api = require('@opentelemetry/api');
 const { Resource } = require('@opentelemetry/resources');
 const { BasicTracerProvider, BatchSpanProcessor } = require('@opentelemetry/sdk-trace-node');
@@ -7,7 +7,7 @@ const metrics = require('@opentelemetry/sdk-metrics');
 const logs = require('@opentelemetry/sdk-logs');
 const { SeverityNumber } = require('@opentelemetry/api-logs');
 
-const [protocol, endpoint, service] = process.argv.slice(2);
+const [protocol, endpoint, service, count = '50'] = process.argv.slice(2);
 const kind = { 'http/protobuf': 'proto', 'http/json': 'http', grpc: 'grpc' }[protocol];
 const url = (path) => ({ url: kind === 'grpc' ? endpoint : endpoint + path });
 const { OTLPTraceExporter } = require(`@opentelemetry/exporter-trace-otlp-${kind}`);
@@ -44,7 +44,7 @@ async function main() {
     trace_id: span.spanContext().traceId, span_id: span.spanContext().spanId, parent_id: span.parentSpanId || '',
     start: nanos(span.startTime), end: nanos(span.endTime), name: span.name, ...extra,
   });
-  for (let i = 0; i < 50; ++i) {
+  for (let i = 0; i < Number(count); ++i) {
     const root = tracer.startSpan(`GET /${i % 5}`, {
       kind: api.SpanKind.SERVER, attributes: { text: `ä${i}`, whole: i, real: i + 0.5, flag: i % 2 === 0, list: ['a', 'b'] },
     });

@@ -1,8 +1,8 @@
 // Sends spans by the older exporters and prints what it has sent.
-//   node traces.js EXPORTER TARGET SERVICE
+//   node traces.js EXPORTER TARGET SERVICE [COUNT]
 //     jaeger-udp PORT, jaeger-http URL, zipkin URL         OpenTelemetry's exporters
 //     jaeger-client PORT, jaeger-client-http URL           Jaeger's own client
-const [exporter, target, service] = process.argv.slice(2);
+const [exporter, target, service, count = '20'] = process.argv.slice(2);
 const sent = { spans: [] };
 
 async function openTelemetry() {
@@ -18,7 +18,7 @@ async function openTelemetry() {
     resource: new Resource({ 'service.name': service }), spanProcessors: [new BatchSpanProcessor(made)],
   });
   const tracer = provider.getTracer('clients', '1.2.3');
-  for (let i = 0; i < 20; ++i) {
+  for (let i = 0; i < Number(count); ++i) {
     const root = tracer.startSpan(`GET /${i % 5}`, { kind: api.SpanKind.SERVER, attributes: { text: `ä${i}`, whole: i } });
     const child = tracer.startSpan('query', { kind: api.SpanKind.CLIENT },
       api.trace.setSpan(api.context.active(), root));
@@ -46,7 +46,7 @@ async function jaegerClient() {
   const tracer = initTracer({
     serviceName: service, sampler: { type: 'const', param: 1 }, reporter: { ...reporter, flushIntervalMs: 50 },
   }, { tags: { 'app.version': '7' } });
-  for (let i = 0; i < 20; ++i) {
+  for (let i = 0; i < Number(count); ++i) {
     const root = tracer.startSpan(`GET /${i % 5}`, { tags: { 'span.kind': 'server', text: `ä${i}`, whole: i } });
     const child = tracer.startSpan('query', { childOf: root, tags: { 'span.kind': 'client', error: true } });
     child.log({ event: 'cache.miss', key: `k${i}` });

@@ -1,4 +1,4 @@
-// Content encodings, remote write, and every decoder against damaged bodies.
+// Content encodings and remote write.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <snappy.h>
@@ -7,17 +7,9 @@
 
 #include <protozero/pbf_writer.hpp>
 #include <random>
-#include <sstream>
 
-#include "server/ingest/container_log.h"
 #include "server/ingest/content_encoding.h"
-#include "server/ingest/json_lines.h"
-#include "server/ingest/log_lines.h"
-#include "server/ingest/otlp_json.h"
-#include "server/ingest/otlp_protobuf.h"
-#include "server/ingest/prometheus_text.h"
 #include "server/ingest/remote_write.h"
-#include "server/ingest/sniff.h"
 #include "tests/ingest/batch_text.h"
 
 namespace braid::ingest {
@@ -226,160 +218,6 @@ TEST(RemoteWrite, RejectsBadSeriesOneByOne) {
   EXPECT_EQ(report.rejected, 3u);
   EXPECT_EQ(report.errors[1].place, "timeseries[1]");
   EXPECT_THAT(BatchText(batch), ElementsAre("good 1 @0"));
-}
-
-// Flips, cuts, repeats and splices bytes; whatever comes out must be decoded or refused, and a batch that a decoder
-// fills must be one that the engine takes.
-class Mutator {
- public:
-  explicit Mutator(uint32_t seed) : random_(seed) {}
-  std::string operator()(std::string text) {
-    const int steps = 1 + static_cast<int>(random_() % 4);
-    for (int i = 0; i < steps && !text.empty(); ++i) {
-      const size_t at = random_() % text.size();
-      switch (random_() % 6) {
-        case 0: text[at] = static_cast<char>(random_()); break;
-        case 1: text[at] = static_cast<char>(text[at] ^ (1 << random_() % 8)); break;
-        case 2: text.resize(at); break;
-        case 3: text.insert(at, text.substr(random_() % text.size(), random_() % 40)); break;
-        case 4: text.erase(at, random_() % 20); break;
-        default: text.insert(at, 1, "\"{}[]:,\\\n\r\0#"[random_() % 12]); break;
-      }
-    }
-    return text;
-  }
-
- private:
-  std::mt19937 random_;
-};
-
-template <typename Decode>
-void Fuzz(const std::vector<std::string>& seeds, int rounds, const Decode& decode) {
-  for (int round = 0; round < rounds; ++round) {
-    Mutator mutate(static_cast<uint32_t>(round));
-    const std::string body = mutate(seeds[static_cast<size_t>(round) % seeds.size()]);
-    WriteBatch batch;
-    IngestReport report;
-    if (!decode(body, &batch, &report)) continue;
-    BatchView view;
-    const absl::Status status = CheckBatch(batch, &view);
-    ASSERT_TRUE(status.ok()) << "seed " << round << ": " << status;
-    ASSERT_LE(batch.byte_size(), 64 * body.size() + 100'000) << "seed " << round;
-  }
-}
-
-const char* const kLogsJson =
-    R"({"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"s"}}]},"scopeLogs":[{"logRecords":[{"timeUnixNano":"1","body":{"kvlistValue":{"values":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":"1"}]}}}]}},"traceId":"0102030405060708090a0b0c0d0e0f10"}]}]}]})";
-const char* const kMetricsJson =
-    R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"h","unit":"s","histogram":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"9","count":"3","sum":1,"bucketCounts":["1","2"],"explicitBounds":[1],"exemplars":[{"asDouble":1}]}]}},{"name":"e","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"9","count":"3","scale":3,"positive":{"offset":1,"bucketCounts":["1","2"]}}]}}]}]}]})";
-
-std::string MetricsProtobuf() {
-  std::string point, histogram, metric, scope, resource, body;
-  {
-    pbf_writer writer(point);
-    writer.add_fixed64(3, 9);
-    writer.add_fixed64(4, 3);
-    const uint64_t counts[] = {1, 2};
-    writer.add_packed_fixed64(6, std::begin(counts), std::end(counts));
-    const double bounds[] = {1};
-    writer.add_packed_double(7, std::begin(bounds), std::end(bounds));
-  }
-  pbf_writer histogram_writer(histogram);
-  histogram_writer.add_message(1, point);
-  histogram_writer.add_enum(2, 2);
-  pbf_writer metric_writer(metric);
-  metric_writer.add_string(1, "h");
-  metric_writer.add_message(9, histogram);
-  pbf_writer(scope).add_message(2, metric);
-  pbf_writer(resource).add_message(2, scope);
-  pbf_writer(body).add_message(1, resource);
-  return body;
-}
-
-TEST(Fuzz, OtlpJson) {
-  OtlpJsonDecoder decoder;
-  Fuzz({kLogsJson, kMetricsJson}, 10'000, [&](const std::string& body, WriteBatch* batch, IngestReport* report) {
-    OtlpJsonDecoder::Signals signals;
-    return decoder.Decode(body, 1, batch, report, &signals).ok();
-  });
-}
-
-TEST(Fuzz, OtlpProtobuf) {
-  Fuzz({MetricsProtobuf()}, 10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
-    WriteBatch other;
-    (void)DecodeOtlpProtobuf(OtlpSignal::kTraces, body, 1, &other, report);
-    (void)DecodeOtlpProtobuf(OtlpSignal::kLogs, body, 1, &other, report);
-    return DecodeOtlpProtobuf(OtlpSignal::kMetrics, body, 1, batch, report).ok();
-  });
-}
-
-TEST(Fuzz, RemoteWrite) {
-  Fuzz({RemoteWriteBody()}, 10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
-    return DecodeRemoteWrite(body, batch, report).ok();
-  });
-}
-
-TEST(Fuzz, PrometheusText) {
-  Fuzz({"# HELP a b\\n\n# TYPE a counter\n# UNIT a s\na_total{b=\"c\\\"d\",e=\"f\"} 1.5 12.25 # {trace_id=\"0102\"} 1 "
-        "2\n"
-        "{\"q.r\",s=\"t\"} NaN\nh_bucket{le=\"+Inf\"} 0x1p3 -1\n# EOF\n"},
-       10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
-         (void)SniffFormat(body);
-         PrometheusTextParser(PrometheusTextOptions{}).ParseBody(body, batch, report);
-         return true;
-       });
-}
-
-TEST(Fuzz, JsonLinesAndLogLines) {
-  Fuzz(
-      {R"({"message":"m","ts":"2023-01-30T11:58:52.797987762Z","level":30,"a":{"b":[1,{"c":null}]},"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","service":"s"})"
-       "\n2023-01-30 11:58:52,797 ERROR [x]\nTraceback (most recent call last):\n  File\nA: b\n"
-       "1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET /?a HTTP/1.1\" 200 5 \"r\" \"a\"\n"
-       "level=info msg=\"a \\\"b\" trace_id=01 n=1\n\x1b[31mpanic: x\x1b[0m\ngoroutine 1 [running]:\nE1130 "
-       "15:04:05.1 1 a.go:1] b\nNov  3 15:04:05 h p: q\n"},
-      10'000, [](const std::string& body, WriteBatch* batch, IngestReport* report) {
-        (void)SniffFormat(body);
-        JsonLinesParser(JsonLinesOptions{}).ParseBody(body, batch, report);
-        LogLinesParser lines(LogLinesOptions{});
-        BatchLogSink sink;
-        sink.set_batch(batch);
-        std::istringstream text(body);
-        for (std::string line; std::getline(text, line);) lines.ParseLine(line, 1, &sink, report);
-        lines.Finish(&sink, report);
-        return true;
-      });
-}
-
-TEST(Fuzz, ContainerLines) {
-  Fuzz({R"({"log":"a \u001b[0m\n","stream":"stderr","time":"2023-11-14T22:13:20.5Z"})",
-        "2023-11-14T22:13:20.5Z stdout P:x part"},
-       10'000, [](const std::string& body, WriteBatch*, IngestReport*) {
-         ContainerLine line;
-         for (const ContainerFormat format : {ContainerFormat::kDocker, ContainerFormat::kCri}) {
-           (void)ParseContainerLine(format, body, &line);
-         }
-         (void)SniffContainerFormat(body);
-         (void)ContainerOfPath(body);
-         return true;
-       });
-}
-
-TEST(Fuzz, ContentEncoding) {
-  const std::string text = "some text that is compressed, some text that is compressed, and some more";
-  const std::vector<std::pair<Coding, std::string>> seeds = {{Coding::kGzip, Gzip(text)},
-                                                             {Coding::kDeflate, Deflated(text, 15)},
-                                                             {Coding::kZstd, Zstd(text)},
-                                                             {Coding::kSnappy, Snappy(text)}};
-  DecodeLimits limits;
-  limits.decoded_bytes_max = 1 << 20;
-  for (int round = 0; round < 10'000; ++round) {
-    Mutator mutate(static_cast<uint32_t>(round));
-    const auto& [coding, seed] = seeds[static_cast<size_t>(round) % seeds.size()];
-    const auto decoded = DecodeContent(coding, mutate(seed), limits);
-    if (decoded.ok()) {
-      ASSERT_LE(decoded->size(), limits.decoded_bytes_max);
-    }
-  }
 }
 
 }  // namespace

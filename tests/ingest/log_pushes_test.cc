@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <protozero/pbf_writer.hpp>
-#include <random>
 
 #include "server/ingest/elastic_bulk.h"
 #include "server/ingest/loki_push.h"
@@ -177,44 +176,6 @@ TEST(ElasticBulk, RefusesWhatIsNoBulkRequest) {
   IngestReport report;
   std::vector<BulkItem> items;
   EXPECT_EQ(DecodeElasticBulk(many, {kNow, ""}, &batch, &report, &items).code(), absl::StatusCode::kResourceExhausted);
-}
-
-TEST(LogPushes, SurviveMutation) {
-  std::mt19937_64 random(11);
-  const std::vector<std::string> seeds = {kLokiJson, LokiProtobuf(), kBulk, R"({a="\"\\\n\t\x41\101\u00e9",b=`x`})"};
-  for (int round = 0; round < 3000; ++round) {
-    const size_t format = random() % seeds.size();
-    std::string bytes = seeds[format];
-    for (uint64_t i = random() % 4 + 1; i > 0 && !bytes.empty(); --i) {
-      const size_t at = random() % bytes.size();
-      switch (random() % 5) {
-        case 0: bytes[at] = static_cast<char>(random()); break;
-        case 1: bytes[at] = static_cast<char>(bytes[at] ^ 1 << random() % 8); break;
-        case 2: bytes.erase(at, random() % 8 + 1); break;
-        case 3: bytes.insert(at, bytes.substr(random() % bytes.size(), random() % 30)); break;
-        default: bytes.resize(at); break;
-      }
-    }
-    WriteBatch batch;
-    IngestReport report;
-    std::vector<BulkItem> items;
-    Pairs labels;
-    switch (format) {
-      case 0: (void)DecodeLokiJson(bytes, kNow, &batch, &report); break;
-      case 1: (void)DecodeLokiProtobuf(bytes, kNow, &batch, &report); break;
-      case 2:
-        if (DecodeElasticBulk(bytes, {kNow, ""}, &batch, &report, &items).ok()) {
-          EXPECT_EQ(items.size(), report.accepted + report.rejected);
-        }
-        break;
-      default: (void)ParseLokiLabels(bytes, &labels);
-    }
-    const auto lines = BatchText(batch);
-    EXPECT_EQ(lines.size(), report.accepted);
-    if (!lines.empty()) {
-      EXPECT_THAT(lines.back(), StartsWith("log "));
-    }
-  }
 }
 
 }  // namespace

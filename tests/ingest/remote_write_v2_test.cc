@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <protozero/pbf_writer.hpp>
-#include <random>
 
 #include "tests/ingest/batch_text.h"
 
@@ -177,30 +176,6 @@ TEST(RemoteWriteV2, RepeatedSymbolsAreBounded) {
             absl::StatusCode::kResourceExhausted);
   EXPECT_LT(batch.byte_size(), WriteBatch::kMaxBatchBytes + (size_t{2} << 20));
   EXPECT_EQ(report.rejected, 1u);
-}
-
-TEST(RemoteWriteV2, ChangedBytesNeverBreakIt) {
-  const std::string seed_body = Everything().Bytes();
-  std::mt19937 random(20);
-  for (int i = 0; i < 20'000; ++i) {
-    std::string body = seed_body;
-    for (uint32_t step = 0; step <= random() % 4; ++step) {
-      const size_t at = random() % body.size();
-      if (random() % 3 == 0) {
-        body.erase(at, 1 + random() % 5);
-        if (body.empty()) body = "x";
-      } else {
-        body[at] = static_cast<char>(random());
-      }
-    }
-    WriteBatch batch;
-    IngestReport report;
-    RemoteWriteCounts counts;
-    if (!DecodeRemoteWriteV2(body, &batch, &report, &counts).ok()) continue;
-    BatchView view;
-    ASSERT_TRUE(CheckBatch(batch, &view).ok()) << i;
-    ASSERT_LE(counts.samples + counts.histograms, batch.counts().samples);
-  }
 }
 
 }  // namespace

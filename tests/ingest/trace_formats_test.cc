@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <random>
 
 #include "server/ingest/jaeger_thrift.h"
 #include "server/ingest/thrift_reader.h"
@@ -441,40 +440,6 @@ TEST(ZipkinJson, SpansOfEveryKind) {
     EXPECT_EQ(DecodeZipkinJson(body, kNow, &batch, &report).code(), absl::StatusCode::kInvalidArgument) << body;
   }
   EXPECT_TRUE(DecodeZipkinJson("[]", kNow, &batch, &report).ok());
-}
-
-// Whatever is done to a body: no crash, and a batch that the engine's reader finds sound.
-TEST(TraceFormats, SurviveMutation) {
-  std::mt19937_64 random(7);
-  const std::vector<std::string> seeds = {JaegerMessage(true), JaegerMessage(false), JaegerBody(true),
-                                          JaegerBody(false), kZipkin};
-  for (int round = 0; round < 3000; ++round) {
-    std::string bytes = seeds[random() % seeds.size()];
-    const bool json = bytes.front() == '[';
-    for (uint64_t i = random() % 4 + 1; i > 0; --i) {
-      const size_t at = random() % bytes.size();
-      switch (random() % 5) {
-        case 0: bytes[at] = static_cast<char>(random()); break;
-        case 1: bytes[at] = static_cast<char>(bytes[at] ^ 1 << random() % 8); break;
-        case 2: bytes.erase(at, random() % 8 + 1); break;
-        case 3: bytes.insert(at, bytes.substr(random() % bytes.size(), random() % 30)); break;
-        default: bytes.resize(at); break;
-      }
-      if (bytes.empty()) bytes = "\x82";
-    }
-    WriteBatch batch;
-    IngestReport report;
-    const absl::Status status =
-        json ? DecodeZipkinJson(bytes, kNow, &batch, &report) : DecodeJaegerThrift(bytes, &batch, &report);
-    if (!json && !status.ok()) {
-      EXPECT_TRUE(batch.empty());
-    }
-    const auto lines = BatchText(batch);
-    EXPECT_EQ(lines.size(), report.accepted);
-    if (!lines.empty()) {
-      EXPECT_THAT(lines.back(), StartsWith("span "));
-    }
-  }
 }
 
 }  // namespace
