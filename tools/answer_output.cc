@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/status_macros.h"
+#include "engine/base/utc_text.h"
 #include "query/plan/result_writer.h"
 #include "query/syntax/ast.h"
 #include "query/syntax/parser.h"
@@ -171,7 +172,7 @@ std::string FormatSeries(const KeptResult& result, const TableStyle& style) {
     spark = std::min(spark, instants.size());
     name_width = std::min(name_width, std::max<size_t>(16, width > spark + kNumbers ? width - spark - kNumbers : 16));
   }
-  std::string out = Paint(ReadableTime(*instants.begin()) + " .. " + ReadableTime(*instants.rbegin()) + ", " +
+  std::string out = Paint(UtcText(*instants.begin()) + " .. " + UtcText(*instants.rbegin()) + ", " +
                               std::to_string(instants.size()) + " steps, " + std::to_string(lines.size()) + " series",
                           Colour::kDim, style.colour) +
                     "\n";

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/base/status_macros.h"
+#include "engine/base/utc_text.h"
 #include "tools/terminal.h"
 
 namespace braid {
@@ -38,7 +39,7 @@ std::string Cell(const Column& column, size_t row, Colour* colour) {
   *colour = Colour::kPlain;
   if (column.IsNull(row)) return "";
   switch (column.type) {
-    case Type::kTimestamp: return ReadableTime(column.ints[row]);
+    case Type::kTimestamp: return UtcText(column.ints[row]);
     case Type::kDuration: return ReadableDuration(column.ints[row]);
     case Type::kDouble: return Number(column.doubles[row]);
     case Type::kLevel:

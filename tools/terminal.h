@@ -21,11 +21,10 @@ std::string Paint(std::string_view text, Colour colour, bool on);
 // A query error as Format makes it, with its head and its underline in red.
 std::string PaintError(const std::string& error, bool on);
 
-// "1.2 MB", "96,623", "1.24s" / "350ms" / "12.3µs" / "2h 5m"; time as RFC 3339 with as many digits as it needs.
+// "1.2 MB", "96,623", "1.24s" / "350ms" / "12.3µs" / "2h 5m".
 std::string ReadableBytes(uint64_t bytes);
 std::string ReadableCount(uint64_t count);
 std::string ReadableDuration(Duration duration);
-std::string ReadableTime(Timestamp time);
 
 // Display width in columns: code points, East Asian wide ones counted double.
 size_t DisplayWidth(std::string_view text);

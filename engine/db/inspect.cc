@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
+#include "engine/base/utc_text.h"
 #include "engine/db/manifest.h"
 #include "engine/db/quarantine.h"
 #include "engine/head/batch_reader.h"
@@ -46,21 +47,26 @@ class Lines {
   std::string text_;
 };
 
+std::string TextOf(TimeRange range) {
+  const std::string start = range.start == kMinTimestamp ? "the first" : UtcText(range.start);
+  return start + ".." + (range.end == kMaxTimestamp ? "the last" : UtcText(range.end));
+}
+
 std::string DescribeItem(const BatchItem& item) {
   switch (item.kind) {
     case BatchItem::Kind::kSample:
-      return absl::StrCat("sample series=", item.ref, " time=", item.time, " value=", item.value);
+      return absl::StrCat("sample series=", item.ref, " time=", UtcText(item.time), " value=", item.value);
     case BatchItem::Kind::kHistogram: {
       Histogram histogram;
       if (!DecodeHistogram(item.payload, &histogram)) break;
-      return absl::StrCat("histogram series=", item.ref, " time=", item.time, " count=", histogram.count,
+      return absl::StrCat("histogram series=", item.ref, " time=", UtcText(item.time), " count=", histogram.count,
                           " sum=", histogram.sum);
     }
     case BatchItem::Kind::kExemplar: {
       ExemplarView view;
       if (!DecodeExemplar(item.payload, &view)) break;
-      return absl::StrCat("exemplar series=", item.ref, " time=", view.exemplar.time, " value=", view.exemplar.value,
-                          " trace=", ToHex(view.exemplar.trace_id));
+      return absl::StrCat("exemplar series=", item.ref, " time=", UtcText(view.exemplar.time),
+                          " value=", view.exemplar.value, " trace=", ToHex(view.exemplar.trace_id));
     }
     case BatchItem::Kind::kMetadata: {
       MetricMetadata metadata;
@@ -70,16 +76,17 @@ std::string DescribeItem(const BatchItem& item) {
     case BatchItem::Kind::kLog: {
       LogView view;
       if (!DecodeLog(item.payload, &view)) break;
-      return absl::StrCat("log stream=", item.ref, " time=", view.record.time,
+      return absl::StrCat("log stream=", item.ref, " time=", UtcText(view.record.time),
                           " severity=", view.record.severity_number,
                           " message=", Absl(view.record.message.substr(0, 80)));
     }
     case BatchItem::Kind::kSpan: {
       SpanView view;
       if (!DecodeSpan(item.payload, &view)) break;
-      return absl::StrCat("span stream=", item.ref, " start=", view.span.start, " trace=", ToHex(view.span.trace_id),
-                          " span=", ToHex(view.span.span_id), " name=", Absl(view.span.name.substr(0, 80)),
-                          " events=", view.events.size(), " links=", view.links.size());
+      return absl::StrCat("span stream=", item.ref, " start=", UtcText(view.span.start),
+                          " trace=", ToHex(view.span.trace_id), " span=", ToHex(view.span.span_id),
+                          " name=", Absl(view.span.name.substr(0, 80)), " events=", view.events.size(),
+                          " links=", view.links.size());
     }
   }
   return "not readable";
@@ -184,8 +191,7 @@ absl::Status ReadSegment(FileSystem* fs, const std::string& path, uint64_t store
 
 std::string DescribeDelete(const DeleteSpec& spec) {
   const char* const signals[] = {"metrics", "logs", "spans"};
-  std::string text =
-      absl::StrCat(signals[static_cast<int>(spec.signal)], " time ", spec.time.start, "..", spec.time.end);
+  std::string text = absl::StrCat(signals[static_cast<int>(spec.signal)], " time ", TextOf(spec.time));
   const char* const ops[] = {"=", "!=", "=~", "!~"};
   for (const Matcher& matcher : spec.matchers) {
     absl::StrAppend(&text, " ", matcher.name, ops[static_cast<int>(matcher.op)], "\"", matcher.value, "\"");
@@ -203,9 +209,9 @@ std::string DescribeManifest(const Manifest& manifest, Lines* lines) {
   lines->Add(absl::StrCat("next part ", manifest.next_part, ", first WAL segment ", manifest.first_segment,
                           ", last commit in parts ", manifest.flushed_sequence));
   for (const PartEntry& part : manifest.parts) {
-    lines->Add(absl::StrCat("part ", PartName(part.id), " bytes ", part.bytes, " time ", part.time.start, "..",
-                            part.time.end, " samples ", part.samples, " logs ", part.rows[0], " spans ", part.rows[1],
-                            " events ", part.rows[2], " links ", part.rows[3], " exemplars ", part.rows[4]));
+    lines->Add(absl::StrCat("part ", PartName(part.id), " bytes ", part.bytes, " time ", TextOf(part.time), " samples ",
+                            part.samples, " logs ", part.rows[0], " spans ", part.rows[1], " events ", part.rows[2],
+                            " links ", part.rows[3], " exemplars ", part.rows[4]));
     for (uint64_t id : part.deletes) lines->Add(absl::StrCat("  to be read through delete ", id));
   }
   for (const DeleteMark& mark : manifest.deletes) {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
+#include "engine/base/utc_text.h"
 #include "engine/part/label_index.h"
 #include "engine/part/part_impl.h"
 #include "engine/part/part_meta.h"
@@ -43,7 +44,9 @@ std::string NameOf(BlockType type) {
   return absl::StrCat("unknown type ", number);
 }
 
-std::string TextOf(TimeRange range) { return range.empty() ? "none" : absl::StrCat(range.start, "..", range.end); }
+std::string TextOf(TimeRange range) {
+  return range.empty() ? "none" : UtcText(range.start) + ".." + UtcText(range.end);
+}
 
 std::string TextOf(const Stream& stream) {
   std::string text;
@@ -153,7 +156,7 @@ absl::Status InspectTable(FileSystem* fs, const std::string& path, const std::st
   for (size_t number = 0; number < file->groups().size(); ++number) {
     const RowGroup& group = file->groups()[number];
     add(absl::StrCat("row group ", number, ": rows ", group.first_row, "..", group.first_row + group.rows, ", time ",
-                     TextOf(group.time), ", end ", group.max_end, ", streams ", group.min_stream, "..",
+                     TextOf(group.time), ", end ", UtcText(group.max_end), ", streams ", group.min_stream, "..",
                      group.max_stream, ", traces ", ToHex(group.min_trace), "..", ToHex(group.max_trace)));
     for (const RowGroup::Block& block : group.blocks) {
       std::string text = absl::StrCat("  block at ", block.ref.offset, ", ", block.ref.size, " bytes",
