@@ -7,7 +7,9 @@
 #include <tuple>
 #include <utility>
 
+#include "braid/delete_count.h"
 #include "engine/base/status_macros.h"
+#include "engine/db/delete_spec.h"
 #include "engine/part/label_matcher.h"
 #include "engine/part/row_filter.h"
 
@@ -359,6 +361,35 @@ class MaskedPart : public Source, public std::enable_shared_from_this<MaskedPart
 std::shared_ptr<const Source> MaskPart(std::shared_ptr<const Part> part, std::vector<DeleteSpec> deletes) {
   if (deletes.empty()) return part;
   return std::make_shared<MaskedPart>(std::move(part), std::move(deletes));
+}
+
+absl::StatusOr<uint64_t> CountChosen(const Snapshot& snapshot, const DeleteSpec& spec) {
+  RETURN_IF_ERROR(CheckDeleteSpec(spec));
+  uint64_t count = 0;
+  if (spec.signal == Signal::kMetrics) {
+    ASSIGN_OR_RETURN(const auto scan, snapshot.OpenSeriesScan({spec.matchers, spec.time}));
+    SeriesData data;
+    while (true) {
+      ASSIGN_OR_RETURN(const bool more, scan->Next(&data));
+      if (!more) return count;
+      count += data.times.size();
+    }
+  }
+  const Mask mask{spec, {}};
+  ScanSpec rows;
+  rows.table = spec.signal == Signal::kLogs ? Table::kLogs : Table::kSpans;
+  rows.time = spec.time;
+  rows.predicates = spec.predicates;
+  RowMasker masker(rows.table, {&mask}, nullptr);
+  masker.Need(&rows.columns);
+  ASSIGN_OR_RETURN(const auto scan, snapshot.OpenScan(rows));
+  RecordBatch batch;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, scan->Next(&batch));
+    if (!more) return count;
+    const RowMask keep = masker.Keep(batch);
+    count += static_cast<uint64_t>(std::count(keep.begin(), keep.end(), 0));
+  }
 }
 
 absl::StatusOr<bool> HoldsDeleted(const Part& part, const DeleteSpec& spec) {
