@@ -62,6 +62,10 @@ absl::Status ImportFile(const ImportSettings& settings, const std::string& path,
         const std::string place = error.line > 0 ? "line " + std::to_string(error.line) : error.place;
         std::fprintf(stderr, "%s: %s: %s\n", path.c_str(), place.c_str(), Printable(error.message).c_str());
       });
+  if (result.status().code() == absl::StatusCode::kFailedPrecondition && written.logs == 0) {
+    return absl::FailedPreconditionError(path + ": " + std::string(result.status().message()) +
+                                         " (--format text reads it as lines of text all the same)");
+  }
   if (!result.ok()) {
     return absl::Status(result.status().code(), path + ": " + std::string(result.status().message()) +
                                                     (written.samples + written.logs + written.spans > 0
@@ -75,6 +79,9 @@ absl::Status ImportFile(const ImportSettings& settings, const std::string& path,
       Describe(written) + " (" + std::string(ToString(result->format)) + ", " + ReadableBytes(result->bytes) + ")";
   if (result->report.kept_raw > 0) text += "; " + ReadableCount(result->report.kept_raw) + " lines kept as plain text";
   if (result->report.rejected > 0) text += "; " + ReadableCount(result->report.rejected) + " rejected";
+  if (result->report.untimed > 0) {
+    text += "; " + ReadableCount(result->report.untimed) + " show no time and got that of now";
+  }
   bar.Finish(text);
   *rejected += result->report.rejected;
   return absl::OkStatus();

@@ -119,6 +119,11 @@ class Ingest {
       head = carry_;
     }
     result_.format = options_.detect ? SniffFormat(head) : options_.format;
+    const size_t zero = head.find('\0');
+    if (options_.detect && result_.format == FileFormat::kPlainText && zero != std::string_view::npos) {
+      return absl::FailedPreconditionError("byte " + std::to_string(zero) +
+                                           " is zero: a binary file, or text in UTF-16");
+    }
     switch (result_.format) {
       case FileFormat::kPrometheusText:
       case FileFormat::kOpenMetrics:
@@ -191,6 +196,7 @@ class Ingest {
     const absl::Status status = otlp_->Decode(line, options_.now, &batch_, &report, &signals);
     report_.accepted += report.accepted;
     report_.rejected += report.rejected;
+    report_.untimed += report.untimed;
     for (IngestError& error : report.errors) {
       error.line = result_.lines;
       report_.Keep(std::move(error));
@@ -242,6 +248,7 @@ class Ingest {
     result_.report.accepted = report_.accepted;
     result_.report.rejected = report_.rejected;
     result_.report.kept_raw = report_.kept_raw;
+    result_.report.untimed = report_.untimed;
     return absl::OkStatus();
   }
 

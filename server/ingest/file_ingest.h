@@ -1,7 +1,7 @@
 // Reading a file of telemetry piece by piece with bounded memory: bytes in, WriteBatches of about 4 MB out.
 //
 // Threads: an object belongs to one thread. Errors: what the reader or the consumer of batches returns ends Run; bad
-// lines do not, they are reported.
+// lines do not, they are reported. FailedPrecondition for a file that was to be recognised and is no text.
 #pragma once
 
 #include <cstdint>

@@ -24,6 +24,7 @@ struct IngestError {
 struct IngestReport {
   uint64_t accepted = 0;            // records in the batch: samples, log records or spans
   uint64_t rejected = 0;            // records that are not
+  uint64_t untimed = 0;             // of the accepted: records that show no time and got that of arrival
   uint64_t kept_raw = 0;            // of the accepted: lines that could not be read and were kept as plain text
   uint64_t over_limit = 0;          // of the rejected: those of series that the gate turned away
   std::vector<IngestError> errors;  // the first kErrorsKeptMax

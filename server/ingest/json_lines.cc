@@ -45,9 +45,13 @@ std::string JsonLinesParser::AddObject(std::string_view line, std::span<const At
   if (std::string why = json_.Read(line, &fields_.list()); !why.empty()) return why;
   for (const AttributeView& attribute : extra) fields_.list().Add(attribute.name, attribute.value);
   sink_.set_batch(batch);
-  fields_.Emit(source, LogRecord(), &sink_);
-  ++report->accepted;
+  CountRecord(fields_.Emit(source, LogRecord(), &sink_), report);
   return "";
+}
+
+void JsonLinesParser::CountRecord(Timestamp time, IngestReport* report) {
+  ++report->accepted;
+  if (time == fields_.options().now) ++report->untimed;
 }
 
 void JsonLinesParser::KeepRaw(std::string_view line, const std::string& why, WriteBatch* batch, IngestReport* report) {
@@ -56,8 +60,7 @@ void JsonLinesParser::KeepRaw(std::string_view line, const std::string& why, Wri
   LogRecord record;
   record.message = fields_.list().arena().CleanText(line);
   sink_.set_batch(batch);
-  fields_.Emit({}, record, &sink_);
-  ++report->accepted;
+  CountRecord(fields_.Emit({}, record, &sink_), report);
   ++report->kept_raw;
   report->Keep({line_, "", why});
 }

@@ -42,6 +42,7 @@ class JsonLinesParser {
   // "" or why not.
   std::string AddObject(std::string_view line, std::span<const AttributeView> source,
                         std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report);
+  void CountRecord(Timestamp time, IngestReport* report);
   void KeepRaw(std::string_view line, const std::string& why, WriteBatch* batch, IngestReport* report);
 
   uint64_t line_ = 0;

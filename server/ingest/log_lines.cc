@@ -136,6 +136,7 @@ void LogLinesParser::Finish(LogSink* sink, IngestReport* report) {
   fields_.set_now(arrival_);
   last_time_ = fields_.Emit(source_, otherwise, sink);
   ++report->accepted;
+  if (last_time_ == arrival_) ++report->untimed;
   form_ = Form::kNone;
   has_trace_ = false;
   text_.clear();

@@ -81,7 +81,10 @@ void OtlpRecords::AddLog(LogRecord* record, const AttributeList& attributes) {
     report_->Reject(1, place_->Text(), "time is after the year 2262");
     return;
   }
-  if (record->time == 0) record->time = record->observed_time != 0 ? record->observed_time : now_;
+  if (record->time == 0) {
+    record->time = record->observed_time != 0 ? record->observed_time : now_;
+    if (record->observed_time == 0) ++report_->untimed;
+  }
   if (record->severity_number < 0 || record->severity_number > 24) record->severity_number = 0;
   if (record->severity_number == 0 && !record->severity_text.empty()) {
     Level level;

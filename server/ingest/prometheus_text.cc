@@ -335,10 +335,11 @@ bool PrometheusTextParser::ParseSample(std::string_view line, WriteBatch* batch,
   if (!ParseValue(value_text, &value)) return Fail("value is not a number: " + std::string(value_text.substr(0, 64)));
   SkipBlanks(line, &at);
   Timestamp time = options_.now;
-  bool timed = false;
+  bool timed = false, shown = false;
   if (at < line.size() && line[at] != '#') {
     const std::string_view word = TakeWord(line, &at);
     if (!ParseTimestamp(word, &time)) return Fail("timestamp is not a number: " + std::string(word.substr(0, 64)));
+    shown = true;
     timed = options_.honor_timestamps;
     if (!timed) time = options_.now;
     SkipBlanks(line, &at);
@@ -355,6 +356,7 @@ bool PrometheusTextParser::ParseSample(std::string_view line, WriteBatch* batch,
   found->second.timed = found->second.timed || timed;
   if (at < line.size() && !ParseExemplar(line, at, time, found->second.ref, batch)) return false;
   batch->AddSample(found->second.ref, time, value);
+  if (!shown) ++report->untimed;
   return true;
 }
 
