@@ -9,6 +9,7 @@
 #include "engine/base/status_macros.h"
 #include "server/app.h"
 #include "server/classic_ports.h"
+#include "server/listen_check.h"
 #include "server/scrape/scraper.h"
 #include "server/self_telemetry.h"
 #include "server/udp_agent.h"
@@ -171,6 +172,11 @@ class ServerImpl : public Server {
 };
 
 }  // namespace
+
+absl::Status CheckListening(const ServerOptions& options) {
+  RETURN_IF_ERROR(http::CheckListening(options.http));
+  return UdpAgent::CheckPorts(options.jaeger_udp_ports);
+}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, DB* db) {
   ServerOptions tuned = options;

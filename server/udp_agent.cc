@@ -31,11 +31,16 @@ class UdpAgentImpl : public UdpAgent {
   explicit UdpAgentImpl(App* app) : app_(app), datagram_(kDatagramBytesMax + 1, '\0') {}
   ~UdpAgentImpl() override { Stop(); }
 
-  absl::Status Begin(const std::vector<uint16_t>& ports, const std::vector<uint16_t>& spare) {
+  absl::Status Bind(const std::vector<uint16_t>& ports) {
     for (const uint16_t port : ports) {
       RETURN_IF_ERROR(Open({asio::ip::address_v4::loopback(), port}));
       RETURN_IF_ERROR(Open({asio::ip::address_v6::loopback(), port}));
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status Begin(const std::vector<uint16_t>& ports, const std::vector<uint16_t>& spare) {
+    RETURN_IF_ERROR(Bind(ports));
     for (const uint16_t port : spare) {
       if (std::find(ports.begin(), ports.end(), port) != ports.end()) continue;
       for (const udp::endpoint& endpoint : {udp::endpoint(asio::ip::address_v4::loopback(), port),
@@ -134,5 +139,7 @@ absl::StatusOr<std::unique_ptr<UdpAgent>> UdpAgent::Start(const std::vector<uint
   RETURN_IF_ERROR(agent->Begin(ports, spare));
   return agent;
 }
+
+absl::Status UdpAgent::CheckPorts(const std::vector<uint16_t>& ports) { return UdpAgentImpl(nullptr).Bind(ports); }
 
 }  // namespace braid::server

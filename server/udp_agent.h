@@ -24,6 +24,8 @@ class UdpAgent {
   // noted and left out.
   static absl::StatusOr<std::unique_ptr<UdpAgent>> Start(const std::vector<uint16_t>& ports,
                                                          const std::vector<uint16_t>& spare, App* app);
+  // FailedPrecondition if one of the ports is in use; they are bound for a moment.
+  static absl::Status CheckPorts(const std::vector<uint16_t>& ports);
   // Stops.
   virtual ~UdpAgent() = default;
 

@@ -7,7 +7,7 @@
 
 #include "engine/base/status_macros.h"
 #include "server/classic_ports.h"
-#include "server/http/listen_check.h"
+#include "server/listen_check.h"
 #include "server/server.h"
 #include "tools/capture/log_tail.h"
 #include "tools/command.h"
@@ -83,16 +83,23 @@ absl::StatusOr<server::ServerOptions> ReadServerOptions(const ServeSettings& set
   if (!settings.memory.empty()) ParseSizeText(settings.memory, &options.memory_bytes_max);
   if (!settings.data.empty()) options.snapshot_dir = settings.data + "/snapshots";
   ASSIGN_OR_RETURN(options.scrape, ReadScrapeConfig(settings));
+  for (const std::string& text : settings.tail) {
+    if (const auto pattern = TailPattern::Parse(text); !pattern.ok()) return Named("--tail", pattern.status());
+  }
   return options;
 }
 
 // A port that is taken is the usual reason, and what to do about it is not in the system's words.
 int FailToListen(const absl::Status& status) {
-  const bool taken = status.code() == absl::StatusCode::kFailedPrecondition;
-  return Fail(std::string(status.message()) +
-              (taken ? " (does another server run there? choose another port with --listen or --grpc-listen, such as "
-                       "--listen 127.0.0.1:4319)"
-                     : ""));
+  const char* advice = "";
+  if (status.code() == absl::StatusCode::kFailedPrecondition) {
+    advice =
+        " (does another server run there? choose another port with --listen, --grpc-listen or --jaeger-udp, such as "
+        "--listen 127.0.0.1:4319)";
+  } else if (status.code() == absl::StatusCode::kPermissionDenied) {
+    advice = " (--token-file; --tls-cert and --tls-key, or --insecure-allow-remote)";
+  }
+  return Fail(std::string(status.message()) + advice);
 }
 
 }  // namespace
@@ -180,7 +187,7 @@ int RunServe(const ServeSettings& settings) {
   // A wrong call must not leave a new store behind, nor keep an old one busy with its recovery.
   const absl::StatusOr<server::ServerOptions> server = ReadServerOptions(settings);
   if (!server.ok()) return Fail(std::string(server.status().message()));
-  if (const absl::Status status = http::CheckListening(server->http); !status.ok()) return FailToListen(status);
+  if (const absl::Status status = server::CheckListening(*server); !status.ok()) return FailToListen(status);
   const absl::StatusOr<std::unique_ptr<DB>> db = DB::Open(options, settings.data);
   if (!db.ok()) return Fail(std::string(db.status().message()));
   const DBStats stats = (*db)->Stats();

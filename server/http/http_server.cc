@@ -16,7 +16,6 @@
 #include <thread>
 
 #include "engine/base/status_macros.h"
-#include "server/http/listen_check.h"
 #include "server/http/session.h"
 #include "server/http/tls_context.h"
 
@@ -128,13 +127,10 @@ class ServerImpl : public Server {
   absl::Status CheckRemote(const std::string& text) const {
     const ServerOptions& options = shared_.options;
     const std::string why = "listening on " + text + " would let other machines in; that needs ";
-    if (options.access.token.empty())
-      return absl::InvalidArgumentError(
-          why + "a token (--token-file), and TLS (--tls-cert and --tls-key) or --insecure-allow-remote");
+    if (options.access.token.empty()) return absl::PermissionDeniedError(why + "a token");
     if (options.tls.certificate.empty() && !options.insecure_allow_remote) {
-      return absl::InvalidArgumentError(why +
-                                        "TLS (--tls-cert and --tls-key), or --insecure-allow-remote: without TLS "
-                                        "everyone on the way could read the token and the data");
+      return absl::PermissionDeniedError(
+          why + "TLS, or leave to do without: everyone on the way could read the token and the data");
     }
     return absl::OkStatus();
   }

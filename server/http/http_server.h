@@ -102,4 +102,7 @@ class Server {
   virtual void Stop(Duration grace) = 0;
 };
 
+// What Server::Start would refuse, without serving: the TLS files are read and the addresses bound for a moment.
+absl::Status CheckListening(const ServerOptions& options);
+
 }  // namespace braid::http

@@ -48,14 +48,18 @@ std::vector<std::string> Match(const std::string& pattern) {
 
 }  // namespace
 
+absl::StatusOr<TailPattern> TailPattern::Parse(const std::string& text) {
+  const size_t equals = text.find('=');
+  const bool named = equals != std::string::npos && equals > 0 && equals < text.find('/');
+  TailPattern pattern{named ? text.substr(0, equals) : "", named ? text.substr(equals + 1) : text};
+  if (pattern.glob.empty()) return absl::InvalidArgumentError("'" + text + "' names no files");
+  return pattern;
+}
+
 absl::StatusOr<std::unique_ptr<LogTail>> LogTail::Make(TailOptions options, DB* db) {
   std::unique_ptr<LogTail> tail(new LogTail(std::move(options), db));
   for (const std::string& text : tail->options_.patterns) {
-    const size_t equals = text.find('=');
-    const bool named = equals != std::string::npos && equals > 0 && equals < text.find('/');
-    Pattern pattern{named ? text.substr(0, equals) : "", named ? text.substr(equals + 1) : text};
-    if (pattern.glob.empty()) return absl::InvalidArgumentError("--tail: '" + text + "' names no files");
-    tail->patterns_.push_back(std::move(pattern));
+    ASSIGN_OR_RETURN(tail->patterns_.emplace_back(), TailPattern::Parse(text));
   }
   tail->sink_.set_batch(&tail->batch_);
   RETURN_IF_ERROR(tail->Load());
@@ -201,7 +205,7 @@ void LogTail::Scan(Timestamp now) {
   last_scan_ = now;
   std::erase_if(orphans_, [&](const Orphan& orphan) { return now - orphan.since > kOrphanFor; });
   for (Followed& followed : files_) followed.matched = false;
-  for (const Pattern& pattern : patterns_) {
+  for (const TailPattern& pattern : patterns_) {
     for (const std::string& path : Match(pattern.glob)) Consider(path, pattern.service, now);
   }
   if (!scanned_) FindMoved();
@@ -293,7 +297,7 @@ Timestamp LogTail::LastTimeOf(ino_t inode) const {
 bool LogTail::KeepService(const std::vector<const Known*>& known, TailedFile* file) const {
   for (auto entry = known.rbegin(); entry != known.rend(); ++entry) {
     const std::string& path = (*entry)->path;
-    for (const Pattern& pattern : patterns_) {
+    for (const TailPattern& pattern : patterns_) {
       if (fnmatch(pattern.glob.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD) != 0) continue;
       file->SetService(pattern.service.empty() ? TailedFile::ServiceOf(path) : pattern.service);
       return true;

@@ -27,10 +27,17 @@
 
 namespace braid {
 
+// Files to follow: "web=/var/log/web/*.log", or a shell pattern (glob) alone. Without a name the service is the
+// container's name, or the file's up to its first dot.
+struct TailPattern {
+  std::string service;
+  std::string glob;
+  // InvalidArgument for a text that names no files.
+  static absl::StatusOr<TailPattern> Parse(const std::string& text);
+};
+
 struct TailOptions {
-  // Shell patterns of files (glob), each perhaps with the service's name before it: "web=/var/log/web/*.log". Without
-  // one the service is the container's name, or the file's up to its first dot.
-  std::vector<std::string> patterns;
+  std::vector<std::string> patterns;                  // texts of TailPattern
   std::function<Timestamp()> clock;                   // REQUIRED
   std::function<void(const std::string& note)> note;  // of files that cannot be read; may be null
 };
@@ -51,10 +58,6 @@ class LogTail {
   size_t files() const { return files_.size(); }
 
  private:
-  struct Pattern {
-    std::string service;
-    std::string glob;
-  };
   // What the store knows of a file. A file leaves several of these: its head grows with it, and its name may change.
   struct Known {
     std::string path;
@@ -100,7 +103,7 @@ class LogTail {
 
   const TailOptions options_;
   DB* const db_;
-  std::vector<Pattern> patterns_;
+  std::vector<TailPattern> patterns_;
   std::vector<Known> known_;  // the newest first
   std::vector<Followed> files_;
   std::vector<Orphan> orphans_;
