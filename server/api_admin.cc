@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "braid/delete_count.h"
 #include "braid/query.h"
 #include "engine/base/status_macros.h"
 #include "server/app.h"
@@ -45,8 +46,10 @@ absl::StatusOr<Params> ParamsOf(const http::Request& request) {
   return params;
 }
 
-// `selector` names the parameter that chooses, once or several times.
-absl::Status Delete(App* app, const http::Request& request, std::string_view selector, bool prometheus) {
+// `selector` names the parameter that chooses, once or several times. What each chose is counted if `counts` is not
+// null.
+absl::Status Delete(App* app, const http::Request& request, std::string_view selector, bool prometheus,
+                    std::vector<uint64_t>* counts) {
   ASSIGN_OR_RETURN(const Params params, ParamsOf(request));
   TimeRange time;
   std::vector<DeleteSpec> specs;
@@ -67,7 +70,22 @@ absl::Status Delete(App* app, const http::Request& request, std::string_view sel
   if (specs.empty()) return absl::InvalidArgumentError("no " + std::string(selector) + " parameter provided");
   if (time.empty()) return absl::InvalidArgumentError("end is before start");
   for (DeleteSpec& spec : specs) spec.time = time;
+  for (const DeleteSpec& spec : specs) {
+    if (counts != nullptr) {
+      ASSIGN_OR_RETURN(counts->emplace_back(), CountChosen(*app->db->GetSnapshot(), spec));
+    }
+  }
   return app->db->Delete(specs);
+}
+
+http::Response DeleteAny(App* app, const http::Request& request) {
+  std::vector<uint64_t> counts;
+  if (const absl::Status status = Delete(app, request, "select", false, &counts); !status.ok()) {
+    return AdminError(status);
+  }
+  std::string json = "{\"deleted\":[";
+  for (const uint64_t count : counts) json += (json.back() == '[' ? "" : ",") + std::to_string(count);
+  return JsonResponse(200, json + "]}");
 }
 
 // Names sort by time and are never the client's.
@@ -106,13 +124,13 @@ void AddAdminRoutes(App* app, Router* router) {
   };
   const auto answer = [](const absl::Status& status) { return status.ok() ? NoContent() : AdminError(status); };
   add("POST PUT", "/api/v1/admin/tsdb/delete_series", "delete series (Prometheus' API; needs a token)",
-      [app, answer](const http::Request& request) { return answer(Delete(app, request, "match[]", true)); });
+      [app, answer](const http::Request& request) { return answer(Delete(app, request, "match[]", true, nullptr)); });
   add("POST PUT", "/api/v1/admin/tsdb/clean_tombstones", "carry out deletes on disk now (likewise)",
       [app, answer](const http::Request&) { return answer(app->db->Compact()); });
   add("POST PUT", "/api/v1/admin/tsdb/snapshot", "a copy of the store in its snapshots/ directory (likewise)",
       [app](const http::Request&) { return Snapshot(app); });
   add("POST", "/v1/delete", "delete series, log records or spans (needs a token)",
-      [app, answer](const http::Request& request) { return answer(Delete(app, request, "select", false)); });
+      [app](const http::Request& request) { return DeleteAny(app, request); });
 }
 
 }  // namespace braid::server

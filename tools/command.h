@@ -16,9 +16,19 @@
 #include "absl/status/statusor.h"
 #include "braid/db.h"
 #include "tools/generator/generator.h"
+#include "tools/http_connection.h"
 #include "tools/load_run.h"
 
 namespace braid {
+
+// A running server, as options name it.
+struct ServerChoice {
+  std::string url;         // empty: none is named
+  std::string token_file;  // its first line is the server's token
+  std::string ca_file;     // PEM file of the authorities to trust with https; empty: the system's
+};
+// InvalidArgument names the option that is wrong.
+absl::StatusOr<Endpoint> ReadEndpoint(const ServerChoice& choice);
 
 struct ServeSettings {
   std::string data = "braid-data";
@@ -50,10 +60,9 @@ int RunServe(const ServeSettings& settings);
 int Serve(DB* db, const ServeSettings& settings, const std::function<std::string(const std::string& address)>& welcome);
 
 struct PipeSettings {
-  std::string service;     // of records that name none
-  std::string server;      // URL; empty with `data` empty: http://127.0.0.1:4318
-  std::string data;        // directory: written without a server
-  std::string token_file;  // its first line is the server's token
+  std::string service;  // of records that name none
+  ServerChoice server;  // none with `data` empty: http://127.0.0.1:4318
+  std::string data;     // directory: written without a server
 };
 // Standard input to standard output, and its lines to a store.
 int RunPipe(const PipeSettings& settings);
@@ -61,10 +70,10 @@ int RunPipe(const PipeSettings& settings);
 struct RunSettings {
   std::vector<std::string> command;
   std::string service;
-  std::string scrape;      // port of its /metrics; "none": do not look for it; empty: found out
-  std::string server;      // URL of a running server
-  std::string data;        // directory to serve while the program runs; both empty: a server that runs, else braid-data
-  std::string token_file;  // of the server
+  std::string scrape;  // port of its /metrics; "none": do not look for it; empty: found out
+  ServerChoice server;
+  std::string data;  // directory to serve while the program runs; both empty: a server that runs, else braid-data
+  std::vector<uint16_t> jaeger_udp;  // of a store served here: ports of Jaeger's agent; empty: 6831 and 6832
 };
 // Runs a program with its telemetry received; returns the program's exit code, 128 + n if signal n ended it, 126 or 127
 // if it cannot be run.
@@ -83,10 +92,9 @@ int RunImport(const ImportSettings& settings);
 absl::Status ImportFiles(const ImportSettings& settings, DB* db, uint64_t* rejected);
 
 struct QuerySettings {
-  std::string text;    // "-" = standard input; empty: a shell on a terminal, else standard input
-  std::string data;    // directory; empty with `server` empty: braid-data
-  std::string server;  // URL
-  std::string token_file;
+  std::string text;  // "-" = standard input; empty: a shell on a terminal, else standard input
+  std::string data;  // directory; empty without a `server`: braid-data
+  ServerChoice server;
   std::string start, end, step;
   std::string range;   // "FROM..TO", instead of start and end
   std::string format;  // "table", "json", "ndjson", "csv"; empty: lines for series on a terminal, else table
@@ -112,9 +120,8 @@ int RunVerify(const VerifySettings& settings);
 
 struct DeleteSettings {
   std::vector<std::string> selectors;
-  std::string data;    // directory; empty with `server` empty: braid-data
-  std::string server;  // URL
-  std::string token_file;
+  std::string data;  // directory; empty without a `server`: braid-data
+  ServerChoice server;
   std::string start, end;
 };
 int RunDelete(const DeleteSettings& settings);
@@ -122,8 +129,7 @@ int RunDelete(const DeleteSettings& settings);
 struct BackupSettings {
   std::string target;  // directory; empty with `server`
   std::string data;
-  std::string server;
-  std::string token_file;
+  ServerChoice server;
 };
 int RunBackup(const BackupSettings& settings);
 
@@ -150,7 +156,8 @@ struct GenerateSettings {
 int RunGenerate(const GenerateSettings& settings);
 
 struct LoadSettings {
-  LoadOptions options;  // its signals and run id are set by the command
+  LoadOptions options;  // its endpoint, signals and run id are set by the command
+  ServerChoice server{.url = "http://127.0.0.1:4318"};
   std::vector<std::string> signals = {"metrics", "logs", "traces"};
   bool quiet = false;
 };

@@ -1,9 +1,11 @@
 // `braid delete`, `braid backup`, `braid restore`.
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "braid/backup.h"
+#include "braid/delete_count.h"
 #include "braid/query.h"
 #include "engine/base/status_macros.h"
 #include "server/delete_request.h"
@@ -40,18 +42,22 @@ std::string Escaped(const std::string& text) {
   return escaped;
 }
 
-absl::StatusOr<std::string> Ask(const std::string& server, const std::string& token_file, const std::string& path,
-                                const std::string& form) {
-  std::string token;
-  if (!token_file.empty()) {
-    ASSIGN_OR_RETURN(token, ReadTokenFile(token_file));
-  }
-  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(server, path, "application/x-www-form-urlencoded",
-                                                     "application/json", form, kTimeoutSeconds, token));
+absl::StatusOr<std::string> Ask(const ServerChoice& server, const std::string& path, const std::string& form) {
+  ASSIGN_OR_RETURN(const Endpoint endpoint, ReadEndpoint(server));
+  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(endpoint, path, "application/x-www-form-urlencoded",
+                                                     "application/json", form, kTimeoutSeconds));
   if (answer.status >= 300) {
     return absl::UnknownError("the server answered " + std::to_string(answer.status) + ": " + ErrorText(answer));
   }
   return answer.body;
+}
+
+void Tell(const std::string& selector, uint64_t count, DeleteSpec::Signal signal) {
+  const char* const records = signal == DeleteSpec::Signal::kMetrics ? "samples"
+                              : signal == DeleteSpec::Signal::kLogs  ? "log records"
+                                                                     : "spans";
+  std::fprintf(stderr, "braid: %s: %s %s deleted\n", Printable(selector).c_str(), ReadableCount(count).c_str(),
+               records);
 }
 
 absl::Status Delete(const DeleteSettings& settings) {
@@ -69,13 +75,18 @@ absl::Status Delete(const DeleteSettings& settings) {
     specs.push_back(*spec);
     specs.back().time = time;
   }
-  if (settings.server.empty()) {
+  if (settings.server.url.empty()) {
     Options options;
     options.create_if_missing = false;
     options.background_work = false;
     ASSIGN_OR_RETURN(const std::unique_ptr<DB> db, DB::Open(options, DirOf(settings.data)));
+    std::vector<uint64_t> counts;
+    for (const DeleteSpec& spec : specs) {
+      ASSIGN_OR_RETURN(counts.emplace_back(), CountChosen(*db->GetSnapshot(), spec));
+    }
     RETURN_IF_ERROR(db->Delete(specs));
     RETURN_IF_ERROR(db->Tick());  // the bytes too
+    for (size_t i = 0; i < specs.size(); ++i) Tell(settings.selectors[i], counts[i], specs[i].signal);
     return db->Close();
   }
   std::string form;
@@ -84,7 +95,16 @@ absl::Status Delete(const DeleteSettings& settings) {
   if (!settings.start.empty()) form += "start=" + std::to_string(time.start) + "&";
   if (!settings.end.empty()) form += "end=" + std::to_string(time.end) + "&";
   form.pop_back();
-  return Ask(settings.server, settings.token_file, "/v1/delete", form).status();
+  ASSIGN_OR_RETURN(const std::string answer, Ask(settings.server, "/v1/delete", form));
+  // {"deleted":[12,0]}, in the order of the selectors.
+  simdjson::dom::parser parser;
+  simdjson::dom::array counts;
+  if (parser.parse(answer)["deleted"].get_array().get(counts) != simdjson::SUCCESS) return absl::OkStatus();
+  for (size_t i = 0; i < std::min(specs.size(), counts.size()); ++i) {
+    uint64_t count = 0;
+    if (counts.at(i).get(count) == simdjson::SUCCESS) Tell(settings.selectors[i], count, specs[i].signal);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -95,7 +115,7 @@ int RunDelete(const DeleteSettings& settings) {
 }
 
 int RunBackup(const BackupSettings& settings) {
-  if (settings.server.empty()) {
+  if (settings.server.url.empty()) {
     if (settings.target.empty()) return Fail("backup needs a directory to copy to");
     const absl::Status status = BackupStore(DirOf(settings.data), settings.target);
     if (!status.ok()) return Fail(std::string(status.message()));
@@ -103,8 +123,7 @@ int RunBackup(const BackupSettings& settings) {
     return 0;
   }
   if (!settings.target.empty()) return Fail("a server makes the copy in its own snapshots directory; name no other");
-  const absl::StatusOr<std::string> answer =
-      Ask(settings.server, settings.token_file, "/api/v1/admin/tsdb/snapshot", "");
+  const absl::StatusOr<std::string> answer = Ask(settings.server, "/api/v1/admin/tsdb/snapshot", "");
   if (!answer.ok()) return Fail(std::string(answer.status().message()));
   // {"status":"success","data":{"name":"..."}}
   simdjson::dom::parser parser;

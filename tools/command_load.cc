@@ -36,7 +36,7 @@ absl::StatusOr<uint64_t> CountStored(const LoadOptions& options, LoadSignal sign
   }
   body += "\",\"params\":{\"run\":\"" + options.run + "\"},\"start\":" + std::to_string(begin - 60 * kSecond) +
           ",\"end\":" + std::to_string(Now() + 3600 * kSecond) + "}";
-  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(options.server, "/v1/query", "application/json",
+  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(options.endpoint, "/v1/query", "application/json",
                                                      "application/json", body, kQueryTimeoutSeconds));
   if (answer.status != 200) return absl::UnavailableError(std::to_string(answer.status) + " " + answer.body);
   simdjson::dom::parser parser;
@@ -89,6 +89,9 @@ bool IsStored(const LoadOptions& options, LoadSignal signal, const LoadCount& co
 
 int RunLoadCommand(const LoadSettings& settings) {
   LoadOptions options = settings.options;
+  absl::StatusOr<Endpoint> endpoint = ReadEndpoint(settings.server);
+  if (!endpoint.ok()) return Fail(std::string(endpoint.status().message()));
+  options.endpoint = *std::move(endpoint);
   for (const std::string& name : settings.signals) {
     options.signals.push_back(name == "metrics" ? LoadSignal::kMetrics
                               : name == "logs"  ? LoadSignal::kLogs

@@ -7,7 +7,7 @@
 
 #include "tools/capture/captured_stream.h"
 #include "tools/command.h"
-#include "tools/log_post.h"
+#include "tools/server_post.h"
 
 namespace braid {
 namespace {
@@ -34,12 +34,10 @@ void CatchSignals() {
 
 int RunPipe(const PipeSettings& settings) {
   CatchSignals();
-  std::string token;
-  if (!settings.token_file.empty()) {
-    absl::StatusOr<std::string> read = ReadTokenFile(settings.token_file);
-    if (!read.ok()) return Fail("--token-file " + std::string(read.status().message()));
-    token = *std::move(read);
-  }
+  ServerChoice server = settings.server;
+  if (server.url.empty() && settings.data.empty()) server.url = "http://127.0.0.1:4318";
+  const absl::StatusOr<Endpoint> endpoint = ReadEndpoint(server);
+  if (!endpoint.ok()) return Fail(std::string(endpoint.status().message()));
   DeliveryOptions delivery;
   delivery.note = [](const std::string& note) { std::fprintf(stderr, "braid pipe: %s\n", note.c_str()); };
   std::shared_ptr<DB> db;
@@ -51,8 +49,7 @@ int RunPipe(const PipeSettings& settings) {
     db = *std::move(opened);
     outlet = LogOutlet::ToDB(db, std::move(delivery));
   } else {
-    outlet = LogOutlet::ToServer(PostLogsTo(settings.server.empty() ? "http://127.0.0.1:4318" : settings.server, token),
-                                 std::move(delivery));
+    outlet = LogOutlet::ToServer(PostLogsTo(*endpoint), std::move(delivery));
     lines.numbered = true;  // a request that was sent again may have arrived twice
   }
   lines.service = settings.service;
@@ -75,7 +72,7 @@ int RunPipe(const PipeSettings& settings) {
   stream.End(Now());
   const DeliveryCounts counts = outlet->Close(kCloseGrace);
   outlet.reset();
-  const std::string losses = DescribeLosses(counts);
+  const std::string losses = DescribeLosses(counts, "log records");
   int code = losses.empty() ? 0 : Fail(losses);
   if (db != nullptr && counts.waiting == 0) {
     if (const absl::Status closed = db->Close(); !closed.ok()) code = Fail(std::string(closed.message()));

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 
 #include "engine/base/status_macros.h"
@@ -16,8 +17,9 @@
 #include "tools/capture/child_process.h"
 #include "tools/command.h"
 #include "tools/http_client.h"
-#include "tools/log_post.h"
 #include "tools/page_scrape.h"
+#include "tools/remote_write_body.h"
+#include "tools/server_post.h"
 #include "tools/terminal.h"
 
 namespace braid {
@@ -45,8 +47,8 @@ int OpenSignals() {
   return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-bool Answers(const std::string& url, const std::string& token) {
-  const auto answer = HttpPost(url, "/v1/query", "text/plain", "application/json", "1", 2, token);
+bool Answers(const Endpoint& endpoint) {
+  const auto answer = HttpPost(endpoint, "/v1/query", "text/plain", "application/json", "1", 2);
   return answer.ok() && answer->status == 200;
 }
 
@@ -59,36 +61,41 @@ std::string Variable(const char* name) {
 struct Destination {
   std::shared_ptr<DB> db;
   std::unique_ptr<server::Server> server;
-  std::string url;
+  Endpoint endpoint;
   std::unique_ptr<LogOutlet> outlet;
-
-  std::string token;  // of a server that runs already; may be empty
+  std::unique_ptr<Delivery> metrics;  // to a server that runs already
+  std::mutex metrics_mutex;           // of Put
 
   absl::Status Open(const RunSettings& settings) {
-    if (!settings.token_file.empty()) {
-      ASSIGN_OR_RETURN(token, ReadTokenFile(settings.token_file));
-    }
+    ServerChoice choice = settings.server;
+    if (choice.url.empty() && settings.data.empty()) choice.url = kDefaultServer;
+    ASSIGN_OR_RETURN(endpoint, ReadEndpoint(choice));
     DeliveryOptions delivery;
     delivery.note = [](const std::string& note) { std::fprintf(stderr, "braid run: %s\n", note.c_str()); };
-    if (!settings.server.empty() || (settings.data.empty() && Answers(kDefaultServer, token))) {
-      url = settings.server.empty() ? kDefaultServer : settings.server;
-      outlet = LogOutlet::ToServer(PostLogsTo(url, token), std::move(delivery));
+    if (!settings.server.url.empty() || (settings.data.empty() && Answers(endpoint))) {
+      if (!settings.jaeger_udp.empty()) {
+        std::fprintf(stderr, "braid run: note: %s takes Jaeger's datagrams if it was started with --jaeger-udp\n",
+                     endpoint.url.c_str());
+      }
+      outlet = LogOutlet::ToServer(PostLogsTo(endpoint), delivery);
+      metrics = std::make_unique<Delivery>(std::move(delivery));
       return absl::OkStatus();
     }
     const std::string data = settings.data.empty() ? kDefaultData : settings.data;
     ASSIGN_OR_RETURN(std::unique_ptr<DB> opened, DB::Open(Options(), data));
     db = std::move(opened);
-    RETURN_IF_ERROR(Serve());
+    RETURN_IF_ERROR(Serve(settings.jaeger_udp));
     outlet = LogOutlet::ToDB(db, std::move(delivery));
-    std::fprintf(stderr, "braid run: storing in %s, listening on %s\n", data.c_str(), url.c_str());
+    std::fprintf(stderr, "braid run: storing in %s, listening on %s\n", data.c_str(), endpoint.url.c_str());
     return absl::OkStatus();
   }
 
   // On the usual ports; Jaeger's are left out if another program has them.
-  absl::Status Serve() {
+  absl::Status Serve(const std::vector<uint16_t>& jaeger_udp) {
     server::ServerOptions options;
     options.http.also_listen = {server::GrpcPort()};
     options.jaeger_udp_ports = {6831, 6832};
+    if (!jaeger_udp.empty()) options.jaeger_udp_ports = jaeger_udp;
     auto started = server::Server::Start(options, db.get());
     if (!started.ok() && started.status().code() == absl::StatusCode::kFailedPrecondition) {
       std::fprintf(stderr, "braid run: note: %s; Jaeger's datagrams are not taken\n",
@@ -103,15 +110,32 @@ struct Destination {
     }
     RETURN_IF_ERROR(started.status());
     server = *std::move(started);
-    url = "http://" + server->addresses()[0];
+    endpoint = {.url = "http://" + server->addresses()[0]};
     return absl::OkStatus();
+  }
+
+  // Takes what is scraped. Calls come from the scraper's threads.
+  scrape::ScrapeSink MetricsSink() {
+    if (db != nullptr) return [kept = db](const WriteBatch& batch, size_t, bool) { return kept->Write(batch); };
+    return [this, post = PostMetricsTo(endpoint)](const WriteBatch& batch, size_t, bool) -> absl::Status {
+      ASSIGN_OR_RETURN(std::string encoded, EncodeRemoteWrite(batch));
+      const auto body = std::make_shared<const std::string>(std::move(encoded));
+      const std::lock_guard<std::mutex> lock(metrics_mutex);
+      metrics->Put({batch.counts().samples, body->size(), [post, body] { return post(*body); }});
+      return absl::OkStatus();
+    };
   }
 
   // Reports what was lost.
   void Close() {
     const DeliveryCounts counts = outlet->Close(kCloseGrace);
     outlet.reset();
-    if (const std::string losses = DescribeLosses(counts); !losses.empty()) Fail(losses);
+    if (const std::string losses = DescribeLosses(counts, "log records"); !losses.empty()) Fail(losses);
+    if (metrics != nullptr) {
+      // A server that took the log records takes these at once.
+      const DeliveryCounts samples = metrics->Close(counts.waiting > 0 ? 0 : kCloseGrace);
+      if (const std::string losses = DescribeLosses(samples, "samples"); !losses.empty()) Fail(losses);
+    }
     if (server != nullptr) server->Stop(kCloseGrace);
     server.reset();
     if (db == nullptr || counts.waiting > 0) return;
@@ -120,16 +144,16 @@ struct Destination {
 };
 
 // What tells an OpenTelemetry SDK where to send, unless the user has told it already.
-std::vector<std::pair<std::string, std::string>> ChildEnvironment(const std::string& url, const std::string& token,
-                                                                  const std::string& service,
+std::vector<std::pair<std::string, std::string>> ChildEnvironment(const Endpoint& endpoint, const std::string& service,
                                                                   const std::string& instance) {
   std::vector<std::pair<std::string, std::string>> environment;
   const auto add = [&](const char* name, const std::string& value) {
     if (std::getenv(name) == nullptr) environment.emplace_back(name, value);
   };
-  add("OTEL_EXPORTER_OTLP_ENDPOINT", url);
+  add("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.url);
   add("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
-  if (!token.empty()) add("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20" + token);
+  if (!endpoint.token.empty()) add("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20" + endpoint.token);
+  if (!endpoint.ca_file.empty()) add("OTEL_EXPORTER_OTLP_CERTIFICATE", endpoint.ca_file);
   std::string resource = Variable("OTEL_RESOURCE_ATTRIBUTES");
   if (resource.find("service.name=") == std::string::npos) add("OTEL_SERVICE_NAME", service);
   if (resource.find("service.instance.id=") == std::string::npos) {
@@ -222,8 +246,8 @@ int RunProgramCaptured(const RunSettings& settings) {
   const std::string service = settings.service.empty() ? program.substr(program.rfind('/') + 1) : settings.service;
   const std::string instance = RandomUuid();
 
-  const auto child = ChildProcess::Start(
-      settings.command, ChildEnvironment(destination.url, destination.token, service, instance), inherited);
+  const auto child =
+      ChildProcess::Start(settings.command, ChildEnvironment(destination.endpoint, service, instance), inherited);
   if (!child.ok()) {
     Fail(std::string(child.status().message()));
     destination.Close();
@@ -236,7 +260,7 @@ int RunProgramCaptured(const RunSettings& settings) {
   lines.numbered = destination.db == nullptr;  // a request that was sent again may have arrived twice
   std::unique_ptr<PageScrape> scrape;
   if (settings.scrape != "none") {
-    scrape = PageScrape::Start({child->pid, settings.scrape, destination.url, destination.token, service, instance});
+    scrape = PageScrape::Start({child->pid, settings.scrape, service, instance, destination.MetricsSink()});
   }
   const int code = CapturedProgram(*child, signals, lines, destination.outlet.get()).Await();
   scrape.reset();

@@ -19,10 +19,11 @@ using Clock = std::chrono::steady_clock;
 
 // A server may ask for any wait; a run is not longer than its user wants because of it.
 constexpr int kRetryAfterMaxSeconds = 30;
+constexpr int kAnswerSeconds = 60;
 
 struct Protocol {
   const char* path;
-  HttpConnection::Headers headers;
+  HttpHeaders headers;
 };
 Protocol ProtocolOf(LoadSignal signal) {
   switch (signal) {
@@ -46,7 +47,7 @@ class Worker {
         begin_(begin) {}
 
   absl::Status Connect() {
-    ASSIGN_OR_RETURN(connection_, HttpConnection::Make(options_.server));
+    ASSIGN_OR_RETURN(connection_, HttpConnection::Make(options_.endpoint));
     return absl::OkStatus();
   }
 
@@ -77,8 +78,8 @@ class Worker {
   void Send(const LoadBody& body, Clock::time_point end) {
     while (true) {
       const Clock::time_point sent = Clock::now();
-      const absl::StatusOr<HttpConnection::Answer> answer =
-          connection_->Post(protocol_.path, protocol_.headers, body.bytes);
+      const absl::StatusOr<HttpAnswer> answer =
+          connection_->Post(protocol_.path, protocol_.headers, body.bytes, kAnswerSeconds);
       const double took = std::chrono::duration<double, std::milli>(Clock::now() - sent).count();
       {
         const std::lock_guard<std::mutex> lock(mutex_);

@@ -11,12 +11,13 @@
 
 #include "absl/status/statusor.h"
 #include "braid/types.h"
+#include "tools/http_connection.h"
 #include "tools/load_body.h"
 
 namespace braid {
 
 struct LoadOptions {
-  std::string server = "http://127.0.0.1:4318";
+  Endpoint endpoint;
   std::vector<LoadSignal> signals;  // each gets `concurrency` workers
   double rate = 0;                  // records a second of each signal; 0 = as fast as they are taken
   int concurrency = 2;

@@ -208,11 +208,10 @@ absl::StatusOr<std::unique_ptr<QueryTarget>> OpenLocalTarget(const std::string& 
 }
 
 absl::StatusOr<std::unique_ptr<QueryTarget>> OpenQueryTarget(const QuerySettings& settings) {
-  std::string token;
-  if (!settings.token_file.empty()) {
-    ASSIGN_OR_RETURN(token, ReadTokenFile(settings.token_file));
+  if (!settings.server.url.empty()) {
+    ASSIGN_OR_RETURN(const Endpoint endpoint, ReadEndpoint(settings.server));
+    return MakeRemoteTarget(settings, endpoint);
   }
-  if (!settings.server.empty()) return MakeRemoteTarget(settings, token);
   return OpenLocalTarget(settings.data.empty() ? "braid-data" : settings.data);
 }
 

@@ -1,7 +1,7 @@
-// The /metrics of a program that `braid run` has started: found among its listening ports, fetched now and then, and
-// handed to the server as Prometheus text.
+// The /metrics of a program that `braid run` has started: found among its listening ports and scraped as any other
+// target, with `up` and staleness markers.
 //
-// Threads: a thread of its own between Start and the destructor.
+// Threads: threads of its own between Start and the destructor, which writes the staleness markers of the end.
 #pragma once
 
 #include <sys/types.h>
@@ -12,15 +12,16 @@
 #include <string>
 #include <thread>
 
+#include "server/scrape/scraper.h"
+
 namespace braid {
 
 struct PageScrapeOptions {
   pid_t pid = -1;        // of the program
-  std::string port;      // of its page; empty: each port that it listens on is asked once
-  std::string server;    // URL
-  std::string token;     // of the server; may be empty
+  std::string port;      // of its page; empty: each port that it listens on is asked
   std::string service;   // labels job and service
   std::string instance;  // label instance: the service.instance.id of its logs and spans
+  scrape::ScrapeSink sink;
 };
 
 class PageScrape {
@@ -30,12 +31,12 @@ class PageScrape {
 
  private:
   explicit PageScrape(PageScrapeOptions options) : options_(std::move(options)) {}
-  void Run();
-  void Scrape();
+  // Until it is found or the end comes.
+  void Look();
+  void Scrape(const std::string& address);
 
   const PageScrapeOptions options_;
-  std::string address_;  // host:port of the page, once it is found
-  std::string told_;     // the last error, which is said once
+  std::unique_ptr<scrape::Scraper> scraper_;  // once the page is found; of the thread until it is joined
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

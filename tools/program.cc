@@ -16,6 +16,50 @@ const char* const kFooter =
     "  braid import --data ./telemetry app.ndjson.gz  files instead of a server\n"
     "  braid query --data ./telemetry 'logs{level >= error} | stats n = count() by (service)'\n";
 
+// What `braid COMMAND --help` ends with.
+const char* ExamplesOf(std::string_view command) {
+  static constexpr std::pair<std::string_view, const char*> kExamples[] = {
+      {"serve",
+       "  braid serve --data ./telemetry --scrape 127.0.0.1:5000\n"
+       "  braid serve --tail 'web=/var/log/web/*.log' --retention 15d --memory 512MB\n"
+       "  braid serve --listen 0.0.0.0:4318 --tls-cert cert.pem --tls-key key.pem --token-file token\n"},
+      {"run",
+       "  braid run --service web -- python3 app.py\n"
+       "  braid run --service web --scrape 9100 --server https://store:4318 --ca-file ca.pem --token-file token -- "
+       "./web\n"},
+      {"pipe",
+       "  ./web 2>&1 | braid pipe --service web\n"
+       "  ./job 2>&1 | braid pipe --service job --data ./telemetry\n"},
+      {"import",
+       "  braid import --data ./telemetry metrics.prom app.ndjson.gz spans.jsonl.zst\n"
+       "  journalctl -o json | braid import --format jsonl -\n"},
+      {"query",
+       "  braid query 'logs{level >= error} | stats n = count() by (service)'\n"
+       "  braid query --server http://127.0.0.1:4318 --range -1h..now 'sum by (service) "
+       "(rate(http_requests_total[5m]))'\n"
+       "  braid query --format csv -p id=r-17 'logs{request_id = $id} | keep time, message'\n"
+       "  braid query --data ./telemetry                 a shell, on a terminal\n"},
+      {"inspect",
+       "  braid inspect braid-data/MANIFEST\n"
+       "  braid inspect --lines 20 braid-data/wal/SEGMENT\n"},
+      {"verify", "  braid verify ./telemetry\n"},
+      {"delete",
+       "  braid delete --data ./telemetry 'logs{service = \"shop\"}' --end -7d\n"
+       "  braid delete --server http://127.0.0.1:4318 --token-file token 'up{job=\"old\"}' 'spans{name in (\"a\", "
+       "\"b\")}'\n"},
+      {"backup", "  braid backup --data ./telemetry /backups/today\n"},
+      {"restore", "  braid restore /backups/today --data ./telemetry\n"},
+      {"torture", "  braid torture --seconds 300 /mnt/disk/tried\n"},
+      {"generate", "  braid generate --out ./shop --length 2h --rate 50\n"},
+      {"load", "  braid load --signals logs,traces --rate 20000 --duration 1m\n"},
+      {"demo", "  braid demo --once\n"},
+  };
+  for (const auto& [name, examples] : kExamples) {
+    if (name == command) return examples;
+  }
+  return "";
+}
+
 void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
   CLI::App* command = app->add_subcommand("serve", "Receive telemetry and answer queries over HTTP");
   command->add_option("--data", settings->data, "Directory of the store; created if missing")->capture_default_str();
@@ -80,6 +124,15 @@ void AddServe(CLI::App* app, ServeSettings* settings, int* code) {
   command->callback([settings, code] { *code = RunServe(*settings); });
 }
 
+// Which server: where, its token and whom to trust. With `data` it is one or the other.
+void AddServer(CLI::App* command, ServerChoice* server, CLI::Option* data, const std::string& meaning) {
+  CLI::Option* url = command->add_option("--server", server->url, meaning);
+  if (data != nullptr) url->excludes(data);
+  command->add_option("--token-file", server->token_file, "File whose first line is the server's token");
+  command->add_option("--ca-file", server->ca_file,
+                      "PEM file with the authority of an https server's certificate [the system's]");
+}
+
 void AddCapture(CLI::App* app, RunSettings* run, PipeSettings* pipe, int* code) {
   CLI::App* command = app->add_subcommand(
       "run", "Run a program and take its telemetry: what it prints, its /metrics, OTLP and Jaeger's datagrams");
@@ -88,16 +141,17 @@ void AddCapture(CLI::App* app, RunSettings* run, PipeSettings* pipe, int* code) 
   command->add_option("--scrape", run->scrape, "Port of its /metrics; none: do not look for one [found out]")
       ->check(CLI::IsMember({"none"}) | CLI::Range(1, 65535));
   CLI::Option* data = command->add_option("--data", run->data, "Serve this store while the program runs [braid-data]");
-  command->add_option("--server", run->server, "Send to a running server [http://127.0.0.1:4318 if one answers there]")
-      ->excludes(data);
-  command->add_option("--token-file", run->token_file, "File whose first line is the server's token");
+  AddServer(command, &run->server, data, "Send to a running server [http://127.0.0.1:4318 if one answers there]");
+  command
+      ->add_option("--jaeger-udp", run->jaeger_udp,
+                   "Without a running server: ports for Jaeger's datagrams, repeatable [6831 and 6832]")
+      ->excludes("--server");
   command->callback([run, code] { *code = RunProgramCaptured(*run); });
 
   command = app->add_subcommand("pipe", "Pass standard input through and keep its lines: cmd 2>&1 | braid pipe");
   command->add_option("--service", pipe->service, "Name of the service");
   data = command->add_option("--data", pipe->data, "Write to this store instead of a server");
-  command->add_option("--server", pipe->server, "Server to send to [http://127.0.0.1:4318]")->excludes(data);
-  command->add_option("--token-file", pipe->token_file, "File whose first line is the server's token");
+  AddServer(command, &pipe->server, data, "Server to send to [http://127.0.0.1:4318]");
   command->callback([pipe, code] { *code = RunPipe(*pipe); });
 }
 
@@ -121,9 +175,7 @@ void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
       app->add_subcommand("query", "Ask across metrics, logs and traces; without a query on a terminal: a shell");
   command->add_option("text", settings->text, "The query; - reads it from standard input");
   CLI::Option* data = command->add_option("--data", settings->data, "Directory of the store [braid-data]");
-  command->add_option("--server", settings->server, "Ask a running server instead, e.g. http://127.0.0.1:4318")
-      ->excludes(data);
-  command->add_option("--token-file", settings->token_file, "File whose first line is the server's token");
+  AddServer(command, &settings->server, data, "Ask a running server instead, e.g. http://127.0.0.1:4318");
   command->add_option("--start", settings->start, "First instant: RFC 3339, epoch seconds or -1h [all of the data]");
   command->add_option("--end", settings->end, "Last instant");
   command->add_option("--range", settings->range, "FROM..TO for both, e.g. -1h..now");
@@ -158,8 +210,7 @@ void AddLifecycle(CLI::App* app, DeleteSettings* erase, BackupSettings* backup, 
                    "What to delete: 'up{job=\"x\"}', 'logs{service=\"shop\"}', 'spans{name in (\"a\", \"b\")}'")
       ->required();
   CLI::Option* data = command->add_option("--data", erase->data, "Directory of the store; not in use [braid-data]");
-  command->add_option("--server", erase->server, "A running server's URL instead; needs its token")->excludes(data);
-  command->add_option("--token-file", erase->token_file, "File whose first line is the server's token");
+  AddServer(command, &erase->server, data, "A running server's URL instead; needs its token");
   command->add_option("--start", erase->start, "First instant: RFC 3339, epoch seconds or -1h [the first]");
   command->add_option("--end", erase->end, "Last instant [the last]");
   command->callback([erase, code] { *code = RunDelete(*erase); });
@@ -167,11 +218,8 @@ void AddLifecycle(CLI::App* app, DeleteSettings* erase, BackupSettings* backup, 
   command = app->add_subcommand("backup", "Copy a store, also while it is in use");
   command->add_option("target", backup->target, "Directory for the copy; must be empty or not exist");
   data = command->add_option("--data", backup->data, "Directory of the store [braid-data]");
-  command
-      ->add_option("--server", backup->server,
-                   "Let a running server make the copy in its own snapshots directory; needs its token")
-      ->excludes(data);
-  command->add_option("--token-file", backup->token_file, "File whose first line is the server's token");
+  AddServer(command, &backup->server, data,
+            "Let a running server make the copy in its own snapshots directory; needs its token");
   command->callback([backup, code] { *code = RunBackup(*backup); });
 
   command = app->add_subcommand("restore", "Check a backup and make a store of it");
@@ -221,7 +269,7 @@ void AddGenerate(CLI::App* app, GenerateSettings* settings, std::string* length,
 void AddLoad(CLI::App* app, LoadSettings* settings, std::string* length, int* code) {
   CLI::App* command = app->add_subcommand(
       "load", "Send made-up telemetry to a server, show rates and latencies, check that all that was taken is found");
-  command->add_option("--server", settings->options.server, "Where to send")->capture_default_str();
+  AddServer(command, &settings->server, nullptr, "Where to send [http://127.0.0.1:4318]");
   command->add_option("--signals", settings->signals, "metrics (remote write), logs, traces (OTLP)")
       ->delimiter(',')
       ->check(CLI::IsMember({"metrics", "logs", "traces"}))
@@ -322,6 +370,9 @@ int RunProgram(int argc, char** argv) {
   AddGenerate(&app, &generate, &length, &start, &code);
   AddLoad(&app, &load, &load_length, &code);
   AddDemo(&app, &demo, &code);
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    command->footer(std::string("Examples:\n") + ExamplesOf(command->get_name()));
+  }
 
   try {
     app.parse(argc, argv);

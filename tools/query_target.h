@@ -33,7 +33,7 @@ class QueryTarget {
 
 absl::StatusOr<std::unique_ptr<QueryTarget>> OpenQueryTarget(const QuerySettings& settings);
 // Of OpenQueryTarget; in remote_query.cc and local_query.cc.
-std::unique_ptr<QueryTarget> MakeRemoteTarget(const QuerySettings& settings, const std::string& token);
+std::unique_ptr<QueryTarget> MakeRemoteTarget(const QuerySettings& settings, const Endpoint& endpoint);
 absl::StatusOr<std::unique_ptr<QueryTarget>> OpenLocalTarget(const std::string& directory);
 
 }  // namespace braid

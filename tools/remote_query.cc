@@ -181,7 +181,7 @@ std::string Encoded(std::string_view text) {
 
 class RemoteTarget : public QueryTarget {
  public:
-  RemoteTarget(const QuerySettings& settings, std::string token) : url_(settings.server), token_(std::move(token)) {
+  RemoteTarget(const QuerySettings& settings, Endpoint endpoint) : endpoint_(std::move(endpoint)) {
     vocabulary_.start = settings.start;
     vocabulary_.end = settings.end;
   }
@@ -191,8 +191,8 @@ class RemoteTarget : public QueryTarget {
     const std::string accept = settings.format == "ndjson" ? "application/x-ndjson"
                                : settings.format == "csv"  ? "text/csv"
                                                            : "application/json";
-    ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(url_, "/v1/query", "application/json", accept,
-                                                       RequestBody(settings, text), kTimeoutSeconds, token_));
+    ASSIGN_OR_RETURN(const HttpAnswer answer, HttpPost(endpoint_, "/v1/query", "application/json", accept,
+                                                       RequestBody(settings, text), kTimeoutSeconds));
     if (answer.status != 200) return StatusOfAnswer(answer);
     if (!people) {
       RETURN_IF_ERROR(PrintOut(answer.body));
@@ -232,7 +232,7 @@ class RemoteTarget : public QueryTarget {
     }
     return values;
   }
-  std::string Name() const override { return "the server " + url_; }
+  std::string Name() const override { return "the server " + endpoint_.url; }
 
  private:
   static std::string Match(const std::string& metric) {
@@ -244,7 +244,7 @@ class RemoteTarget : public QueryTarget {
   // {"status":"success","data":["a","b"]}; empty if anything is wrong, because completion must not disturb.
   std::vector<std::string> Names(const std::string& target) const {
     std::vector<std::string> names;
-    const auto answer = HttpGet(url_, target, "application/json", kCompletionSeconds, token_);
+    const auto answer = HttpGet(endpoint_, target, "application/json", kCompletionSeconds);
     simdjson::dom::parser parser;
     simdjson::dom::array data;
     if (!answer.ok() || parser.parse(answer->body)["data"].get_array().get(data) != simdjson::SUCCESS) return names;
@@ -256,8 +256,8 @@ class RemoteTarget : public QueryTarget {
   }
 
   bool Ask(const std::string& text, RemoteResult* result) const {
-    const auto answer = HttpPost(url_, "/v1/query", "application/json", "application/json",
-                                 RequestBody(vocabulary_, text), kCompletionSeconds, token_);
+    const auto answer = HttpPost(endpoint_, "/v1/query", "application/json", "application/json",
+                                 RequestBody(vocabulary_, text), kCompletionSeconds);
     return answer.ok() && answer->status == 200 && result->Read(answer->body).ok();
   }
 
@@ -275,14 +275,14 @@ class RemoteTarget : public QueryTarget {
     return absl::OkStatus();
   }
 
-  const std::string url_, token_;
+  const Endpoint endpoint_;
   QuerySettings vocabulary_;  // of questions for completion: the session's range
 };
 
 }  // namespace
 
-std::unique_ptr<QueryTarget> MakeRemoteTarget(const QuerySettings& settings, const std::string& token) {
-  return std::make_unique<RemoteTarget>(settings, token);
+std::unique_ptr<QueryTarget> MakeRemoteTarget(const QuerySettings& settings, const Endpoint& endpoint) {
+  return std::make_unique<RemoteTarget>(settings, endpoint);
 }
 
 }  // namespace braid

@@ -81,6 +81,18 @@ absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
   return token;
 }
 
+absl::StatusOr<Endpoint> ReadEndpoint(const ServerChoice& choice) {
+  Endpoint endpoint{choice.url, "", choice.ca_file};
+  if (!choice.token_file.empty()) {
+    absl::StatusOr<std::string> token = ReadTokenFile(choice.token_file);
+    if (!token.ok()) return absl::InvalidArgumentError("--token-file " + std::string(token.status().message()));
+    endpoint.token = *std::move(token);
+  }
+  // What is wrong with the URL or the file of authorities shows at once, and not with the first request.
+  if (!choice.url.empty()) RETURN_IF_ERROR(HttpConnection::Make(endpoint).status());
+  return endpoint;
+}
+
 Timestamp Now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();

@@ -156,4 +156,44 @@ def check_flask_tracing_capture():
         server.stop()
 
 
-CHECKS = [check_flask_metrics, check_flask_structlog, check_flask_tracing_capture]
+def check_flask_one_command():
+    """A store, a scrape and Jaeger's port by one command, without a server beside it."""
+    script = need_program("logging_structlog.py")
+    captured = os.path.join(CAPTURED, "python_otel121_compact_6831.bin")
+    need(os.path.exists(captured), f"{captured} is not there")
+    for port in (4318, 6831):
+        need_port(port)
+    with Folder() as folder:
+        log = open(os.path.join(folder, "run.log"), "w+b")
+        process = subprocess.Popen(
+            [PROGRAM, "run", "--data", os.path.join(folder, "store"), "--scrape", "5000", "--jaeger-udp", "6831", "--service",
+             "shop", "--", PYTHON, script], stdout=log, stderr=log,
+            env={**os.environ, "PYTHONPATH": os.path.join(DEBIAN, "usr/lib/python3/dist-packages")})
+
+        def count(query):
+            done = subprocess.run([PROGRAM, "query", "--server", "http://127.0.0.1:4318", "--format", "csv", "--range",
+                                   "2020-01-01T00:00:00Z..now+1d", query + " | stats n = count()"], capture_output=True, text=True)
+            return int(done.stdout.split()[1]) if done.returncode == 0 else 0
+        try:
+            def asked():
+                with urllib.request.urlopen("http://127.0.0.1:5000/", timeout=5) as answer:
+                    return answer.status == 200
+
+            def tried():
+                try:
+                    return asked()
+                except OSError:
+                    return False
+            await_that(tried, what="the program's first answer")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, open(captured, "rb") as file:
+                sender.sendto(file.read(), ("127.0.0.1", 6831))
+            await_that(lambda: count('samples{service = "shop", metric = "app_request_latency_seconds_count"}') > 0, 30, "metrics")
+            await_that(lambda: count('logs{service = "shop"} | where message = "Request completed"') > 0, 20, "log lines")
+            await_that(lambda: count('spans{service = "checkout"}') == 5, 20, "spans")
+        finally:
+            process.terminate()
+            process.wait()
+            log.close()
+
+
+CHECKS = [check_flask_metrics, check_flask_structlog, check_flask_tracing_capture, check_flask_one_command]

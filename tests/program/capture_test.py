@@ -83,6 +83,32 @@ class Capture(unittest.TestCase):
             self.assertLess(time.monotonic(), until)
             time.sleep(0.1)
         self.assertEqual(found[0][1:], ["web", "web"])
+
+        def now(metric):
+            return rows(self.server, f'last_over_time({metric}{{job="web"}}[1m]) | tail 1 | keep value')
+        self.assertEqual(now("up"), [[1]])
+        self.assertEqual(now("scrape_samples_scraped"), [[1]])
+        process.terminate()
+        self.assertEqual(process.wait(timeout=30), 128 + signal.SIGTERM)
+        # It is not scraped any more, so its series have ended.
+        markers = self.server.request("GET", "/api/v1/query?query=asked_total")[1]
+        self.assertIn(b'"result":[]', markers)
+        self.assertIn(b'"result":[]', self.server.request("GET", "/api/v1/query?query=up")[1])
+
+    def test_metrics_outlive_a_server_that_is_away(self):
+        self.server.kill()
+        page = ("import http.server\nclass H(http.server.BaseHTTPRequestHandler):\n  def do_GET(s):\n"
+                "    s.send_response(200)\n    s.end_headers()\n    s.wfile.write(b'kept 7\\n')\n"
+                "  def log_message(s,*a): pass\nhttp.server.HTTPServer(('127.0.0.1',0),H).serve_forever()")
+        process = subprocess.Popen([PROGRAM, "run", "--service", "web", "--server", self.url, "--", sys.executable, "-c",
+                                    page], stderr=subprocess.PIPE, text=True)
+        self.assertIn("scraping http://127.0.0.1:", process.stderr.readline())
+        self.assertIn("trying again", process.stderr.readline())
+        self.server.start()
+        until = time.monotonic() + 20
+        while not rows(self.server, 'samples{metric = "kept", service = "web"} | keep value'):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
         process.terminate()
         self.assertEqual(process.wait(timeout=30), 128 + signal.SIGTERM)
 

@@ -106,10 +106,10 @@ def classic_ports():
     udp.close()
 
 
-def certificate(folder):
+def certificate(folder, names="DNS:localhost,IP:127.0.0.1"):
     paths = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
-                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", paths[0],
+                    "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}", "-out", paths[0],
                     "-keyout", paths[1]], check=True, capture_output=True)
     return paths
 
@@ -153,10 +153,63 @@ def tls():
             with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
                 raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 check("plain text on a TLS port gets nothing of ours", b"Braid" not in raw.recv(4096))
+            own_clients(folder, cert, port)
         finally:
             process.terminate()
             process.wait(timeout=30)
             log.close()
+
+
+def own_clients(folder, cert, port):
+    """`braid` itself against a server that speaks TLS."""
+    def ask(command, url, *arguments, text=""):
+        return subprocess.run([PROGRAM, command, "--server", url, *arguments], input=text, timeout=60,
+                              capture_output=True, text=True, check=False)
+
+    def refused(url, *arguments):
+        done = ask("query", url, *arguments, "1")
+        return done.stderr if done.returncode == 1 else f"answered: {done.stdout}"
+    for host in ("localhost", "127.0.0.1"):
+        url, trust = f"https://{host}:{port}", ("--ca-file", cert)
+        piped = ask("pipe", url, *trust, "--service", host, text="over TLS\n")
+        check("pipe over TLS", piped.returncode == 0, piped.stderr)
+        found = ask("query", url, *trust, "--format", "csv", f'logs{{service = "{host}"}} | keep message')
+        check("query over TLS", found.stdout.split("\n")[:2] == ["message", "over TLS"], found)
+        program = ["--service", "child", "--scrape", "none", "--", "sh", "-c", "echo $OTEL_EXPORTER_OTLP_CERTIFICATE"]
+        check("run over TLS", ask("run", url, *trust, *program).stdout == cert + "\n")
+    loaded = ask("load", url, *trust, "--signals", "logs", "--duration", "1s", "--rate", "1000", "-q")
+    check("load over TLS", loaded.returncode == 0, loaded)
+    check("a certificate that nobody vouches for", "is not accepted: self" in refused(url), refused(url))
+    check("its way out is named", "--ca-file" in refused(url), refused(url))
+    other = os.path.join(folder, "other")
+    os.mkdir(other)
+    stranger = certificate(other, "DNS:store.example")
+    check("an authority of another", "is not accepted" in refused(url, "--ca-file", stranger[0]), refused(url))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def impostor():
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*stranger)
+            for _ in range(2):
+                with contextlib.suppress(OSError):
+                    context.wrap_socket(listener.accept()[0], server_side=True)
+        threading.Thread(target=impostor, daemon=True).start()
+        for host, why in (("localhost", "hostname mismatch"), ("127.0.0.1", "IP address mismatch")):
+            asked = refused(f"https://{host}:{listener.getsockname()[1]}", "--ca-file", stranger[0])
+            check("a certificate of another host", f"is not accepted: {why}" in asked, asked)
+    check("no such file of authorities", "missing.pem cannot be used" in refused(url, "--ca-file", "missing.pem"),
+          refused(url, "--ca-file", "missing.pem"))
+    check("plain to a TLS port", "https://" in refused(f"http://127.0.0.1:{port}"), refused(f"http://127.0.0.1:{port}"))
+    with serving() as plain:
+        asked = refused(f"https://127.0.0.1:{plain.port}")
+        check("TLS to a plain port", "http://" in asked, asked)
+        asked = refused(f"http://127.0.0.1:{plain.port}", "--ca-file", cert)
+        check("authorities without TLS", "--ca-file is for https" in asked, asked)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        began = time.monotonic()
+        asked = refused(f"https://127.0.0.1:{silent.getsockname()[1]}", "--ca-file", cert)
+        check("one that says nothing is given up", "says nothing" in asked and time.monotonic() - began < 30, asked)
 
 
 def who_is_let_in():
@@ -191,6 +244,12 @@ def who_is_let_in():
             taken.listen()
             refusal = refused("--listen", f"127.0.0.1:{taken.getsockname()[1]}") or ""
             check("a port in use", "Address already in use" in refusal and "--listen" in refusal, refusal)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+            agent.bind(("127.0.0.1", 0))
+            refusal = refused("--listen", f"127.0.0.1:{free_port()}", "--jaeger-udp", str(agent.getsockname()[1])) or ""
+            check("a UDP port in use", "Address already in use" in refusal and "--jaeger-udp" in refusal, refusal)
+        check("a pattern of no files", "--tail 'web=' names no files" in
+              (refused("--listen", f"127.0.0.1:{free_port()}", "--tail", "web=") or ""), "started")
         check("no store is left behind", not os.path.exists(os.path.join(folder, "store")), os.listdir(folder))
         with serving("--token-file", token) as server:
             def ask(*arguments):
