@@ -9,7 +9,7 @@
 namespace braid {
 namespace {
 
-// Rows whose slots are fetched ahead of their turn.
+// Rows whose slots, and then the keys that stand in them, are fetched ahead of their turn.
 constexpr size_t kAhead = 16;
 
 bool IsId(Type type) { return type == Type::kTraceId || type == Type::kSpanId; }
@@ -48,6 +48,13 @@ uint64_t IdTable::HashOf(const Words& words) const {
   return hash;
 }
 
+void IdTable::PrefetchKeys(const uint64_t* hashes, size_t count) const {
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t entry = slots_[hashes[i] & (slots_.size() - 1)];
+    if (entry != 0) __builtin_prefetch(&words_[(entry - 1) * width_]);
+  }
+}
+
 size_t IdTable::SlotOf(const Words& words, uint64_t hash) const {
   const size_t mask = slots_.size() - 1;
   for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
@@ -60,9 +67,10 @@ size_t IdTable::SlotOf(const Words& words, uint64_t hash) const {
   }
 }
 
-// Calls `visit` with row, key and hash of every row whose key has no null; slots are fetched from memory ahead of it.
-template <typename Visit>
-void IdTable::ForEachKey(const std::vector<Column>& keys, size_t rows, const Visit& visit) const {
+void IdTable::Assign(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers) {
+  numbers->assign(rows, kNoKey);
+  slots_.assign(std::bit_ceil(rows * 2 + 2), 0);
+  words_.reserve(rows * width_);
   std::array<Words, kAhead> words;
   std::array<uint64_t, kAhead> hashes;
   std::array<bool, kAhead> known;
@@ -73,33 +81,39 @@ void IdTable::ForEachKey(const std::vector<Column>& keys, size_t rows, const Vis
       hashes[i] = known[i] ? HashOf(words[i]) : 0;
       __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
     }
+    PrefetchKeys(hashes.data(), count);
     for (size_t i = 0; i < count; ++i) {
-      if (known[i]) visit(begin + i, words[i], hashes[i]);
+      if (!known[i]) continue;
+      uint32_t& entry = slots_[SlotOf(words[i], hashes[i])];
+      if (entry == 0) {
+        words_.insert(words_.end(), words[i].begin(), words[i].begin() + static_cast<ptrdiff_t>(width_));
+        entry = static_cast<uint32_t>(++size_);
+      }
+      (*numbers)[begin + i] = entry - 1;
     }
   }
-}
-
-void IdTable::Assign(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers) {
-  numbers->assign(rows, kNoKey);
-  slots_.assign(std::bit_ceil(rows * 2 + 2), 0);
-  words_.reserve(rows * width_);
-  ForEachKey(keys, rows, [&](size_t row, const Words& words, uint64_t hash) {
-    uint32_t& entry = slots_[SlotOf(words, hash)];
-    if (entry == 0) {
-      words_.insert(words_.end(), words.begin(), words.begin() + static_cast<ptrdiff_t>(width_));
-      entry = static_cast<uint32_t>(++size_);
-    }
-    (*numbers)[row] = entry - 1;
-  });
 }
 
 void IdTable::Find(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers) const {
   numbers->assign(rows, kNoKey);
   if (size_ == 0) return;
-  ForEachKey(keys, rows, [&](size_t row, const Words& words, uint64_t hash) {
-    // Numbers are one less than entries; a free slot gives kNoKey.
-    (*numbers)[row] = slots_[SlotOf(words, hash)] - 1;
-  });
+  std::array<Words, kAhead> words;
+  std::array<uint64_t, kAhead> hashes;
+  std::array<bool, kAhead> known;
+  for (size_t begin = 0; begin < rows; begin += kAhead) {
+    const size_t count = std::min(kAhead, rows - begin);
+    for (size_t i = 0; i < count; ++i) {
+      known[i] = ReadKey(keys, begin + i, &words[i]);
+      hashes[i] = known[i] ? HashOf(words[i]) : 0;
+      __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
+    }
+    PrefetchKeys(hashes.data(), count);
+    for (size_t i = 0; i < count; ++i) {
+      if (!known[i]) continue;
+      // Numbers are one less than entries; a free slot gives kNoKey.
+      (*numbers)[begin + i] = slots_[SlotOf(words[i], hashes[i])] - 1;
+    }
+  }
 }
 
 }  // namespace braid

@@ -35,8 +35,8 @@ class IdTable {
   // The slot of the key or the free one where it belongs.
   size_t SlotOf(const Words& words, uint64_t hash) const;
   uint64_t HashOf(const Words& words) const;
-  template <typename Visit>
-  void ForEachKey(const std::vector<Column>& keys, size_t rows, const Visit& visit) const;
+  // Fetches the keys that stand in the first slots of these hashes.
+  void PrefetchKeys(const uint64_t* hashes, size_t count) const;
 
   std::vector<Type> types_;
   size_t width_ = 0;             // words of a key

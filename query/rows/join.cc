@@ -21,6 +21,8 @@ namespace braid {
 namespace {
 
 constexpr size_t kPairsPerBatch = 4096;
+// Rows between the look at a key's run of rows and its turn.
+constexpr size_t kRowsAhead = 8;
 constexpr size_t kPairsPerCheck = 65'536;
 
 Timestamp SaturatingAdd(Timestamp time, Duration offset) {
@@ -100,6 +102,9 @@ class IndexedSide {
   const RecordBatch& rows() const { return rows_; }
   uint32_t RowAt(size_t place) const { return order_[place]; }
   std::pair<size_t, size_t> Run(uint32_t key) const { return {begins_[key], begins_[key + 1]}; }
+  size_t num_keys() const { return begins_.empty() ? 0 : begins_.size() - 1; }
+  void PrefetchRun(uint32_t key) const { __builtin_prefetch(&begins_[key]); }
+  void PrefetchRows(uint32_t key) const { __builtin_prefetch(order_.data() + begins_[key]); }
   // First place of [begin, end) with a time of at least / above `time`.
   size_t FirstAtLeast(size_t begin, size_t end, Timestamp time) const {
     return static_cast<size_t>(std::lower_bound(At(begin), At(end), time) - times_.begin());
@@ -191,7 +196,7 @@ struct JoinShared {
   JoinedRows output;
   bool timed;
   std::vector<Type> targets;                 // what the keys are compared as
-  std::vector<std::atomic<uint32_t>> pairs;  // of each left row, where that is the indexed side
+  std::vector<std::atomic<uint32_t>> pairs;  // of each left row of a key, where that is the indexed side
 };
 
 // Matches batches of the streaming side with the indexed one.
@@ -249,6 +254,7 @@ class JoinProbe {
     indexed_rows_.clear();
     size_t checked = 0;
     for (; next_row_ < current_.num_rows && streaming_rows_.size() < kPairsPerBatch; ++next_row_) {
+      PrefetchFor(next_row_);
       const auto row = static_cast<uint32_t>(next_row_);
       const size_t before = streaming_rows_.size();
       if (numbers_[row] != kNoKey) RETURN_IF_ERROR(MatchRow(row));
@@ -262,6 +268,16 @@ class JoinProbe {
     return absl::OkStatus();
   }
 
+  // Fetches what rows soon to come will want of the indexed side.
+  void PrefetchFor(size_t row) const {
+    const auto key_of = [&](size_t ahead) { return row + ahead < numbers_.size() ? numbers_[row + ahead] : kNoKey; };
+    if (const uint32_t key = key_of(2 * kRowsAhead); key != kNoKey) {
+      shared_->side.PrefetchRun(key);
+      if (shared_->spec.index_left) __builtin_prefetch(&shared_->pairs[key], 1);
+    }
+    if (const uint32_t key = key_of(kRowsAhead); key != kNoKey) shared_->side.PrefetchRows(key);
+  }
+
   void Emit(uint32_t streaming, uint32_t indexed) {
     streaming_rows_.push_back(streaming);
     indexed_rows_.push_back(indexed);
@@ -272,10 +288,8 @@ class JoinProbe {
     if (!shared_->spec.index_left) {
       RETURN_IF_ERROR(CheckPairs(end - begin));
     } else {
-      for (size_t place = begin; place < end; ++place) {
-        RETURN_IF_ERROR(
-            CheckPairs(shared_->pairs[shared_->side.RowAt(place)].fetch_add(1, std::memory_order_relaxed) + 1));
-      }
+      // Such joins are of equal keys alone: all left rows of the key match this row too.
+      RETURN_IF_ERROR(CheckPairs(shared_->pairs[numbers_[row]].fetch_add(1, std::memory_order_relaxed) + 1));
     }
     for (size_t place = begin; place < end; ++place) Emit(row, shared_->side.RowAt(place));
     return absl::OkStatus();
@@ -424,13 +438,13 @@ class JoinOperator : public Operator {
       keys.push_back(std::move(column));
     }
     TimeColumns times = shared_.right_time;
-    if (shared_.spec.index_left) {
-      times = TimeColumns();
-      shared_.pairs = std::vector<std::atomic<uint32_t>>(rows.num_rows);
-      RETURN_IF_ERROR(reservation_.Add(rows.num_rows * sizeof(uint32_t)));
-    }
-    return shared_.side.Build(std::move(rows), keys, shared_.targets, times, shared_.timed, shared_.spec.overlap,
-                              &reservation_);
+    if (shared_.spec.index_left) times = TimeColumns();
+    RETURN_IF_ERROR(shared_.side.Build(std::move(rows), keys, shared_.targets, times, shared_.timed,
+                                       shared_.spec.overlap, &reservation_));
+    if (!shared_.spec.index_left) return absl::OkStatus();
+    RETURN_IF_ERROR(reservation_.Add(shared_.side.num_keys() * sizeof(uint32_t)));
+    shared_.pairs = std::vector<std::atomic<uint32_t>>(shared_.side.num_keys());
+    return absl::OkStatus();
   }
 
   JoinShared shared_;
