@@ -69,8 +69,9 @@ std::string HistogramText(const Histogram& histogram) {
 template <typename T>
 void SelectInto(const std::vector<T>& from, const std::vector<uint32_t>& rows, std::vector<T>* to) {
   if (from.empty()) return;
-  to->reserve(rows.size());
-  for (uint32_t row : rows) to->push_back(from[row]);
+  to->resize(rows.size());
+  T* out = to->data();
+  for (uint32_t row : rows) *out++ = from[row];
 }
 
 }  // namespace

@@ -139,6 +139,19 @@ bool StandInOrder(const StringDictionary& dictionary) {
   return at == dictionary.bytes.data() + dictionary.bytes.size();
 }
 
+// Where `id` is, or would be, in the sorted `ids`. REQUIRES: it is not before `from`. Looks near `from` first.
+size_t FirstAtLeast(const std::vector<TraceId>& ids, size_t from, TraceId id) {
+  size_t step = 1, begin = from, end = from;
+  while (end < ids.size() && ids[end] < id) {
+    begin = end + 1;
+    end += step;
+    step *= 2;
+  }
+  const auto first = ids.begin() + static_cast<ptrdiff_t>(begin);
+  const auto last = ids.begin() + static_cast<ptrdiff_t>(std::min(end, ids.size()));
+  return static_cast<size_t>(std::lower_bound(first, last, id) - ids.begin());
+}
+
 ValueView PlainValueAt(const Column& column, size_t row) {
   if (column.IsNull(row)) return {};
   switch (column.type) {
@@ -257,6 +270,7 @@ void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, RowMas
     return;
   }
   TraceId last;
+  size_t at = 0;  // where it is, or would be, in `ids`
   bool found = false, any = false;
   for (size_t row = 0; row < column.size; ++row) {
     if ((*keep)[row] == 0) continue;
@@ -265,9 +279,12 @@ void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, RowMas
       continue;
     }
     if (!any || column.trace_ids[row] != last) {
+      const TraceId id = column.trace_ids[row];
+      // Rows of tables that are sorted by trace go on where the trace before them was looked up.
+      at = FirstAtLeast(ids, any && last < id ? at : 0, id);
       any = true;
-      last = column.trace_ids[row];
-      found = std::binary_search(ids.begin(), ids.end(), last);
+      last = id;
+      found = at < ids.size() && ids[at] == id;
     }
     if (!found) (*keep)[row] = 0;
   }

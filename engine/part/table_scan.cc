@@ -90,10 +90,14 @@ class TableScan : public SplittableScan {
     RETURN_IF_ERROR(FilterExactly(group, columns, &keep));
     if (spec_.use_indexes && Any(keep)) RETURN_IF_ERROR(FilterFurther(columns, &keep));
     if (!Any(keep)) return absl::OkStatus();
-    std::vector<uint32_t> rows;
+    // Without a branch that nobody could foretell.
+    std::vector<uint32_t> rows(group.rows);
+    size_t kept = 0;
     for (uint32_t row = 0; row < group.rows; ++row) {
-      if (keep[row] != 0) rows.push_back(row);
+      rows[kept] = row;
+      kept += keep[row] != 0 ? 1 : 0;
     }
+    rows.resize(kept);
     for (const ColumnRef& ref : spec_.columns) {
       ASSIGN_OR_RETURN(const Column* column, columns->Resolve(ref));
       batch->columns.push_back(rows.size() == group.rows ? *column : column->Select(rows));
