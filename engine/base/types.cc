@@ -13,27 +13,52 @@ namespace {
 constexpr char kHexDigits[] = "0123456789abcdef";
 
 void PutHex(uint64_t value, std::string* out) {
-  for (int shift = 60; shift >= 0; shift -= 4) out->push_back(kHexDigits[(value >> shift) & 15]);
+  char digits[16];
+  for (int i = 0; i < 16; ++i) digits[i] = kHexDigits[(value >> (60 - 4 * i)) & 15];
+  out->append(digits, sizeof(digits));
 }
 
-int DigitOf(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+// The value of each hex digit, 0xff of every other byte.
+constexpr std::array<uint8_t, 256> kDigitValues = [] {
+  std::array<uint8_t, 256> values;
+  values.fill(0xff);
+  for (uint8_t i = 0; i < 16; ++i) values[static_cast<uint8_t>(kHexDigits[i])] = i;
+  for (uint8_t i = 10; i < 16; ++i) values[static_cast<size_t>('A' + i - 10)] = i;
+  return values;
+}();
+
+// Sixteen digits; false if one of them is none.
+bool ReadWord(const char* text, uint64_t* word) {
+  uint64_t value = 0;
+  uint8_t all = 0;
+  for (int i = 0; i < 16; ++i) {
+    const uint8_t digit = kDigitValues[static_cast<uint8_t>(text[i])];
+    all |= digit;
+    value = value << 4 | (digit & 15);
+  }
+  *word = value;
+  return all < 16;
 }
 
 // Reads up to `digits_max` hex digits into 128 bits.
 bool ParseHex(std::string_view text, int digits_max, uint64_t* high, uint64_t* low) {
   uint64_t h = 0;
   uint64_t l = 0;
+  // Nearly all ids are written in full and without dashes.
+  if (text.size() == 32 && digits_max == 32 && ReadWord(text.data(), high) && ReadWord(text.data() + 16, low)) {
+    return true;
+  }
+  if (text.size() == 16 && ReadWord(text.data(), low)) {
+    *high = 0;
+    return true;
+  }
   int digits = 0;
   for (char c : text) {
     if (c == '-') continue;
-    const int digit = DigitOf(c);
-    if (digit < 0 || ++digits > digits_max) return false;
+    const uint8_t digit = kDigitValues[static_cast<uint8_t>(c)];
+    if (digit > 15 || ++digits > digits_max) return false;
     h = (h << 4) | (l >> 60);
-    l = (l << 4) | static_cast<uint64_t>(digit);
+    l = (l << 4) | digit;
   }
   if (digits == 0) return false;
   *high = h;

@@ -47,6 +47,12 @@ class Extremes {
   static constexpr size_t kKept = kOutlierCounts.back() + 1;
 
   Extremes(const int64_t* values, size_t count) : count_(count), kept_(std::min(count, kKept)) {
+    // Times and counters rise: every value would be the greatest until then.
+    if (std::is_sorted(values, values + count)) {
+      std::copy_n(values, kept_, low_.begin());
+      std::copy_n(values + count - kept_, kept_, high_.begin());
+      return;
+    }
     std::copy_n(values, kept_, low_.begin());
     std::sort(low_.begin(), low_.begin() + static_cast<ptrdiff_t>(kept_));
     high_ = low_;

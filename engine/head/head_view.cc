@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <tuple>
+#include <utility>
 
 #include "braid/unread_series.h"
 #include "engine/base/status_macros.h"
@@ -217,6 +218,35 @@ bool HeadView::MayContainTrace(TraceId id) const {
   return false;
 }
 
+// Logs have few streams, and the rows of each come in order of time, but for a few. False if two streams have the same
+// fingerprint.
+bool HeadView::OfStreamsInOrder(const RowTable& rows, uint32_t count, std::vector<uint32_t>* order) const {
+  std::vector<uint32_t> begins(cut_.streams + 1, 0);
+  for (uint32_t row = 0; row < count; ++row) ++begins[rows.row(row).owner];
+  std::vector<std::pair<int64_t, uint32_t>> streams;
+  for (uint32_t i = 0; i < cut_.streams; ++i) {
+    streams.emplace_back(static_cast<int64_t>(head_->streams().stream(i).fingerprint), i);
+  }
+  std::sort(streams.begin(), streams.end());
+  uint32_t begin = 0;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    if (i > 0 && streams[i].first == streams[i - 1].first) return false;
+    begin += std::exchange(begins[streams[i].second], begin);
+  }
+  std::vector<uint32_t> at = begins;
+  for (uint32_t row = 0; row < count; ++row) (*order)[at[rows.row(row).owner]++] = row;
+  std::vector<std::pair<Timestamp, uint32_t>> keys;
+  for (uint32_t stream = 0; stream < cut_.streams; ++stream) {
+    const auto first = order->begin() + begins[stream], last = order->begin() + at[stream];
+    keys.clear();
+    for (auto row = first; row != last; ++row) keys.emplace_back(rows.row(*row).time, *row);
+    if (std::is_sorted(keys.begin(), keys.end())) continue;
+    std::sort(keys.begin(), keys.end());  // of one time the earlier row first
+    std::transform(keys.begin(), keys.end(), first, [](const auto& key) { return key.second; });
+  }
+  return true;
+}
+
 // Rows below `count` by the keys of part order (part.h, AddRows), which are gathered first: a sort that went to the
 // rows themselves would wait for memory at every comparison.
 std::vector<uint32_t> HeadView::InPartOrder(Table table, const RowTable& rows, uint32_t count) const {
@@ -229,6 +259,7 @@ std::vector<uint32_t> HeadView::InPartOrder(Table table, const RowTable& rows, u
     for (uint32_t i = 0; i < count; ++i) order[i] = keys[i].second;
   };
   // Fingerprints compare as the signed column that they are kept in.
+  if (table == Table::kLogs && OfStreamsInOrder(rows, count, &order)) return order;
   if (table == Table::kLogs) {
     sort([&](const Row& row) {
       return std::tuple(static_cast<int64_t>(head_->streams().stream(row.owner).fingerprint), row.time);

@@ -31,6 +31,7 @@ class HeadView : public Source, public std::enable_shared_from_this<HeadView> {
 
  private:
   std::vector<uint32_t> InPartOrder(Table table, const RowTable& rows, uint32_t count) const;
+  bool OfStreamsInOrder(const RowTable& rows, uint32_t count, std::vector<uint32_t>* order) const;
 
   std::shared_ptr<const Head> head_;
   HeadCut cut_;
