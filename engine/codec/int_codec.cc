@@ -335,6 +335,26 @@ bool ReadPlanes(std::string_view plain, uint64_t base, size_t count, int64_t* va
   return true;
 }
 
+// Zigzag varints; those of one and two bytes, which nearly all are, in place.
+bool ReadVarints(std::string_view plain, uint64_t base, size_t count, int64_t* values) {
+  const auto* at = reinterpret_cast<const uint8_t*>(plain.data());
+  const uint8_t* const end = at + plain.size();
+  for (size_t i = 0; i < count; ++i) {
+    uint64_t wide;
+    if (end - at >= 2 && (at[0] < 0x80 || at[1] < 0x80)) {
+      const bool two = at[0] >= 0x80;
+      wide = two ? (at[0] & 0x7fU) | uint64_t{at[1]} << 7 : at[0];
+      at += two ? 2 : 1;
+    } else {
+      Decoder rest({reinterpret_cast<const char*>(at), static_cast<size_t>(end - at)});
+      if (!rest.ReadVarint(&wide)) return false;
+      at = end - rest.remaining();
+    }
+    values[i] = static_cast<int64_t>(Bits(ZigzagDecode(wide)) + base);
+  }
+  return at == end;
+}
+
 bool ReadZstd(Decoder* decoder, bool planes, size_t count, int64_t* values) {
   int64_t base;
   uint64_t plain_size;
@@ -345,13 +365,7 @@ bool ReadZstd(Decoder* decoder, bool planes, size_t count, int64_t* values) {
     return false;
   if (!Decompress(Compression::kZstd, packed, plain_size, plain_size, &plain).ok()) return decoder->Fail();
   if (planes) return ReadPlanes(plain, Bits(base), count, values) || decoder->Fail();
-  Decoder residuals(plain);
-  for (size_t i = 0; i < count; ++i) {
-    int64_t residual;
-    if (!residuals.ReadZigzag(&residual)) return decoder->Fail();
-    values[i] = static_cast<int64_t>(Bits(residual) + Bits(base));
-  }
-  return residuals.done() || decoder->Fail();
+  return ReadVarints(plain, Bits(base), count, values) || decoder->Fail();
 }
 
 void SumUp(int64_t* values, size_t count) {

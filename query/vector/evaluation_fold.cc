@@ -33,6 +33,27 @@ struct WindowValue {
   }
 };
 
+// The greatest (or least) of values without NaN; of equal ones the first, which matters between 0 and -0 alone.
+double ExtremeOf(const double* values, size_t count, bool max) {
+  // Several at a time, for each waits for the one before it.
+  constexpr size_t kLanes = 8;
+  double best = values[0];
+  size_t i = 0;
+  if (count >= kLanes) {
+    double lanes[kLanes];
+    std::copy_n(values, kLanes, lanes);
+    for (i = kLanes; i + kLanes <= count; i += kLanes) {
+      for (size_t k = 0; k < kLanes; ++k) {
+        const double value = values[i + k];
+        lanes[k] = max ? (value > lanes[k] ? value : lanes[k]) : (value < lanes[k] ? value : lanes[k]);
+      }
+    }
+    for (const double lane : lanes) best = (max ? lane > best : lane < best) ? lane : best;
+  }
+  for (; i < count; ++i) best = (max ? values[i] > best : values[i] < best) ? values[i] : best;
+  return best != 0 ? best : *std::find(values, values + count, 0.0);
+}
+
 // Windows (end - range, end] as closed ranges of nanoseconds; empty if two of them overlap.
 std::vector<TimeRange> DisjointRanges(const WindowEnds& windows) {
   std::vector<TimeRange> ranges;
@@ -66,13 +87,23 @@ absl::StatusOr<bool> Evaluation::EachFolded(const CallExpr& call, const Instants
     RETURN_IF_ERROR(CheckAlive());
     EvalSeries series(std::move(data.labels), true, times.size());
     bool mixed = false, any = false;
+    // Runs of samples are taken at once where none of them needs a look of its own.
+    const bool plain = data.histograms.empty() && folds.empty() && !HasNan(data.values);
     size_t next = 0, next_fold = 0;
     for (size_t step = 0; step < ranges.size(); ++step) {
       WindowValue value;
       double first = 0;  // for a window of nothing but NaN
       bool histograms = false;
       while (next < data.times.size() && data.times[next] < ranges[step].start) ++next;
-      while (true) {
+      if (plain) {
+        const size_t end = FirstAfter(data.times, next, data.times.size(), ranges[step].end);
+        if (end > next) {
+          value.count = end - next;
+          if (fold != Fold::kCount) value.extreme = ExtremeOf(&data.values[next], end - next, fold == Fold::kMax);
+        }
+        next = end;
+      }
+      while (!plain) {
         const bool sample = next < data.times.size() && data.times[next] <= ranges[step].end;
         const bool run = next_fold < folds.size() && folds[next_fold].last <= ranges[step].end;
         if (!sample && !run) break;

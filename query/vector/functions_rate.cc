@@ -18,8 +18,15 @@ class ResetList {
   void Begin(const std::vector<double>& values) {
     positions_.clear();
     first_ = last_ = 0;
-    for (size_t i = 1; i < values.size(); ++i) {
-      if (values[i] < values[i - 1]) positions_.push_back(i);
+    // Most counters have none: neighbours are compared without a branch per value, and looked at only if one shrinks.
+    constexpr size_t kRun = 128;
+    for (size_t begin = 1; begin < values.size(); begin += kRun) {
+      const size_t end = std::min(values.size(), begin + kRun);
+      bool any = false;
+      for (size_t i = begin; i < end; ++i) any |= values[i] < values[i - 1];
+      for (size_t i = begin; any && i < end; ++i) {
+        if (values[i] < values[i - 1]) positions_.push_back(i);
+      }
     }
   }
   // Narrows to the resets between two samples of [begin, end).

@@ -5,17 +5,13 @@
 #include "query/vector/histogram_math.h"
 
 namespace braid::promql {
-namespace {
 
-// Without a branch per value, for it is asked of every sample.
 bool HasNan(const std::vector<double>& values) {
   bool found = false;
   for (const double value : values) found |= value != value;
   return found;
 }
 
-// Position of the first time in [from, to) that is after `bound`, or `to`. Windows move on by few samples, or by many
-// where they do not overlap.
 size_t FirstAfter(const std::vector<Timestamp>& times, size_t from, size_t to, Timestamp bound) {
   for (const size_t near = std::min(to, from + 8); from < near; ++from) {
     if (times[from] > bound) return from;
@@ -30,34 +26,11 @@ size_t FirstAfter(const std::vector<Timestamp>& times, size_t from, size_t to, T
   return static_cast<size_t>(std::upper_bound(begin, end, bound) - times.begin());
 }
 
-}  // namespace
-
-Timestamp SaturatingSubtract(Timestamp a, Duration b) {
-  Timestamp result;
-  if (__builtin_sub_overflow(a, b, &result)) return b > 0 ? kMinTimestamp : kMaxTimestamp;
-  return result;
-}
-
 WindowSlider::WindowSlider(const SampleSeries* series, Duration range, WindowEdge edge, Duration reach)
     : before_(edge == WindowEdge::kPlain ? 0 : reach), after_(edge == WindowEdge::kSmoothed ? reach : 0) {
   window_.series = series;
   window_.range = range;
   window_.edge = edge;
-}
-
-const Window& WindowSlider::MoveTo(Timestamp end, Timestamp at) {
-  Window& w = window_;
-  w.at = at;
-  w.end = end;
-  w.start = SaturatingSubtract(end, w.range);
-  const Timestamp low = SaturatingSubtract(w.start, before_), high = SaturatingSubtract(w.end, -after_);
-  const auto slide = [low, high](const std::vector<Timestamp>& times, size_t* first, size_t* last) {
-    *last = FirstAfter(times, *last, times.size(), high);
-    *first = FirstAfter(times, *first, *last, low);
-  };
-  slide(w.series->float_times, &w.float_begin, &w.float_end);
-  slide(w.series->histogram_times, &w.histogram_begin, &w.histogram_end);
-  return w;
 }
 
 std::vector<ResetHint> ReadHints(const std::vector<HistogramPtr>& histograms) {
