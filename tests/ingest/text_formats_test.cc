@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <tuple>
+#include <utility>
 
 #include "server/ingest/file_ingest.h"
 #include "server/ingest/json_lines.h"
@@ -307,6 +309,51 @@ TEST(FileIngest, SpreadDocumentOverlongLineAndErrorsOfTheSink) {
   EXPECT_EQ(result->counts.samples, 2u);
   EXPECT_EQ(result->report.rejected, 1u);
   EXPECT_EQ(result->report.errors[0].line, 2u);
+}
+
+TEST(FileIngest, ABinaryFileIsNotTakenForText) {
+  const auto run = [](const std::string& text, FileIngestOptions options) {
+    bool done = false;
+    options.now = 7;
+    const auto read = [&](char* buffer, size_t) -> absl::StatusOr<size_t> {
+      if (std::exchange(done, true)) return 0;
+      return text.copy(buffer, text.size());
+    };
+    return FileIngest::Run(
+        options, read, [](const WriteBatch&) { return absl::OkStatus(); }, nullptr);
+  };
+  const std::string binary(
+      "\x7f"
+      "ELF\2\1\1\0\0\0 some text\n",
+      21);
+  EXPECT_EQ(run(binary, {}).status().code(), absl::StatusCode::kFailedPrecondition);
+  FileIngestOptions as_text;
+  as_text.detect = false;
+  EXPECT_EQ(run(binary, as_text)->counts.logs, 1u);
+}
+
+TEST(FileIngest, RecordsWithoutATimeAreCounted) {
+  for (const auto& [text, records, untimed] : std::vector<std::tuple<std::string, uint64_t, uint64_t>>{
+           {"{\"msg\":\"a\"}\n{\"msg\":\"b\",\"time\":\"2026-01-01T00:00:00Z\"}\n", 2, 1},
+           {"a_total 1\nb 2 1700000000000\n", 2, 1},
+           {"no time\n2026-01-01T00:00:00Z one\nas the line before it\n", 3, 1},
+           {"{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{},{\"timeUnixNano\":\"5\"},{\"observedTimeUnixNano\":"
+            "\"6\"}]}]}]}\n",
+            3, 1}}) {
+    bool done = false;
+    FileIngestOptions options;
+    options.now = 7;
+    const auto result = FileIngest::Run(
+        options,
+        [&, &body = text](char* buffer, size_t) -> absl::StatusOr<size_t> {
+          if (std::exchange(done, true)) return 0;
+          return body.copy(buffer, body.size());
+        },
+        [](const WriteBatch&) { return absl::OkStatus(); }, nullptr);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->counts.logs + result->counts.samples, records) << text;
+    EXPECT_EQ(result->report.untimed, untimed) << text;
+  }
 }
 
 }  // namespace
