@@ -147,7 +147,8 @@ def check_memory(server, kind, text, bytes_max, show):
         print(f"{grown / 1e6:8.1f} MB  {status}  {str(error)[:110]}  {text[:70]}", flush=True)
     # Well or with an error that says what there was too little of: both are fine in bounded memory.
     expect(f"{text[:60]} has an answer or a limit", status == 200 or any(
-        word in str(error) for word in ("E081", "E085", "memory limit", "all running queries", "series_max", "groups")),
+        word in str(error) for word in ("E081", "E085", "memory limit", "all running queries", "series_max", "groups",
+                                    "time limit")),
         (status, answer[:300]))
     expect(f"{text[:60]} stays in its memory", grown <= bytes_max, f"{grown / 1e6:.1f} MB more than {bytes_max / 1e6:.1f} MB")
     return status != 200
