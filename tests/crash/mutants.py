@@ -8,11 +8,8 @@ READER, FORMAT, BLOCK = "engine/head/wal_reader.cc", "engine/head/wal_format.cc"
 OPEN, WORK, IMPL, MANIFEST = ("engine/db/db_open.cc", "engine/db/db_work.cc", "engine/db/db_impl.cc",
                               "engine/db/manifest.cc")
 PART, WRITER = "engine/part/part.cc", "engine/part/part_writer.cc"
-
-
-def skip(name, statement, indent=""):
-    """The statement is not done."""
-    return f'if (!Mutant("{name}")) {{ {statement} }}'
+SCAN, SERIES, MERGE = "engine/part/table_scan.cc", "engine/part/series_scan.cc", "engine/part/part_merge.cc"
+COPY = "engine/db/store_copy.cc"
 
 
 MUTANTS = [
@@ -54,6 +51,9 @@ MUTANTS = [
      "      RETURN_IF_ERROR(Settle(result_.segments.back().first));\n    }"),
     ("settle-by-sync-only", RECOVERY, "    if (!last_ended_) {\n      const absl::Status status = RewriteFile",
      '    if (!last_ended_ && !Mutant("settle-by-sync-only")) {\n      const absl::Status status = RewriteFile'),
+    ("sync-copied-file", COPY, "    return out->Sync();", '    return Mutant("sync-copied-file") ? absl::OkStatus() : out->Sync();'),
+    ("sync-copied-parts-directory", COPY, "      RETURN_IF_ERROR(fs_->SyncDir(PartsOf(to_)));",
+     '      if (!Mutant("sync-copied-parts-directory")) RETURN_IF_ERROR(fs_->SyncDir(PartsOf(to_)));'),
     # Order.
     ("wal-goes-before-manifest", WORK, "  const uint64_t first_segment = next.first_segment;\n",
      "  const uint64_t first_segment = next.first_segment;\n"
@@ -142,6 +142,15 @@ MUTANTS = [
     ("damage-is-not-reported", OPEN, '    counters_.quarantined.push_back(absl::StrCat("part ", PartName(id), ": ", why));',
      '    if (!Mutant("damage-is-not-reported")) {\n'
      '      counters_.quarantined.push_back(absl::StrCat("part ", PartName(id), ": ", why));\n    }'),
+    ("scan-does-not-report-damage", SCAN,
+     "        stats_.damaged.push_back(std::string(status.message()));",
+     '        if (!Mutant("scan-does-not-report-damage")) stats_.damaged.push_back(std::string(status.message()));'),
+    ("series-scan-does-not-report-damage", SERIES,
+     "        stats_.damaged.push_back(std::string(status.message()));\n        loaded_.clear();",
+     '        if (!Mutant("series-scan-does-not-report-damage")) {\n'
+     "          stats_.damaged.push_back(std::string(status.message()));\n        }\n        loaded_.clear();"),
+    ("merge-drops-damaged-blocks", MERGE, "  return stats.damaged.empty() ? absl::OkStatus()",
+     '  return stats.damaged.empty() || Mutant("merge-drops-damaged-blocks") ? absl::OkStatus()'),
     ("number-given-twice", OPEN, "    manifest_.next_part = std::max(manifest_.next_part, id + 1);",
      '    if (!Mutant("number-given-twice")) manifest_.next_part = std::max(manifest_.next_part, id + 1);'),
 ]
