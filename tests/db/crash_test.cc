@@ -148,6 +148,28 @@ TEST(CrashTest, RecoveryModesKeepWhatTheyPromiseAndSetTheRestAside) {
   }
 }
 
+// The same commit of another store, of the same size and at the same place: what a block that was given to another file
+// before would hold.
+TEST(CrashTest, ARecordOfAnotherStoreIsNotTaken) {
+  FaultFileSystem fs, other;
+  const std::vector<uint64_t> sizes = WriteSome(&fs, 3, /*close=*/true);
+  {
+    auto db = OpenDB(Quiet(), "db", &other);
+    ASSERT_TRUE(db.ok());
+    for (const uint64_t n : {6, 7, 8}) ASSERT_TRUE(WriteNumbered(db->get(), n).ok());
+    ASSERT_EQ((*db)->Stats().wal_bytes, sizes.back());
+  }
+  const std::string foreign = other.Contents(kSegment);
+  for (size_t i = 0; i < 3; ++i) {
+    const auto image = fs.KillImage();
+    std::string wal = image->Contents(kSegment);
+    wal.replace(sizes[i], sizes[i + 1] - sizes[i], foreign, sizes[i], sizes[i + 1] - sizes[i]);
+    image->SetContents(kSegment, wal);
+    const auto db = OpenDB(Quiet(), "db", image.get());
+    EXPECT_TRUE(absl::IsDataLoss(db.status())) << "commit " << i << ": " << db.status();
+  }
+}
+
 TEST(CrashTest, OneDamagedByteOfTheManifestIsHarmless) {
   FaultFileSystem fs;
   std::unique_ptr<DB> db;
