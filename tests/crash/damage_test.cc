@@ -398,35 +398,39 @@ TEST_F(DamageTest, OldContent) {
   ASSERT_TRUE((*db)->Close().ok());
   const StoreAnswer whole = AnswerOf(store.All());
   uint64_t cases = 0;
-  for (const auto& [file, contents] : history) {
-    if (file == "db/LOCK") continue;
-    for (const std::string& content : contents) {
-      if (content == fs.Contents(file)) continue;
-      const auto image = fs.KillImage();
-      const bool is_live = !image->Contents(file).empty();
-      // A file that was removed has lost its removal.
-      std::string name;
-      image->CreateDir(file.substr(0, file.rfind('/'))).IgnoreError();
-      image->SetContents(file, content);
-      SCOPED_TRACE(file + " as it was before, " + (is_live ? "live" : "removed"));
-      ++cases;
-      auto opened = OpenDB(Quiet(), "db", image.get());
-      if (!opened.ok()) {
-        ASSERT_TRUE(absl::IsDataLoss(opened.status()) || absl::IsFailedPrecondition(opened.status()))
-            << opened.status();
-        continue;
-      }
-      const StoreAnswer found = AnswerOf(*(*opened)->GetSnapshot());
-      if (Difference(whole, found).empty()) continue;
-      ASSERT_EQ(Altered(store, whole, found), "");
-      ASSERT_FALSE((*opened)->Stats().quarantined.empty()) << Difference(whole, found);
-      // Nothing that the manifest should have named was removed for good: it is set aside.
-      *opened = nullptr;
-      for (const std::string& live : fs.Files()) {
-        if (live == file || live.find("parts/") == std::string::npos) continue;
-        bool kept = false;
-        for (const std::string& left : image->Files()) kept = kept || image->Contents(left) == fs.Contents(live);
-        ASSERT_TRUE(kept) << live << " was removed";
+  for (const Recovery mode : {Recovery::kRefuse, Recovery::kSalvage}) {
+    for (const auto& [file, contents] : history) {
+      if (file == "db/LOCK") continue;
+      for (const std::string& content : contents) {
+        if (content == fs.Contents(file)) continue;
+        const auto image = fs.KillImage();
+        const bool is_live = !image->Contents(file).empty();
+        // A file that was removed has lost its removal.
+        std::string name;
+        image->CreateDir(file.substr(0, file.rfind('/'))).IgnoreError();
+        image->SetContents(file, content);
+        SCOPED_TRACE(file + " as it was before, " + (is_live ? "live" : "removed"));
+        ++cases;
+        Options options = Quiet();
+        options.recovery = mode;
+        auto opened = OpenDB(options, "db", image.get());
+        if (!opened.ok()) {
+          ASSERT_TRUE(absl::IsDataLoss(opened.status()) || absl::IsFailedPrecondition(opened.status()))
+              << opened.status();
+          continue;
+        }
+        const StoreAnswer found = AnswerOf(*(*opened)->GetSnapshot());
+        if (Difference(whole, found).empty()) continue;
+        ASSERT_EQ(Altered(store, whole, found), "");
+        ASSERT_FALSE((*opened)->Stats().quarantined.empty()) << Difference(whole, found);
+        // Nothing that the manifest should have named was removed for good: it is set aside.
+        *opened = nullptr;
+        for (const std::string& live : fs.Files()) {
+          if (live == file || live.find("parts/") == std::string::npos) continue;
+          bool kept = false;
+          for (const std::string& left : image->Files()) kept = kept || image->Contents(left) == fs.Contents(live);
+          ASSERT_TRUE(kept) << live << " was removed";
+        }
       }
     }
   }

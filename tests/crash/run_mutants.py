@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Checks the fault tests themselves: does at least one of them fail for each seeded fault of mutants.py?
 
-  run_mutants.py [--folder FOLDER] [--no-build] [--quick] [NAME...]
-
-With --quick only the first five of the runs, without the run that shows that all pass without a fault.
+  run_mutants.py [--folder FOLDER] [--no-build] [NAME...]
 
 Copies the tree to FOLDER (build/mutants), puts the faults in, each behind a switch, builds the fault tests once and
 runs them with each switch on, the quickest first, until one fails. Ends with 1 if a fault was not caught. Takes some
@@ -85,7 +83,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", default=os.path.join(ROOT, "build/mutants"))
     parser.add_argument("--no-build", action="store_true")
-    parser.add_argument("--quick", action="store_true")
     parser.add_argument("names", nargs="*")
     settings = parser.parse_args()
     if not settings.no_build:
@@ -103,7 +100,7 @@ def main():
     wanted = [mutant for mutant in MUTANTS if not settings.names or mutant[0] in settings.names]
     names = [mutant[0] for mutant in wanted]
     # Without a fault all must pass, or being caught means nothing.
-    if not settings.names and not settings.quick:
+    if not settings.names:
         for program, tests, counts in RUNS:
             failed = run(settings.folder, "", program, tests, counts)
             if failed:
