@@ -170,6 +170,68 @@ TEST(CrashTest, ARecordOfAnotherStoreIsNotTaken) {
   }
 }
 
+// The part that salvage writes while the store opens must not be taken for the leftover of an earlier flush.
+TEST(CrashTest, ALeftoverOfAFlushKeepsItsNumber) {
+  FaultFileSystem fs;
+  const std::vector<uint64_t> sizes = WriteSome(&fs, 9, /*close=*/true);
+  std::string wal = fs.Contents(kSegment);
+  wal[sizes[5] + 40] ^= 1;
+  fs.SetContents(kSegment, wal);
+  ASSERT_TRUE(fs.CreateDir("db/parts/000000000001").ok());
+  fs.SetContents("db/parts/000000000001/meta", "half a par");
+  Options options = Quiet();
+  options.recovery = Recovery::kSalvage;
+  const std::vector<uint64_t> kept = {0, 1, 2, 3, 4, 6, 7, 8};
+  for (const Options& one : {options, Quiet()}) {
+    auto db = OpenDB(one, "db", &fs);
+    ASSERT_TRUE(db.ok()) << db.status();
+    EXPECT_EQ(NumbersIn(*(*db)->GetSnapshot()), kept);
+  }
+}
+
+// Merging what can be read of a damaged part would make its report, and the rest of the bytes, disappear.
+TEST(CrashTest, ADamagedBlockIsNotMergedAway) {
+  FaultFileSystem fs;
+  std::unique_ptr<DB> db;
+  WriteSome(&fs, 3, /*close=*/false, &db);
+  ASSERT_TRUE(db->Flush().ok());
+  for (uint64_t n = 3; n < 6; ++n) ASSERT_TRUE(WriteNumbered(db.get(), n).ok());
+  ASSERT_TRUE(db->Flush().ok());
+  const auto damage_seen = [](const DB& store) {
+    const auto snapshot = store.GetSnapshot();
+    ScanSpec spec;
+    spec.columns = {{ColumnLevel::kBuiltin, "message"}};
+    auto rows = snapshot->OpenScan(spec);
+    RecordBatch batch;
+    while (rows.ok() && (*rows)->Next(&batch).value_or(false)) continue;
+    auto samples = snapshot->OpenSeriesScan({});
+    SeriesData series;
+    while (samples.ok() && (*samples)->Next(&series).value_or(false)) continue;
+    return !(*rows)->stats().damaged.empty() || !(*samples)->stats().damaged.empty();
+  };
+  for (const char* name : {"logs", "samples"}) {
+    const std::string file = std::string("db/parts/000000000001/") + name, bytes = fs.Contents(file);
+    int cases = 0;
+    for (size_t at = 40; at < bytes.size(); at += 8) {
+      const auto image = fs.KillImage();
+      std::string damaged = bytes;
+      damaged[at] ^= 1;
+      image->SetContents(file, damaged);
+      auto opened = OpenDB(Quiet(), "db", image.get());
+      ASSERT_TRUE(opened.ok()) << opened.status();
+      if (!(*opened)->Stats().quarantined.empty() || !damage_seen(**opened)) continue;
+      ++cases;
+      SCOPED_TRACE(file + " at " + std::to_string(at));
+      EXPECT_TRUE(absl::IsDataLoss((*opened)->Compact()));
+      EXPECT_TRUE((*opened)->Tick().ok());
+      EXPECT_EQ((*opened)->Stats().parts, 2u);
+      EXPECT_TRUE(damage_seen(**opened));
+      EXPECT_EQ(image->Contents(file), damaged);
+    }
+    EXPECT_GT(cases, 3) << name;
+  }
+}
+
 TEST(CrashTest, OneDamagedByteOfTheManifestIsHarmless) {
   FaultFileSystem fs;
   std::unique_ptr<DB> db;
