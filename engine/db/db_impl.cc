@@ -16,6 +16,9 @@ constexpr size_t kGroupBytesMax = size_t{4} << 20;
 constexpr size_t kGroupBatchesMax = 512;
 // kBuffered promises to lose at most a second; the sync itself takes a part of it.
 constexpr auto kBufferedSyncAge = std::chrono::milliseconds(500);
+// A count of series that takes longer than this is made again only after so many times as long.
+constexpr auto kSeriesCountTime = std::chrono::milliseconds(20);
+constexpr int kSeriesCountShare = 50;
 // Small limits must not make a part of every few writes.
 constexpr uint64_t kFlushBytesMin = uint64_t{64} << 10;
 // A head of compressed samples is much smaller than its WAL, which replay has to read.
@@ -339,9 +342,20 @@ DBStats DBImpl::Stats() const {
     stats.spans += counts.rows[static_cast<int>(Table::kSpans)];
     stats.exemplars += counts.rows[static_cast<int>(Table::kExemplars)];
   }
-  // Distinct label sets need a merge of all label lists, so they are counted again only after a change.
+  const auto has_series = [](const auto& source) { return source->counts().series > 0; };
+  const auto first = std::find_if(sources.begin(), sources.end(), has_series);
+  if (stats.deletes_pending == 0 &&
+      std::find_if(first == sources.end() ? first : first + 1, sources.end(), has_series) == sources.end()) {
+    stats.series = first == sources.end() ? 0 : (*first)->counts().series;
+    return stats;
+  }
+  // Distinct label sets need a merge of all label lists, so they are counted again only after a change; and where that
+  // takes long, whoever asks often gets a count that is a little old.
   std::lock_guard lock(series_mutex_);
-  if (series_generation_ != generation || series_in_heads_ != series_in_heads) {
+  const Clock::time_point now = Clock::now();
+  const bool changed = series_generation_ != generation || series_in_heads_ != series_in_heads;
+  if (changed &&
+      (series_count_time_ < kSeriesCountTime || now >= series_counted_ + kSeriesCountShare * series_count_time_)) {
     SeriesSpec spec;
     spec.labels_only = true;
     auto scan = MakeSnapshot(std::move(sources))->OpenSeriesScan(spec);
@@ -357,6 +371,8 @@ DBStats DBImpl::Stats() const {
     series_count_ = count;
     series_generation_ = generation;
     series_in_heads_ = series_in_heads;
+    series_counted_ = Clock::now();
+    series_count_time_ = series_counted_ - now;
   }
   stats.series = series_count_;
   return stats;

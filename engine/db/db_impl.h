@@ -208,7 +208,9 @@ class DBImpl : public DB {
   mutable uint64_t series_generation_ = 0;  // what series_count_ was counted of
   mutable uint64_t series_in_heads_ = UINT64_MAX;
   mutable uint64_t series_count_ = 0;
-  uint64_t generation_ = 0;  // of parts_ and frozen_; guarded by mutex_
+  mutable Clock::time_point series_counted_;     // when that was
+  mutable Clock::duration series_count_time_{};  // and how long it took
+  uint64_t generation_ = 0;                      // of parts_ and frozen_; guarded by mutex_
 
   std::thread flush_thread_;
   std::thread merge_thread_;

@@ -1,4 +1,6 @@
 // Flush, merge and retention.
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -77,11 +79,11 @@ void DBImpl::MergeLoop() {
 absl::Status DBImpl::FlushIfDue() {
   if (in_memory_only() || !CheckWritable().ok()) return absl::OkStatus();
   std::lock_guard flush_lock(flush_mutex_);
-  bool pending = false, due = false;
+  bool pending = false, due = false, resting = false;
   {
     std::lock_guard lock(mutex_);
     pending = frozen_ != nullptr;
-    const bool resting = active_wal_bytes_ >= kRestingWalBytes && Clock::now() - last_write_ >= kRestingTime;
+    resting = active_wal_bytes_ >= kRestingWalBytes && Clock::now() - last_write_ >= kRestingTime;
     due = HeadIsFull() || resting ||
           (active_since_ && Clock::now() - *active_since_ >= std::chrono::nanoseconds(options_.flush_age_max));
     due = due && !active_->cut().empty();
@@ -93,7 +95,10 @@ absl::Status DBImpl::FlushIfDue() {
     std::lock_guard commit_lock(commit_mutex_);
     if (!HasFrozenHead()) RETURN_IF_ERROR(SwitchHead());
   }
-  return FlushFrozen();
+  RETURN_IF_ERROR(FlushFrozen());
+  // The allocator would keep what the head took until the next one needs it.
+  if (resting) malloc_trim(0);
+  return absl::OkStatus();
 }
 
 bool DBImpl::HasFrozenHead() const {
