@@ -27,6 +27,8 @@ class KeptValue {
     if (type_ == Type::kString) text_.assign(cell.text);
     if (type_ == Type::kHistogram) histogram_ = column.histograms[row];
   }
+  // Another value of the same type, which is kept as a whole number.
+  void SetInteger(int64_t integer) { integer_ = integer; }
   CellView View() const {
     CellView cell;
     cell.type = type_;
@@ -78,6 +80,10 @@ class PickAggregator : public Aggregator {
   }
 
   void Update(const std::vector<uint32_t>& slots, const Column* x, const Column* y) override {
+    if (!x->ints.empty() && x->type != Type::kSpanId) {
+      if (function_ == AggregateFunction::kMax) return UpdateIntegers<true>(slots, *x);
+      if (function_ == AggregateFunction::kMin) return UpdateIntegers<false>(slots, *x);
+    }
     for (size_t i = 0; i < slots.size(); ++i) {
       if (slots[i] == kNoKey || x->IsNull(i)) continue;
       KeptValue& kept = values_[slots[i]];
@@ -149,6 +155,27 @@ class PickAggregator : public Aggregator {
     const bool greatest = function_ == AggregateFunction::kMax || function_ == AggregateFunction::kArgMax;
     if (IsBetter(fresh.View(), kept.View(), greatest)) return true;
     return earlier && !IsBetter(kept.View(), fresh.View(), greatest);
+  }
+
+  // The least or greatest of a column that is kept as whole numbers.
+  template <bool kGreatest>
+  void UpdateIntegers(const std::vector<uint32_t>& slots, const Column& column) {
+    const uint8_t* const valid = column.valid.empty() ? nullptr : column.valid.data();
+    for (size_t i = 0; i < slots.size(); ++i) {
+      if (slots[i] == kNoKey || (valid != nullptr && valid[i] == 0)) continue;
+      KeptValue& kept = values_[slots[i]];
+      const int64_t value = column.ints[i];
+      if (kept.type() == column.type) {
+        if (kGreatest ? value <= kept.integer() : value >= kept.integer()) continue;
+        kept.SetInteger(value);
+      } else if (kept.empty() || Improves(column, i, kept)) {
+        kept.Set(column, i);
+      } else {
+        continue;
+      }
+      rows_[slots[i]] = seen_ + i;
+    }
+    seen_ += slots.size();
   }
 
   bool Improves(const Column& column, size_t row, const KeptValue& kept) const {
