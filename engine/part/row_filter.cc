@@ -14,6 +14,9 @@ using Op = Predicate::Op;
 // A dictionary of which each text stands for so many rows is compared text by text.
 constexpr size_t kRowsPerText = 8;
 
+// Looking up the rows of a trace costs as much as looking at so many rows.
+constexpr size_t kRowsPerLookup = 32;
+
 // -1, 0, 1, or 2 for values that do not compare.
 int Order(long double a, long double b) { return a < b ? -1 : a > b ? 1 : a == b ? 0 : 2; }
 
@@ -264,10 +267,27 @@ void FilterByTerm(const std::string& term, const Column& column, RowMask* keep) 
   }
 }
 
-void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, RowMask* keep) {
+void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, bool ascending, RowMask* keep) {
   if (column.type == Type::kNull) {
     std::fill(keep->begin(), keep->end(), 0);
     return;
+  }
+  if (ascending && column.valid.empty() && column.size > 0) {
+    const std::vector<TraceId>& rows = column.trace_ids;
+    const auto first = std::lower_bound(ids.begin(), ids.end(), rows.front());
+    const auto last = std::upper_bound(first, ids.end(), rows.back());
+    if (static_cast<size_t>(last - first) * kRowsPerLookup <= rows.size()) {
+      // Few ids: their rows are looked up, not the ids of all rows.
+      RowMask found(column.size, 0);
+      size_t at = 0;
+      for (auto id = first; id != last; ++id) {
+        at = static_cast<size_t>(std::lower_bound(rows.begin() + static_cast<ptrdiff_t>(at), rows.end(), *id) -
+                                 rows.begin());
+        for (; at < rows.size() && rows[at] == *id; ++at) found[at] = (*keep)[at];
+      }
+      keep->swap(found);
+      return;
+    }
   }
   TraceId last;
   size_t at = 0;  // where it is, or would be, in `ids`

@@ -22,8 +22,8 @@ bool MayMatch(const Predicate& predicate, const ValueView& value);
 void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask* keep);
 // Rows whose text contains `term`.
 void FilterByTerm(const std::string& term, const Column& column, RowMask* keep);
-// Exact. `ids` is sorted.
-void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, RowMask* keep);
+// Exact. `ids` is sorted; `ascending`: so is the column.
+void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, bool ascending, RowMask* keep);
 // Exact. With `end` (spans, overlap) a row passes if [time, end] meets the range; an end before its time counts as
 // time.
 void FilterByTime(const TimeRange& range, const Column& time, const Column* end, RowMask* keep);

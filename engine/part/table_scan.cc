@@ -131,7 +131,9 @@ class TableScan : public SplittableScan {
     }
     if (spec_.trace_ids != nullptr) {
       ASSIGN_OR_RETURN(const Column* trace, Builtin(columns, "trace_id"));
-      FilterByTrace(*spec_.trace_ids, *trace, keep);
+      const bool ascending = context_.table == Table::kSpans || context_.table == Table::kEvents ||
+                             context_.table == Table::kLinks;  // part.h, AddRows
+      FilterByTrace(*spec_.trace_ids, *trace, ascending, keep);
     }
     return absl::OkStatus();
   }

@@ -1,11 +1,13 @@
-// Texts inside texts: found where std::string_view finds them, and never ruled out where they are.
-#include "engine/part/text_search.h"
+// Rows that pass: texts inside texts, found where std::string_view finds them and never ruled out where they are;
+// traces.
+#include "engine/part/row_filter.h"
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "engine/part/row_filter.h"
+#include "engine/part/text_search.h"
 #include "gtest/gtest.h"
 
 namespace braid {
@@ -97,6 +99,35 @@ TEST(FilterByTermTest, KeepsTheRowsWhoseTextContainsTheTerm) {
     for (size_t row = 0; row < column.size; ++row) {
       const bool wanted = row != 5 && !column.IsNull(row) && texts[row].find(term) != std::string::npos;
       ASSERT_EQ(keep[row] != 0, wanted) << texts[row] << " / " << term << " row " << row;
+    }
+  }
+}
+
+TEST(FilterByTraceTest, KeepsTheRowsOfTheTraces) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 400; ++round) {
+    Column column;
+    column.type = Type::kTraceId;
+    column.size = 1 + random() % 300;
+    const uint64_t traces = 1 + random() % 60;
+    for (size_t i = 0; i < column.size; ++i) column.trace_ids.push_back({1, 1 + random() % traces});
+    const bool ascending = round % 3 != 0;
+    if (ascending) std::sort(column.trace_ids.begin(), column.trace_ids.end());
+    if (round % 4 == 0) {
+      column.valid.assign(column.size, 1);
+      column.valid[random() % column.size] = 0;
+    }
+    std::vector<TraceId> ids;
+    for (uint64_t low = 0; low < traces + 3; ++low) {
+      if (random() % (1 + static_cast<uint64_t>(round) % 20) == 0) ids.push_back({1, low});
+    }
+    RowMask keep(column.size, 1);
+    keep[column.size / 2] = 0;
+    FilterByTrace(ids, column, ascending, &keep);
+    for (size_t row = 0; row < column.size; ++row) {
+      const bool wanted = row != column.size / 2 && !column.IsNull(row) &&
+                          std::find(ids.begin(), ids.end(), column.trace_ids[row]) != ids.end();
+      ASSERT_EQ(keep[row] != 0, wanted) << "round " << round << " row " << row;
     }
   }
 }
