@@ -306,6 +306,7 @@ def m11(context):
         notes.append(f"{label} lost {lost:,.0f}")
         if label == "braid" and lost:
             raise RuntimeError(f"M11: braid lost {lost} samples")
+    notes.append("Braid flushes a head that was not written to for 75 s, as here before the kill")
     row.note = ", ".join(notes)
     context.table.add(row)
 
