@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/status_macros.h"
+#include "engine/base/text_order.h"
 
 namespace braid {
 namespace {
@@ -317,7 +318,7 @@ absl::Status CheckLabels(std::string_view bytes) {
     if (!in.ReadBytes(&name) || !in.ReadBytes(&value) || value.empty())
       return Bad("labels of a series are not readable");
     if (name.empty()) return Bad("a series has a label without a name");
-    const int order = first ? 1 : name.compare(last);
+    const int order = first ? 1 : CompareNames(name, last);
     if (order == 0) return Bad("a series has label \"" + std::string(name) + "\" twice");
     if (order < 0) return Bad("labels of a series are not in order");
     last = name;

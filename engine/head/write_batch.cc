@@ -40,6 +40,7 @@
 #include <cstring>
 
 #include "engine/base/coding.h"
+#include "engine/base/text_order.h"
 #include "engine/head/batch_reader.h"
 
 namespace braid {
@@ -126,7 +127,7 @@ WriteBatch::SeriesRef WriteBatch::AddSeries(std::span<const LabelView> labels) {
   bool in_order = true;
   const LabelView* last = nullptr;
   for (const LabelView& label : labels) {
-    in_order = in_order && !label.value.empty() && (last == nullptr || last->name < label.name);
+    in_order = in_order && !label.value.empty() && (last == nullptr || CompareNames(last->name, label.name) < 0);
     size += VarintSize(label.name.size()) + label.name.size() + VarintSize(label.value.size()) + label.value.size();
     last = &label;
   }

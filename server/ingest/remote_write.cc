@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/status_macros.h"
+#include "engine/base/text_order.h"
 #include "server/ingest/attribute_list.h"
 #include "server/ingest/otlp_records.h"
 #include "server/ingest/prometheus_protobuf.h"
@@ -74,7 +75,7 @@ class Decoder {
       const char* const inner_end = inner + bytes.size();
       if (!take(&inner, inner_end, kFirst, &label.name) || !take(&inner, inner_end, kSecond, &label.value) ||
           inner != inner_end || label.name.empty() || label.value.empty() ||
-          (!labels_.empty() && labels_.back().name >= label.name)) {
+          (!labels_.empty() && CompareNames(labels_.back().name, label.name) >= 0)) {
         return false;
       }
       labels_.push_back(label);
@@ -82,7 +83,8 @@ class Decoder {
     if (labels_.empty() || labels_.size() > kLabelsMax) return false;
     const auto named = [](const LabelView& label) { return label.name == kMetricNameLabel; };
     if (std::none_of(labels_.begin(), labels_.end(), named)) return false;
-    if (!IsAscii({message.data(), static_cast<size_t>(at - message.data())})) return false;
+    const std::string_view label_bytes(message.data(), static_cast<size_t>(at - message.data()));
+    if (!IsAscii(label_bytes)) return false;
     while (at != end) {
       if (!take(&at, end, kSecond, &bytes)) return false;
       Sample sample;
@@ -109,7 +111,7 @@ class Decoder {
       }
       samples_.push_back(sample);
     }
-    if (report_->gate != nullptr && !report_->gate->Admit(labels_, report_->now)) return false;
+    if (report_->gate != nullptr && !report_->gate->AdmitMessage(label_bytes, labels_, report_->now)) return false;
     const WriteBatch::SeriesRef series = batch_->AddSeries(labels_);
     for (const Sample& sample : samples_) batch_->AddSample(series, sample.time, sample.value);
     report_->accepted += samples_.size();

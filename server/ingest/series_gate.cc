@@ -1,8 +1,11 @@
 #include "server/ingest/series_gate.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "engine/base/checksum.h"
+#include "engine/base/coding.h"
+#include "engine/base/text_order.h"
 
 namespace braid::ingest {
 namespace {
@@ -11,13 +14,29 @@ namespace {
 constexpr size_t kRefusedLabelsMax = 64;
 constexpr size_t kRefusedValuesMax = 1024;
 
+// Whatever its order, a series has the hash of the labels of its remote write message, which need not be written then.
 uint64_t HashOf(std::span<const LabelView> labels) {
-  uint64_t hash = 0;
-  // A sum, because labels come in any order.
-  for (const LabelView& label : labels) {
-    if (!label.value.empty()) hash += Hash64(label.value, Hash64(label.name));
+  thread_local std::vector<LabelView> sorted;
+  thread_local std::string message;
+  const auto by_name = [](const LabelView& a, const LabelView& b) { return CompareNames(a.name, b.name) < 0; };
+  if (!std::is_sorted(labels.begin(), labels.end(), by_name)) {
+    sorted.assign(labels.begin(), labels.end());
+    std::stable_sort(sorted.begin(), sorted.end(), by_name);
+    labels = sorted;
   }
-  return hash;
+  message.clear();
+  constexpr char kFirst = 1 << 3 | 2, kSecond = 2 << 3 | 2;
+  const auto text_bytes = [](std::string_view text) { return 1 + VarintSize(text.size()) + text.size(); };
+  for (const LabelView& label : labels) {
+    if (label.value.empty()) continue;
+    message.push_back(kFirst);
+    PutVarint(&message, text_bytes(label.name) + text_bytes(label.value));
+    message.push_back(kFirst);
+    PutBytes(&message, label.name);
+    message.push_back(kSecond);
+    PutBytes(&message, label.value);
+  }
+  return Hash64(message);
 }
 
 std::string_view MetricOf(std::span<const LabelView> labels) {
@@ -30,8 +49,14 @@ std::string_view MetricOf(std::span<const LabelView> labels) {
 }  // namespace
 
 bool SeriesGate::Admit(std::span<const LabelView> labels, Timestamp now, uint64_t series) {
-  if (series_max_ == 0) return true;
-  const uint64_t hash = HashOf(labels);
+  return series_max_ == 0 || AdmitHash(HashOf(labels), labels, now, series);
+}
+
+bool SeriesGate::AdmitMessage(std::string_view message, std::span<const LabelView> labels, Timestamp now) {
+  return series_max_ == 0 || AdmitHash(Hash64(message), labels, now, 1);
+}
+
+bool SeriesGate::AdmitHash(uint64_t hash, std::span<const LabelView> labels, Timestamp now, uint64_t series) {
   const uint32_t window = static_cast<uint32_t>(std::max<Timestamp>(now, 0) / kWindow);
   std::lock_guard lock(mutex_);
   if (window > window_) {

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "braid/types.h"
@@ -29,6 +30,9 @@ class SeriesGate {
   // Notes that the series with these labels, in any order, is active at `now`. False if it is not known yet and there
   // is no room. `series`: how many it stands for, as a histogram's point does for its buckets.
   bool Admit(std::span<const LabelView> labels, Timestamp now, uint64_t series = 1);
+  // The same for labels that stand in `message` as a remote write message has them: in order of their names, each name
+  // and value not empty and of 127 bytes at most, lengths in one byte.
+  bool AdmitMessage(std::string_view message, std::span<const LabelView> labels, Timestamp now);
   // Why, naming the metric with the most active series and, of those turned away of late, the label with the most
   // values.
   std::string Refusal() const;
@@ -40,6 +44,7 @@ class SeriesGate {
     uint32_t series = 0;
     uint64_t* of_metric = nullptr;  // in metrics_
   };
+  bool AdmitHash(uint64_t hash, std::span<const LabelView> labels, Timestamp now, uint64_t series);
   void NoteRefused(std::span<const LabelView> labels);
   // Drops what has not come since before the last window.
   void Forget();

@@ -43,6 +43,25 @@ TEST(SeriesGate, TheOrderOfLabelsDoesNotMatter) {
   EXPECT_FALSE(gate.Admit(swapped, 0));
 }
 
+TEST(SeriesGate, ASeriesIsTheSameInAMessage) {
+  SeriesGate gate(1);
+  const std::vector<LabelView> sorted = {{"__name__", "a"}, {"x", "1"}},
+                               other = {{"x", "1"}, {"e", ""}, {"__name__", "a"}};
+  // Two fields 1 of a TimeSeries, each a Label of name (1) and value (2).
+  const std::string message =
+      "\x0a\x0d\x0a\x08__name__\x12\x01"
+      "a"
+      "\x0a\x06\x0a\x01"
+      "x\x12\x01"
+      "1";
+  EXPECT_TRUE(gate.AdmitMessage(message, sorted, 0));
+  EXPECT_TRUE(gate.Admit(sorted, 0));
+  EXPECT_TRUE(gate.Admit(other, 0));
+  EXPECT_EQ(gate.active(), 1u);
+  const std::vector<LabelView> next = {{"__name__", "a"}, {"x", "2"}};
+  EXPECT_FALSE(gate.Admit(next, 0));
+}
+
 TEST(SeriesGate, WhatDoesNotComeAnyMoreMakesRoom) {
   SeriesGate gate(2);
   EXPECT_TRUE(Admit(&gate, "m", "a"));
