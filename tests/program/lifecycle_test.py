@@ -97,7 +97,7 @@ def check_partial(data):
     name = damage_a_block(data)
     server = Server(data).start()
     try:
-        answer = server.query(text, limit=1_000_000)
+        answer = server.query(text, start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", limit=1_000_000)
     finally:
         server.stop()
     assert any(note["kind"] == "partial" and name in note["text"] for note in answer["notes"]), answer["notes"]
