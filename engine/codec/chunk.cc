@@ -13,6 +13,7 @@
 #include "engine/codec/gorilla.h"
 #include "engine/codec/histogram_codec.h"
 #include "engine/codec/int_codec.h"
+#include "engine/codec/time_order.h"
 
 namespace braid {
 namespace {
@@ -100,10 +101,8 @@ absl::Status DecodeChunk(std::string_view bytes, std::vector<Timestamp>* times, 
     }
     default: return fail("chunk: unknown encoding");
   }
-  // Readers search in times, so that order is part of the format. Without a branch per time, of which there are many.
-  bool ordered = true;
-  for (size_t i = 1; i < count; ++i) ordered &= chunk_times[i - 1] <= chunk_times[i];
-  if (!ordered) return fail("chunk: times out of order");
+  // Readers search in times, so that order is part of the format.
+  if (!IsNotDescending({chunk_times, count})) return fail("chunk: times out of order");
   return absl::OkStatus();
 }
 

@@ -336,7 +336,8 @@ bool ReadPlanes(std::string_view plain, uint64_t base, size_t count, int64_t* va
 }
 
 // Zigzag varints; those of one and two bytes, which nearly all are, in place.
-bool ReadVarints(std::string_view plain, uint64_t base, size_t count, int64_t* values) {
+// A function of its own, whose loop then has the registers to itself.
+__attribute__((noinline)) bool ReadVarints(std::string_view plain, uint64_t base, size_t count, int64_t* values) {
   const auto* at = reinterpret_cast<const uint8_t*>(plain.data());
   const uint8_t* const end = at + plain.size();
   for (size_t i = 0; i < count; ++i) {

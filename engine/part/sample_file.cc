@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/chunk.h"
 #include "engine/codec/column_codec.h"
+#include "engine/codec/time_order.h"
 #include "engine/memory/hash_map.h"
 
 namespace braid {
@@ -300,11 +300,9 @@ absl::Status SampleFileReader::DecodeChunkOf(const ChunkInfo& chunk, const std::
   size_t before = times->size();
   absl::Status status = DecodeChunk(std::string_view(plain).substr(chunk.begin, chunk.size), times, values, histograms);
   if (!status.ok()) return damage(std::string(status.message()));
-  // Without a branch per time, of which there are many.
-  bool ascending = true;
-  for (size_t i = before + 1; i < times->size(); ++i) ascending &= (*times)[i - 1] < (*times)[i];
-  if (times->size() - before != chunk.count || values->size() != times->size() || !ascending ||
-      (*times)[before] != chunk.first_time || times->back() != chunk.last_time) {
+  if (times->size() - before != chunk.count || values->size() != times->size() ||
+      !IsAscending(std::span<const Timestamp>(*times).subspan(before)) || (*times)[before] != chunk.first_time ||
+      times->back() != chunk.last_time) {
     return damage("chunk is not as its series block describes it");
   }
   return absl::OkStatus();
