@@ -1,13 +1,20 @@
 #include "server/delete_request.h"
 
+#include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "engine/base/status_macros.h"
+#include "query/plan/span_source.h"
+#include "query/rows/cells.h"
 #include "query/syntax/parser.h"
 
 namespace braid::server {
 namespace {
+
+// Doubles up to this are whole numbers exactly.
+constexpr double kExactIntegers = 9007199254740992.0;
 
 absl::Status Bad(const std::string& what) {
   return absl::InvalidArgumentError(
@@ -67,11 +74,42 @@ absl::StatusOr<Value> ValueOfWord(Type type, const std::string& word, bool quote
   return Value(word);
 }
 
+// Appends what a text in quotes is equal to: in a query it is also the number or truth value that it spells.
+absl::Status AddText(Type type, const std::string& text, std::vector<Value>* values) {
+  TraceId trace;
+  SpanId span;
+  if (text.empty()) return Bad("\"\" would choose rows by what they lack");
+  switch (type) {
+    case Type::kTraceId:
+      if (!ParseTraceId(text, &trace)) return Bad("'" + text + "' is no trace id");
+      break;
+    case Type::kSpanId:
+      if (!ParseSpanId(text, &span)) return Bad("'" + text + "' is no span id");
+      break;
+    case Type::kInt:
+    case Type::kDouble:
+    case Type::kBool:
+    case Type::kDuration:
+    case Type::kTimestamp: return Bad("'" + text + "' is a text, which the column does not hold");
+    default: break;
+  }
+  ASSIGN_OR_RETURN(values->emplace_back(), ValueOfWord(type, text, true));
+  if (type != Type::kMixed) return absl::OkStatus();
+  if (const std::optional<double> number = ParseNumber(text)) {
+    values->emplace_back(*number);
+    if (*number >= -kExactIntegers && *number <= kExactIntegers && *number == std::trunc(*number)) {
+      values->emplace_back(static_cast<int64_t>(*number));
+    }
+  }
+  if (text == "true" || text == "false") values->emplace_back(text == "true");
+  return absl::OkStatus();
+}
+
 // Appends the value, and where an attribute may hold a number as text, its text too.
 absl::Status AddValue(Type type, const Expr& wrapped, std::vector<Value>* values) {
   const Expr& expr = Unwrap(wrapped);
   if (const auto* text = std::get_if<StringLiteral>(&expr.node)) {
-    ASSIGN_OR_RETURN(values->emplace_back(), ValueOfWord(type, text->value, true));
+    RETURN_IF_ERROR(AddText(type, text->value, values));
   } else if (const auto* number = std::get_if<NumberLiteral>(&expr.node)) {
     values->push_back(number->integer ? Value(*number->integer) : Value(number->value));
     if (type == Type::kMixed) values->emplace_back(ToText(View(values->back())));
@@ -108,7 +146,10 @@ absl::Status AddCondition(Table table, const Expr& wrapped, std::vector<Predicat
     field = std::get_if<FieldRef>(&Unwrap(*in->keys[0]).node);
   }
   if (field == nullptr) return Bad("a condition is no equality");
-  predicate.column = ColumnOf(table, NameOf(*field), &type);
+  const std::string name = NameOf(*field);
+  if (name.find(':') != std::string::npos) return Bad("'" + name + "' is a name of TraceQL; name the column itself");
+  if (table == Table::kSpans && IsTraceColumn(name)) return Bad("'" + name + "' is worked out, not stored");
+  predicate.column = ColumnOf(table, name, &type);
   if (binary != nullptr) {
     RETURN_IF_ERROR(AddValue(type, *binary->right, &predicate.values));
   } else {

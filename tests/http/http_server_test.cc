@@ -269,10 +269,10 @@ TEST_F(HttpServerTest, AddressesThatAreRefused) {
         .status()
         .code();
   };
-  EXPECT_EQ(start({"0.0.0.0:0"}, false, ""), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(start({"0.0.0.0:0"}, true, ""), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(start({"0.0.0.0:0"}, false, "t"), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(start({"[::]:0"}, false, ""), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(start({"0.0.0.0:0"}, false, ""), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(start({"0.0.0.0:0"}, true, ""), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(start({"0.0.0.0:0"}, false, "t"), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(start({"[::]:0"}, false, ""), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(start({"example.org:80"}, false, ""), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(start({"127.0.0.1"}, false, ""), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(start({}, false, ""), absl::StatusCode::kInvalidArgument);
