@@ -49,9 +49,11 @@ absl::Status DBImpl::OpenBeside(std::vector<LivePart> opened_before) {
     // Parts that were merged meanwhile are open here. But where the WAL begins, and what is deleted, must be of one
     // instant with what was read of the WAL.
     const bool moved = now->first_segment != manifest_.first_segment || now->next_delete != manifest_.next_delete;
-    if (status.ok() && !moved) break;
+    // What is missing is damage only as long as no merge can have removed it.
+    const bool unchanged = now->generation == manifest_.generation;
+    if (status.ok() && !moved && (unchanged || counters_.quarantined.empty())) break;
     if (status.ok()) status = absl::UnavailableError(path_ + " changed too often while it was opened");
-    if (now->generation == manifest_.generation) ++same;
+    same = unchanged ? same + 1 : 0;
   }
   reusable_.clear();
   return status;

@@ -311,6 +311,7 @@ TEST_F(RealDirTest, ManyReadingProcesses) {
     numbers = NumbersIn(*snapshot);
     EXPECT_EQ(numbers, FirstNumbers(numbers.size()));
     EXPECT_GE(numbers.size(), before);
+    EXPECT_TRUE(follower->Stats().quarantined.empty());
     // Its parts may be merged away by now; the snapshot can still be read, with indexes that nobody has looked at yet.
     ASSERT_TRUE(take(acknowledged + 150));
     EXPECT_EQ(NumbersIn(*snapshot), numbers);
