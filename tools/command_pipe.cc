@@ -50,7 +50,7 @@ int RunPipe(const PipeSettings& settings) {
     outlet = LogOutlet::ToDB(db, std::move(delivery));
   } else {
     outlet = LogOutlet::ToServer(PostLogsTo(*endpoint), std::move(delivery));
-    lines.numbered = true;  // a request that was sent again may have arrived twice
+    lines.last_number = std::make_shared<uint64_t>();  // a request that was sent again may have arrived twice
   }
   lines.service = settings.service;
   lines.source = {{"service.instance.id", RandomUuid()}};

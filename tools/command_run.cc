@@ -257,7 +257,8 @@ int RunProgramCaptured(const RunSettings& settings) {
   lines.service = service;
   lines.source = {{"service.instance.id", instance}};
   lines.zone_offset = LocalZoneOffset(Now());
-  lines.numbered = destination.db == nullptr;  // a request that was sent again may have arrived twice
+  // A request that was sent again may have arrived twice. Both outputs count together: they are of one instance.
+  if (destination.db == nullptr) lines.last_number = std::make_shared<uint64_t>();
   std::unique_ptr<PageScrape> scrape;
   if (settings.scrape != "none") {
     scrape = PageScrape::Start({child->pid, settings.scrape, service, instance, destination.MetricsSink()});

@@ -131,8 +131,9 @@ void LogLinesParser::Finish(LogSink* sink, IngestReport* report) {
       otherwise.severity_number = SeverityOfLevel(fatal ? Level::kFatal : Level::kError);
   }
   for (const Attribute& attribute : options_.attributes) list.Add(attribute.name, View(attribute.value));
-  ++records_;
-  if (options_.numbered) list.Add("log.record.number", static_cast<int64_t>(records_));
+  if (options_.last_number != nullptr) {
+    list.Add("log.record.number", static_cast<int64_t>(++*options_.last_number));
+  }
   fields_.set_now(arrival_);
   last_time_ = fields_.Emit(source_, otherwise, sink);
   ++report->accepted;

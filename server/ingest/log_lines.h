@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +33,9 @@ struct LogLinesOptions {
   // time of the line before it, as it would in a file.
   bool live = true;
   Duration zone_offset = 0;
-  // Records are numbered from 1 (attribute log.record.number), so that one that was sent twice can be told.
-  bool numbered = false;
+  // The number of the last record: records are numbered from 1 (attribute log.record.number), so that one that was sent
+  // twice can be told. Parsers of one source, which then run on one thread, share it. null: records have no number.
+  std::shared_ptr<uint64_t> last_number;
 };
 
 class LogLinesParser {
@@ -67,7 +69,6 @@ class LogLinesParser {
   bool has_trace_ = false;
   Timestamp arrival_ = 0;
   Timestamp last_time_ = 0;
-  uint64_t records_ = 0;
 };
 
 }  // namespace braid::ingest

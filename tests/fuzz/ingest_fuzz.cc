@@ -125,7 +125,8 @@ absl::Status JsonLines(std::string_view body, WriteBatch* batch, IngestReport* r
 }
 
 absl::Status LogLines(std::string_view body, WriteBatch* batch, IngestReport* report) {
-  ingest::LogLinesParser lines(ingest::LogLinesOptions{.zone_offset = 8 * 3600 * kSecond, .numbered = true});
+  ingest::LogLinesParser lines(
+      ingest::LogLinesOptions{.zone_offset = 8 * 3600 * kSecond, .last_number = std::make_shared<uint64_t>()});
   ingest::BatchLogSink sink;
   sink.set_batch(batch);
   for (size_t begin = 0; begin < body.size();) {

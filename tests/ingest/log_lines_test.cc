@@ -215,7 +215,7 @@ TEST(LogLines, IdsInFreeText) {
 
 TEST(LogLines, NumberedRecordsAndBadText) {
   LogLinesOptions options;
-  options.numbered = true;
+  options.last_number = std::make_shared<uint64_t>();
   const auto records = Records("a\nb\xff\n{\"x\":1\n{'user': 1}\n", options);
   ASSERT_THAT(records, SizeIs(4));
   EXPECT_THAT(records[0], EndsWith("[log.record.number=int:1]"));

@@ -44,6 +44,14 @@ class Capture(unittest.TestCase):
         instances = rows(self.server, 'logs{service = "web"} | stats n = count() by (instance)')
         self.assertEqual(len(instances), 1)
 
+    def test_one_number_for_a_record_of_either_output(self):
+        self.run_program("sh", "-c", "for i in 1 2 3; do echo out $i; echo err $i >&2; done")
+        numbers = 'logs{service = "web"} | stats n = count(), d = distinct(log.record.number), last = max(log.record.number)'
+        self.assertEqual(rows(self.server, numbers), [[6, 6, 6]])
+        subprocess.run([PROGRAM, "pipe", "--service", "piped", "--server", self.url], input=b"a\nb\nc\n",
+                       capture_output=True, timeout=60)
+        self.assertEqual(rows(self.server, numbers.replace('"web"', '"piped"')), [[3, 3, 3]])
+
     def test_exit_codes(self):
         self.assertEqual(self.run_program("no-such-program-at-all").returncode, 127)
         self.assertEqual(self.run_program("/").returncode, 126)
