@@ -68,8 +68,8 @@ class ServerImpl : public Server {
   ~ServerImpl() override { Stop(5 * kSecond); }
 
   absl::Status Begin(const ServerOptions& options) {
-    std::vector<uint16_t> spare;
-    if (options.compat) spare.assign(std::begin(kClassicUdpPorts), std::end(kClassicUdpPorts));
+    std::vector<uint16_t> spare = options.jaeger_udp_spare_ports;
+    if (options.compat) spare.insert(spare.end(), std::begin(kClassicUdpPorts), std::end(kClassicUdpPorts));
     if (!options.jaeger_udp_ports.empty() || !spare.empty()) {
       ASSIGN_OR_RETURN(udp_agent_, UdpAgent::Start(options.jaeger_udp_ports, spare, &app_));
     }

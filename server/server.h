@@ -30,6 +30,7 @@ struct ServerOptions {
   // Jaeger's agent: UDP ports to take Thrift batches on, on loopback addresses; none if empty. 6831 and 6832 are the
   // usual ones; each takes both protocols.
   std::vector<uint16_t> jaeger_udp_ports;
+  std::vector<uint16_t> jaeger_udp_spare_ports;  // likewise, but one that is in use is noted and left out
   // Where POST /api/v1/admin/tsdb/snapshot puts copies of the store; on the store's file system they cost little.
   // Empty: nowhere.
   std::string snapshot_dir;

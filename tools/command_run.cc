@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <optional>
 
@@ -90,26 +91,27 @@ struct Destination {
     return absl::OkStatus();
   }
 
-  // On the usual ports; Jaeger's are left out if another program has them.
+  // On the usual ports. If another program has HTTP's, a free one does as well, because the program is told of it;
+  // those of gRPC and Jaeger are left out, each for itself.
   absl::Status Serve(const std::vector<uint16_t>& jaeger_udp) {
     server::ServerOptions options;
     options.http.also_listen = {server::GrpcPort()};
-    options.jaeger_udp_ports = {6831, 6832};
-    if (!jaeger_udp.empty()) options.jaeger_udp_ports = jaeger_udp;
+    options.jaeger_udp_spare_ports = jaeger_udp;
+    if (jaeger_udp.empty()) {
+      options.jaeger_udp_spare_ports.assign(std::begin(server::kClassicUdpPorts), std::end(server::kClassicUdpPorts));
+    }
     auto started = server::Server::Start(options, db.get());
     if (!started.ok() && started.status().code() == absl::StatusCode::kFailedPrecondition) {
-      std::fprintf(stderr, "braid run: note: %s; Jaeger's datagrams are not taken\n",
-                   std::string(started.status().message()).c_str());
-      options.jaeger_udp_ports.clear();
-      started = server::Server::Start(options, db.get());
-    }
-    if (!started.ok() && started.status().code() == absl::StatusCode::kFailedPrecondition) {
-      std::fprintf(stderr, "braid run: note: another server has port 4318 or 4317; using a free port\n");
+      std::fprintf(stderr, "braid run: note: %s; using a free port\n", std::string(started.status().message()).c_str());
       options.http.listen = {"127.0.0.1:0"};
       started = server::Server::Start(options, db.get());
     }
     RETURN_IF_ERROR(started.status());
     server = *std::move(started);
+    for (const std::string& note : server->notes()) {
+      // That the host has no IPv6 is noted too, and is no loss.
+      if (note.find("NOT served") != std::string::npos) std::fprintf(stderr, "braid run: note: %s\n", note.c_str());
+    }
     endpoint = {.url = "http://" + server->addresses()[0]};
     return absl::OkStatus();
   }

@@ -145,6 +145,7 @@ void AddCapture(CLI::App* app, RunSettings* run, PipeSettings* pipe, int* code) 
   command
       ->add_option("--jaeger-udp", run->jaeger_udp,
                    "Without a running server: ports for Jaeger's datagrams, repeatable [6831 and 6832]")
+      ->allow_extra_args(false)  // else a -- behind it would end its list instead of the options
       ->excludes("--server");
   command->callback([run, code] { *code = RunProgramCaptured(*run); });
 

@@ -2,6 +2,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,21 @@ from server_process import PROGRAM, Server
 def rows(server, query):
     answer = server.query(query, start="now-1h", end="now+1h", limit=100000)
     return answer["rows"]
+
+
+def jaeger_datagram(service, name):
+    """A batch of one span, as Jaeger's clients send it: emitBatch in Thrift's compact protocol."""
+    def number(value):
+        value, out = value << 1, b""  # zigzag; none is negative
+        while value > 127:
+            out, value = out + bytes([value & 127 | 128]), value >> 7
+        return out + bytes([value])
+
+    def text(value):
+        return bytes([len(value)]) + value.encode()
+    span = (b"\x16" + number(7) + b"\x16" + number(0) + b"\x16" + number(9) + b"\x16" + number(0) + b"\x18" + text(name) +
+            b"\x25" + number(1) + b"\x16" + number(int(time.time() * 1e6)) + b"\x16" + number(1000) + b"\0")
+    return b"\x82\x81\0" + text("emitBatch") + b"\x1c\x1c\x18" + text(service) + b"\0\x19\x1c" + span + b"\0\0"
 
 
 class Capture(unittest.TestCase):
@@ -127,6 +143,36 @@ class Capture(unittest.TestCase):
         done = subprocess.run([PROGRAM, "query", "--data", data, "--format", "csv", "logs | keep service, message"],
                               capture_output=True, text=True)
         self.assertEqual(done.stdout.split(), ["service,message", "p,one", "p,two"])
+
+    def test_ports_that_others_have(self):
+        # The usual port of HTTP is another's, here or on the machine; one of Jaeger's is, the other is free.
+        with socket.socket() as http, socket.socket(type=socket.SOCK_DGRAM) as taken, \
+                socket.socket(type=socket.SOCK_DGRAM) as free:
+            try:
+                http.bind(("127.0.0.1", 4318))
+                http.listen()
+            except OSError:
+                pass
+            for one in (taken, free):
+                one.bind(("127.0.0.1", 0))
+            ports = [one.getsockname()[1] for one in (taken, free)]
+            free.close()
+            data = os.path.join(self.folder.name, "served")
+            send = ("import socket; socket.socket(type=socket.SOCK_DGRAM).sendto("
+                    f"{jaeger_datagram('shop', 'told')!r}, ('127.0.0.1', {ports[1]}))")
+            done = subprocess.run([PROGRAM, "run", "--scrape", "none", "--data", data, "--jaeger-udp", str(ports[0]),
+                                   "--jaeger-udp", str(ports[1]), "--", sys.executable, "-c", send],
+                                  capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        notes = [line for line in done.stderr.splitlines() if "note:" in line]
+        about_http = [note for note in notes if "127.0.0.1:4318: Address already in use; using a free port" in note]
+        about_udp = [note for note in notes if f"UDP 127.0.0.1:{ports[0]}: Address already in use" in note]
+        self.assertEqual((len(about_http), len(about_udp)), (1, 1), done.stderr)
+        self.assertNotIn(f":{ports[1]}: Address", done.stderr)
+        self.assertRegex(done.stderr, "listening on http://127.0.0.1:[0-9]+\n")
+        done = subprocess.run([PROGRAM, "query", "--data", data, "--format", "csv", "spans | keep service, name"],
+                              capture_output=True, text=True)
+        self.assertEqual(done.stdout.split(), ["service,name", "shop,told"])
 
     def test_pipe_says_what_it_could_not_deliver(self):
         self.server.kill()
