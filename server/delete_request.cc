@@ -111,7 +111,11 @@ absl::Status AddValue(Type type, const Expr& wrapped, std::vector<Value>* values
   if (const auto* text = std::get_if<StringLiteral>(&expr.node)) {
     RETURN_IF_ERROR(AddText(type, text->value, values));
   } else if (const auto* number = std::get_if<NumberLiteral>(&expr.node)) {
-    values->push_back(number->integer ? Value(*number->integer) : Value(number->value));
+    if (number->integer) {
+      values->emplace_back(*number->integer);
+    } else {
+      values->emplace_back(number->value);
+    }
     if (type == Type::kMixed) values->emplace_back(ToText(View(values->back())));
   } else if (const auto* flag = std::get_if<BoolLiteral>(&expr.node)) {
     values->emplace_back(flag->value);

@@ -53,7 +53,7 @@ int RunQuery(const QuerySettings& given) {
   }
   if (settings.text.empty()) {
     if (IsTerminal(STDIN_FILENO) && IsTerminal(STDOUT_FILENO)) return RunQueryShell(settings);
-    settings.text = "-";
+    settings.text = std::string("-");  // of a literal GCC 12 says that it may overlap
   }
   const absl::StatusOr<std::string> text = ReadText(settings.text);
   if (!text.ok()) return Fail(std::string(text.status().message()));
