@@ -307,7 +307,7 @@ void AddDemo(CLI::App* app, DemoSettings* settings, int* code) {
 }
 
 // What is not known on the command line, named with the nearest that is; "" if that is not what is wrong. CLI11 lists
-// the positional arguments with it, and asks for a subcommand where one is misspelt.
+// the positional arguments with it, and "--", and asks for a subcommand where one is misspelt.
 std::string DescribeUnknown(const CLI::App& app, int argc, char** argv) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const CLI::App& at = chosen.empty() ? app : *chosen.front();
@@ -318,7 +318,8 @@ std::string DescribeUnknown(const CLI::App& app, int argc, char** argv) {
   std::string word;
   const bool subcommand = chosen.empty() && argc > 1 && argv[1][0] != '-';
   for (const std::string& rest : at.remaining()) {
-    if (!subcommand && word.empty() && rest.size() > 1 && rest[0] == '-') word = rest.substr(0, rest.find('='));
+    if (!subcommand && word.empty() && rest.size() > 1 && rest[0] == '-' && rest != "--")
+      word = rest.substr(0, rest.find('='));
   }
   if (subcommand) {
     word = argv[1];
@@ -382,6 +383,10 @@ int RunProgram(int argc, char** argv) {
                          dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
     if (const std::string message = unknown ? DescribeUnknown(app, argc, argv) : ""; !message.empty()) {
       Fail(message);
+      return 2;
+    }
+    if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.got_subcommand("run")) {
+      Fail("a command is missing: `braid run [OPTIONS] -- COMMAND [ARGUMENTS]`, such as `braid run -- python3 app.py`");
       return 2;
     }
     // Help and version are "errors" that succeed; everything else is a wrong call.

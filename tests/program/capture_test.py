@@ -74,6 +74,14 @@ class Capture(unittest.TestCase):
         self.assertEqual(self.run_program("sh", "-c", "kill -9 $$").returncode, 128 + 9)
         self.assertEqual(self.run_program("true").returncode, 0)
 
+    def test_wrong_calls_say_what_is_missing(self):
+        for arguments in (["run", "--"], ["run", "--service", "web"], ["run"]):
+            done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("a command is missing: `braid run [OPTIONS] -- COMMAND", done.stderr)
+        done = subprocess.run([PROGRAM, "run", "--servic", "web", "--"], capture_output=True, text=True, timeout=60)
+        self.assertIn("'--servic' is not an option of `braid run`", done.stderr)
+
     def test_signals_reach_the_program(self):
         script = "trap 'echo caught; exit 5' {0}; echo ready; while :; do sleep 0.05; done"
         for name in ("INT", "TERM", "HUP", "USR1"):
