@@ -50,6 +50,9 @@ int OpenSignals() {
 
 bool Answers(const Endpoint& endpoint) {
   const auto answer = HttpPost(endpoint, "/v1/query", "text/plain", "application/json", "1", 2);
+  if (answer.ok() && answer->status == 401) {
+    std::fprintf(stderr, "braid run: note: %s answers 401: %s\n", endpoint.url.c_str(), ErrorText(*answer).c_str());
+  }
   return answer.ok() && answer->status == 200;
 }
 

@@ -7,7 +7,9 @@
 
 namespace braid {
 
-std::string ErrorText(const HttpAnswer& answer) {
+namespace {
+
+std::string TextOfBody(const HttpAnswer& answer) {
   simdjson::dom::parser parser;
   simdjson::dom::element document, error;
   std::string_view text;
@@ -22,6 +24,13 @@ std::string ErrorText(const HttpAnswer& answer) {
   std::string body = answer.body.substr(0, 200);
   while (!body.empty() && (body.back() == '\n' || body.back() == '\r')) body.pop_back();
   return Printable(body);
+}
+
+}  // namespace
+
+std::string ErrorText(const HttpAnswer& answer) {
+  const bool token = answer.status == 401;
+  return TextOfBody(answer) + (token ? " (--token-file names the file with the server's token)" : "");
 }
 
 absl::StatusOr<HttpAnswer> HttpPost(const Endpoint& endpoint, const std::string& path, const std::string& content_type,

@@ -10,7 +10,8 @@
 
 namespace braid {
 
-// What the server says is wrong: the message of its error in JSON, or else the body on one line, and cut.
+// What the server says is wrong: the message of its error in JSON, or else the body on one line, and cut. If it wants
+// a token, or another one, the option that names it is added.
 std::string ErrorText(const HttpAnswer& answer);
 
 // POSTs `body` to the endpoint's URL + `path`.

@@ -82,6 +82,26 @@ class Capture(unittest.TestCase):
         done = subprocess.run([PROGRAM, "run", "--servic", "web", "--"], capture_output=True, text=True, timeout=60)
         self.assertIn("'--servic' is not an option of `braid run`", done.stderr)
 
+    def test_a_server_that_wants_a_token(self):
+        token = os.path.join(self.folder.name, "token")
+        with open(token, "w", encoding="utf-8") as file:
+            file.write("a-token-of-thirty-two-characters\n")
+        server = Server(os.path.join(self.folder.name, "guarded"), "--token-file", token).start()
+        url = f"http://127.0.0.1:{server.port}"
+        ask = [PROGRAM, "query", "--server", url, "logs | keep message"]
+        run = [PROGRAM, "run", "--scrape", "none", "--server", url, "--", "echo", "told"]
+        try:
+            for command in (ask, run):
+                done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+                self.assertRegex(done.stderr, "401: .*--token-file names the file")
+            for command in (run, ask):
+                command[2:2] = ["--token-file", token]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("told", done.stdout)
+        finally:
+            server.kill()
+
     def test_signals_reach_the_program(self):
         script = "trap 'echo caught; exit 5' {0}; echo ready; while :; do sleep 0.05; done"
         for name in ("INT", "TERM", "HUP", "USR1"):
