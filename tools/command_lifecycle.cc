@@ -53,11 +53,10 @@ absl::StatusOr<std::string> Ask(const ServerChoice& server, const std::string& p
 }
 
 void Tell(const std::string& selector, uint64_t count, DeleteSpec::Signal signal) {
-  const char* const records = signal == DeleteSpec::Signal::kMetrics ? "samples"
-                              : signal == DeleteSpec::Signal::kLogs  ? "log records"
-                                                                     : "spans";
-  std::fprintf(stderr, "braid: %s: %s %s deleted\n", Printable(selector).c_str(), ReadableCount(count).c_str(),
-               records);
+  const char* const record = signal == DeleteSpec::Signal::kMetrics ? "sample"
+                             : signal == DeleteSpec::Signal::kLogs  ? "log record"
+                                                                    : "span";
+  std::fprintf(stderr, "braid: %s: %s deleted\n", Printable(selector).c_str(), ReadableCount(count, record).c_str());
 }
 
 absl::Status Delete(const DeleteSettings& settings) {
@@ -138,12 +137,17 @@ int RunBackup(const BackupSettings& settings) {
 }
 
 int RunRestore(const RestoreSettings& settings) {
-  ProgressBar bar("verify", settings.quiet);
-  const absl::Status status = RestoreStore(settings.backup, settings.data, [&bar](uint64_t done, uint64_t total) {
-    bar.Update(done, total, ReadableBytes(done) + " of " + ReadableBytes(total));
-  });
+  absl::Status status;
+  {
+    ProgressBar bar("verify", settings.quiet);
+    status = RestoreStore(settings.backup, settings.data, [&bar](uint64_t done, uint64_t total) {
+      bar.Update(done, total, ReadableBytes(done) + " of " + ReadableBytes(total));
+    });
+  }
   if (!status.ok()) return Fail(std::string(status.message()));
-  bar.Finish(settings.data + " is restored");
+  if (!settings.quiet) {
+    std::fprintf(stderr, "braid: %s is restored from %s\n", settings.data.c_str(), settings.backup.c_str());
+  }
   return 0;
 }
 

@@ -72,7 +72,7 @@ int RunPipe(const PipeSettings& settings) {
   stream.End(Now());
   const DeliveryCounts counts = outlet->Close(kCloseGrace);
   outlet.reset();
-  const std::string losses = DescribeLosses(counts, "log records");
+  const std::string losses = DescribeLosses(counts, "log record");
   int code = losses.empty() ? 0 : Fail(losses);
   if (db != nullptr && counts.waiting == 0) {
     if (const absl::Status closed = db->Close(); !closed.ok()) code = Fail(std::string(closed.message()));

@@ -135,11 +135,11 @@ struct Destination {
   void Close() {
     const DeliveryCounts counts = outlet->Close(kCloseGrace);
     outlet.reset();
-    if (const std::string losses = DescribeLosses(counts, "log records"); !losses.empty()) Fail(losses);
+    if (const std::string losses = DescribeLosses(counts, "log record"); !losses.empty()) Fail(losses);
     if (metrics != nullptr) {
       // A server that took the log records takes these at once.
       const DeliveryCounts samples = metrics->Close(counts.waiting > 0 ? 0 : kCloseGrace);
-      if (const std::string losses = DescribeLosses(samples, "samples"); !losses.empty()) Fail(losses);
+      if (const std::string losses = DescribeLosses(samples, "sample"); !losses.empty()) Fail(losses);
     }
     if (server != nullptr) server->Stop(kCloseGrace);
     server.reset();

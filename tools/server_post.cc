@@ -44,15 +44,14 @@ std::function<absl::Status(const std::string& body)> PostMetricsTo(const Endpoin
   };
 }
 
-std::string DescribeLosses(const DeliveryCounts& counts, const std::string& records) {
+std::string DescribeLosses(const DeliveryCounts& counts, const std::string& record) {
   std::string text;
   const auto add = [&](uint64_t count, const std::string& what) {
-    if (count == 0) return;
-    text += (text.empty() ? "" : ", ") + ReadableCount(count) + " " + records + " " + what;
+    if (count > 0) text += (text.empty() ? "" : ", ") + ReadableCount(count, record) + " " + what;
   };
   add(counts.waiting, "could not be delivered");
-  add(counts.dropped, "were dropped for want of room");
-  add(counts.rejected, "were refused");
+  add(counts.dropped, counts.dropped == 1 ? "was dropped for want of room" : "were dropped for want of room");
+  add(counts.rejected, counts.rejected == 1 ? "was refused" : "were refused");
   if (!text.empty() && !counts.last_error.empty()) text += " (" + counts.last_error + ")";
   return text;
 }

@@ -17,7 +17,7 @@ LogOutlet::Post PostLogsTo(const Endpoint& endpoint);
 // The body is EncodeRemoteWrite's.
 std::function<absl::Status(const std::string& body)> PostMetricsTo(const Endpoint& endpoint);
 
-// What to say of `records` ("log records") that did not arrive; "" if all did.
-std::string DescribeLosses(const DeliveryCounts& counts, const std::string& records);
+// What to say of those that did not arrive, each a `record` ("log record"); "" if all did.
+std::string DescribeLosses(const DeliveryCounts& counts, const std::string& record);
 
 }  // namespace braid

@@ -105,8 +105,12 @@ std::string ReadableBytes(uint64_t bytes) {
 
 std::string ReadableCount(uint64_t count) {
   std::string text = std::to_string(count);
-  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
+}
+
+std::string ReadableCount(uint64_t count, std::string_view noun) {
+  return ReadableCount(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
 
 std::string ReadableDuration(Duration duration) {

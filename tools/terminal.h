@@ -24,6 +24,8 @@ std::string PaintError(const std::string& error, bool on);
 // "1.2 MB", "96,623", "1.24s" / "350ms" / "12.3µs" / "2h 5m".
 std::string ReadableBytes(uint64_t bytes);
 std::string ReadableCount(uint64_t count);
+// "1 span", "96,623 spans"; `noun` is one, and takes an s for more.
+std::string ReadableCount(uint64_t count, std::string_view noun);
 std::string ReadableDuration(Duration duration);
 
 // Display width in columns: code points, East Asian wide ones counted double.

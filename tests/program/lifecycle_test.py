@@ -108,6 +108,23 @@ def check_partial(data):
     assert name.split()[1] in run("verify", data, fails=True)
 
 
+def check_words(root):
+    """What deletes and restoring say of themselves where nobody looks at a terminal."""
+    data = os.path.join(root, "words")
+    lines = os.path.join(root, "words.jsonl")
+    with open(lines, "w") as file:
+        for i in range(4):
+            file.write(json.dumps({"timestamp": 1_767_261_600 + i, "service": "s", "n": i, "message": "m"}) + "\n")
+    run("import", "-q", "--data", data, lines)
+    for selector, said in (("logs{n = 0}", "1 log record deleted"), ("logs{n in (2, 3)}", "2 log records deleted")):
+        done = subprocess.run([PROGRAM, "delete", "--data", data, selector], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0 and done.stderr == f"braid: {selector}: {said}\n", done.stderr
+    copy, restored = os.path.join(root, "words.copy"), os.path.join(root, "words.restored")
+    run("backup", "--data", data, copy)
+    done = subprocess.run([PROGRAM, "restore", copy, "--data", restored], capture_output=True, text=True, timeout=120)
+    assert done.stderr == f"braid: {restored} is restored from {copy}\n", done.stderr
+
+
 def main():
     root = tempfile.mkdtemp(prefix="braid-lifecycle-")
     data = os.path.join(root, "data")
@@ -183,6 +200,8 @@ def main():
             open_server.process.wait()
         passed += 1
         check_partial(data)
+        passed += 1
+        check_words(root)
         passed += 1
     finally:
         if server.process is not None and server.process.poll() is None:
