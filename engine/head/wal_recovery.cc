@@ -195,8 +195,9 @@ class WalRecovery {
     if (spec_.mode == Recovery::kRefuse) {
       return absl::DataLossError(
           absl::StrCat("WAL segment ", PathOf(segment), " is damaged at offset ", damage, ": ", why,
-                       "; what follows was on disk once, so this is no torn end. Open with recovery point-in-time to "
-                       "keep what stands before it, or salvage to keep every record that checks"));
+                       "; what follows was on disk once, so this is no torn end. Open with recovery point-in-time "
+                       "(`braid serve --recover=point-in-time`) to keep what stands before it, or salvage "
+                       "(`--recover=salvage`) to keep every record that checks"));
     }
     if (spec_.mode == Recovery::kSalvage) {
       result_.must_flush = true;

@@ -109,7 +109,7 @@ def check_partial(data):
 
 
 def check_words(root):
-    """What deletes and restoring say of themselves where nobody looks at a terminal."""
+    """What deletes, restoring and a damaged log say of themselves where nobody looks at a terminal."""
     data = os.path.join(root, "words")
     lines = os.path.join(root, "words.jsonl")
     with open(lines, "w") as file:
@@ -123,6 +123,23 @@ def check_words(root):
     run("backup", "--data", data, copy)
     done = subprocess.run([PROGRAM, "restore", copy, "--data", restored], capture_output=True, text=True, timeout=120)
     assert done.stderr == f"braid: {restored} is restored from {copy}\n", done.stderr
+
+    # Records in the log, and one of the first of them damaged: what follows it checks, so it is no torn end.
+    logged = os.path.join(root, "words.logged")
+    server = Server(logged).start()
+    for i in range(3):
+        assert server.request("POST", "/ingest/jsonl", json.dumps({"message": f"line {i} " + "x" * 100}),
+                              {"Content-Type": "application/x-ndjson"})[0] == 200
+    server.kill()
+    folder = os.path.join(logged, "wal")
+    segment = max((os.path.join(folder, name) for name in os.listdir(folder)), key=os.path.getsize)
+    with open(segment, "r+b") as file:
+        content = file.read()
+        file.seek(content.index(b"line 0"))
+        file.write(b"LINE 0")
+    done = subprocess.run([PROGRAM, "query", "--data", logged, "logs"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "is damaged at offset" in done.stderr, done.stderr
+    assert "`braid serve --recover=point-in-time`" in done.stderr, done.stderr
 
 
 def main():
