@@ -7,6 +7,7 @@
 
 #include "query/rows/expression_nodes.h"
 #include "query/rows/functions.h"
+#include "query/rows/member_sets.h"
 #include "query/rows/time_text.h"
 #include "query/syntax/errors.h"
 #include "query/syntax/function_table.h"
@@ -344,16 +345,15 @@ class Binder {
         if (end >= 0 && scope_.schema->columns[static_cast<size_t>(end)].type == Type::kTimestamp) end_column = end;
       }
     }
-    if (keys.size() == 1 && keys[0]->type() == Type::kDuration &&
-        (!node.set_values.empty() || !node.set_param.empty())) {
-      return BindDurationList(node, keys[0]);
-    }
+    // Times of a list match by overlap, as those of every set.
+    const bool listed = node.set_pipeline == nullptr && node.set_name.empty();
+    if (listed && keys.size() == 1 && names[0] != "time") return BindList(node, std::move(keys[0]));
     ASSIGN_OR_RETURN(std::shared_ptr<const MemberSet> set, scope_.build_set(node, names));
     return MakeMembership(std::move(keys), std::move(set), node.negated, end_column);
   }
 
-  // `duration in ("5ms", 1s)`: its values are read as those of comparisons.
-  Result BindDurationList(const InExpr& node, const RowExpressionPtr& key) {
+  // `x in (1, "a", $p)`: the values are read as those that stand behind `x =`.
+  Result BindList(const InExpr& node, RowExpressionPtr key) {
     std::vector<ExprPtr> values = node.set_values;
     if (!node.set_param.empty()) {
       auto parameter = std::make_shared<Expr>();
@@ -361,20 +361,15 @@ class Binder {
       parameter->place = node.set_place;
       values = {std::move(parameter)};
     }
-    RowExpressionPtr any;
+    std::vector<Column> cells;
     for (const ExprPtr& value : values) {
-      ASSIGN_OR_RETURN(RowExpressionPtr bound, BindBeside(*value, Type::kDuration));
-      if (ConstantOf(bound) == nullptr) {
-        return ErrorAt(value->place, "E054", "a list holds values, not expressions on rows");
-      }
-      // Null never matches.
-      if (ConstantOf(bound)->IsNull(0))
-        bound = MakeConstant(BoolCell(false));
-      else
-        bound = MakeComparison(BinaryOp::kEqual, key, std::move(bound));
-      any = any == nullptr ? std::move(bound) : MakeLogic(BinaryOp::kOr, std::move(any), std::move(bound));
+      ASSIGN_OR_RETURN(const RowExpressionPtr bound, BindBeside(*value, key->type()));
+      const Column* constant = ConstantOf(bound);
+      if (constant == nullptr) return ErrorAt(value->place, "E054", "a list holds values, not expressions on rows");
+      cells.push_back(*constant);
     }
-    return node.negated ? MakeNot(std::move(any)) : any;
+    std::vector<RowExpressionPtr> keys = {std::move(key)};
+    return MakeMembership(std::move(keys), MakeValueList(std::move(cells)), node.negated, -1);
   }
 
   Result BindNode(const TupleExpr&, const Expr& expr) {

@@ -42,4 +42,7 @@ struct BuiltSet {
 // only what scans can use is wanted; `set` may then be null, and `size` an upper bound.
 absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* context, bool for_scans = false);
 
+// Listed values for one key, compared as `=` does; null never matches. REQUIRES: each of `cells` has one row.
+std::shared_ptr<const MemberSet> MakeValueList(std::vector<Column> cells);
+
 }  // namespace braid

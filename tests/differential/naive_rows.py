@@ -79,6 +79,11 @@ def compare(op, a, b):
     return found is not None and {"<": found < 0, "<=": found <= 0, ">": found > 0, ">=": found >= 0}[op]
 
 
+def in_list(value, values):
+    """`value in (v, ...)`: equal to one of them by the rule of `=`, but null never matches."""
+    return value is not None and any(v is not None and compare("=", value, v) for v in values)
+
+
 def half_away(value):
     """Whole nanoseconds of a double."""
     return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)

@@ -184,10 +184,11 @@ class Grammar:
             return (f"{name} {math_op} {other} {op} {value}",
                     lambda r: compare(op, arithmetic(math_op, get(r), other), value))
         if self.roll(0.2):
-            values = [self.pick((200, 404, 500, 10, 0.25, 7)) for _ in range(3)]
+            values = [self.pick((200, 404, 500, 10, 0.25, 7, "404", "500", "0.25", "7.0", "x", "")) for _ in range(3)]
             negated = self.roll(0.4)
-            return (f"{name} {'not ' if negated else ''}in ({', '.join(map(str, values))})",
-                    lambda r: (get(r) is not None and get(r) in values) != negated)
+            listed = ", ".join(quoted(v) if isinstance(v, str) else str(v) for v in values)
+            return (f"{name} {'not ' if negated else ''}in ({listed})",
+                    lambda r: naive.in_list(get(r), values) != negated)
         return f"{name} {op} {value}", lambda r: compare(op, get(r), value)
 
     def text_condition(self, name, get):

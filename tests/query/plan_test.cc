@@ -386,5 +386,75 @@ TEST(Plan, FiltersAgreeWithANaiveModel) {
   }
 }
 
+// What `=` says of one value, `in` says of a list; `not in` says the opposite. Indexes change nothing.
+TEST(Plan, InOverAListIsEqualToOneOfIt) {
+  WriteBatch batch;
+  Stream stream;
+  stream.resource = {{"service.name", "a"}};
+  const auto ref = batch.AddStream(stream);
+  const std::string many_zeros = std::string(70, '0') + "244";
+  using Text = std::string_view;
+  const std::vector<ValueView> mixed = {int64_t{244}, 2.5,       Text("244"),      Text("2.50"), Text("244.0"),   true,
+                                        Text("true"), Text("x"), int64_t{1} << 60, false,        Text(many_zeros)};
+  int64_t at = 0;
+  for (const ValueView& value : mixed) {
+    for (int column = 0; column < 4; ++column) {
+      // Of one type each, and one of all.
+      const bool fits[] = {std::holds_alternative<int64_t>(value), std::holds_alternative<double>(value),
+                           std::holds_alternative<Text>(value), true};
+      if (!fits[column]) continue;
+      static constexpr const char* kNames[] = {"whole", "ratio", "text", "any"};
+      const std::vector<AttributeView> attributes = {{kNames[column], value}};
+      LogRecord log;
+      log.time = ++at * kSecond;
+      log.message = "m";
+      log.attributes = attributes;
+      batch.AddLog(ref, log);
+    }
+  }
+  const auto db = OpenMemory();
+  ASSERT_TRUE(db->Write(batch).ok());
+  const auto count = [&](const std::string& condition) {
+    int answers[2] = {};
+    for (const bool use_indexes : {false, true}) {
+      QueryOptions options = Hour();
+      options.use_indexes = use_indexes;
+      auto reader = Execute(*db, "logs | where " + condition + " | stats n = count()", options);
+      EXPECT_TRUE(reader.ok()) << condition << reader.status();
+      absl::Status status;
+      const auto rows = reader.ok() ? AsCaseTable(reader->get(), &status) : std::vector<std::string>();
+      EXPECT_EQ(rows.size(), 2U) << condition << status;
+      answers[use_indexes ? 1 : 0] = rows.size() == 2 ? std::stoi(rows[1]) : -1;
+    }
+    EXPECT_EQ(answers[0], answers[1]) << condition;
+    return answers[0];
+  };
+  int found = 0;
+  const std::vector<std::string> values = {"244",       "\"244\"", "2.5",      "\"2.5\"",
+                                           "\"244.0\"", "true",    "\"true\"", "\"x\"",
+                                           "false",     "244s",    "\"nan\"",  "1152921504606846976"};
+  for (const std::string name : {"whole", "ratio", "text", "any"}) {
+    // A number beside a truth value is an error to `=`.
+    const auto apart = [&](const std::string& v) {
+      return (name == "whole" || name == "ratio") && (v == "true" || v == "false");
+    };
+    for (const std::string& a : values) {
+      if (apart(a)) continue;
+      const int equal = count(name + " = " + a);
+      found += equal;
+      const std::string one = name + " in (" + a + ")";
+      EXPECT_EQ(count(one), equal) << one;
+      EXPECT_EQ(count(name + " not in (" + a + ")"), at - equal) << one;
+      for (const std::string& b : values) {
+        if (apart(b)) continue;
+        const std::string two = name + " in (" + a + ", " + b + ", null)";
+        const int either = count("if(" + name + " = " + a + ", 1, 0) = 1 or " + name + " = " + b);
+        EXPECT_EQ(count(two), either) << two;
+      }
+    }
+  }
+  EXPECT_GT(found, 30);
+}
+
 }  // namespace
 }  // namespace braid
