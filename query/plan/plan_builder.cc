@@ -229,10 +229,14 @@ void PlanBuilder::HintAtUnknownNames(const Expr& expr, const Schema& schema) {
   EachPart(expr, [&](const Expr& node) {
     const auto* binary = std::get_if<BinaryExpr>(&node.node);
     if (binary == nullptr || binary->op < BinaryOp::kEqual || binary->op > BinaryOp::kGreaterEqual) return;
-    if (!unknown(*binary->left) || !unknown(*binary->right)) return;
+    if (!unknown(*binary->right)) return;
     const std::string left = PlainField(*binary->left), right = PlainField(*binary->right);
-    context_->AddNote("hint", "no row has a column '" + left + "' or '" + right +
-                                  "', so both are null; quote a text: \"" + right + "\"");
+    std::vector<const FieldRef*> fields;
+    CollectFields(*binary->left, &fields);
+    if (fields.empty()) return;  // beside a plain value it is meant as a column
+    const bool both = unknown(*binary->left);
+    context_->AddNote("hint", "no row has a column '" + (both ? left + "' or '" : "") + right + "', so " +
+                                  (both ? "both are" : "it is") + " null; quote a text: \"" + right + "\"");
   });
 }
 

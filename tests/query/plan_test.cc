@@ -258,8 +258,8 @@ TEST(Plan, LimitsAndCancelling) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
 }
 
-// Both names are null in every row, and so equal: the answer is not empty, and still not what was meant.
-TEST(Plan, ComparingTwoUnknownNamesIsNoted) {
+// Such a name is null in every row, and two of them are equal: an answer, and still not what was meant.
+TEST(Plan, ComparingWithAnUnknownNameIsNoted) {
   const auto db = Load(kRecords);
   const auto hints = [&](const std::string& text) {
     auto reader = Execute(*db, text, Hour());
@@ -275,8 +275,14 @@ TEST(Plan, ComparingTwoUnknownNamesIsNoted) {
   for (const char* text : {"spans{statuss = error}", "logs{foo = bar}", "logs | where not (foo != bar) | limit 1"}) {
     EXPECT_NE(hints(text).find("no row has a column"), std::string::npos) << text;
   }
-  for (const char* text : {"spans{status = error}", "logs{level = error}", "logs{foo = \"bar\"}", "logs{big = ratio}",
-                           "logs | extend foo = 1, bar = 1 | where foo = bar", "logs | json | where foo = bar"}) {
+  for (const char* text : {"logs{service = checkout}", "logs | where service = checkout",
+                           "logs{lower(service) = checkout}", "logs{service != checkout}"}) {
+    EXPECT_EQ(hints(text), "no row has a column 'checkout', so it is null; quote a text: \"checkout\"\n") << text;
+  }
+  for (const char* text :
+       {"spans{status = error}", "logs{level = error}", "logs{service = null}", "logs{foo = \"bar\"}",
+        "logs{big = ratio}", "logs | extend foo = 1, bar = 1 | where foo = bar", "logs | json | where foo = bar",
+        "logs | extend foo = 1 | where big = foo"}) {
     EXPECT_EQ(hints(text), "") << text;
   }
 }
