@@ -290,10 +290,12 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildVector(const Pipeline& pipeline,
       rows.rows.columns.push_back(ColumnBuilder(column.type).Finish());
   } else {
     HintAtGaps(*source.expr);
+    const int64_t begin = PlanClock();
     ASSIGN_OR_RETURN(const VectorResult vector, EvaluateAt(*source.expr, times, built.node.get(), 300 * kSecond));
     built.node->details.push_back("series " + std::to_string(vector.series.size()) + "  steps " +
                                   std::to_string(times.size()));
     ASSIGN_OR_RETURN(rows, RowsOfVector(vector, times, needs, context_));
+    built.node->prepare_ns = PlanClock() - begin;
   }
   built.op = Measure(MakeBatchSource(std::move(rows.schema), std::move(rows.rows)), built.node.get());
   return built;

@@ -9,12 +9,13 @@
 #include "query/rows/cells.h"
 
 namespace braid {
-namespace {
 
-int64_t NowNs() {
+int64_t PlanClock() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
+
+namespace {
 
 class Measured : public Operator {
  public:
@@ -23,11 +24,11 @@ class Measured : public Operator {
   const Schema& schema() const override { return op_->schema(); }
 
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
-    const int64_t begin = NowNs();
+    const int64_t begin = PlanClock();
     absl::StatusOr<bool> more = op_->Next(batch);
     // Parts of a split operator count into one node.
     std::atomic_ref(node_->ran).store(true, std::memory_order_relaxed);
-    std::atomic_ref(node_->time_ns).fetch_add(NowNs() - begin, std::memory_order_relaxed);
+    std::atomic_ref(node_->time_ns).fetch_add(PlanClock() - begin, std::memory_order_relaxed);
     if (more.ok() && *more) {
       std::atomic_ref(node_->rows).fetch_add(batch->num_rows, std::memory_order_relaxed);
       std::atomic_ref(node_->batches).fetch_add(1, std::memory_order_relaxed);
@@ -68,7 +69,7 @@ int64_t OwnTime(const PlanNode& node) {
   int64_t own = node.time_ns;
   // Sub-queries ran before this node was asked; only its input's time is inside its own.
   if (!node.is_source && !node.children.empty()) own -= node.children[0]->time_ns;
-  return own < 0 ? 0 : own;
+  return node.prepare_ns + (own < 0 ? 0 : own);
 }
 
 void Explain(const PlanNode& node, bool analyze, int depth, std::string* out) {

@@ -29,15 +29,19 @@ struct PlanNode {
 
   uint64_t rows = 0;  // given out
   uint64_t batches = 0;
-  int64_t time_ns = 0;  // in this node and below
-  bool ran = false;     // asked for rows at least once
-  ScanStats scan;       // of a source
+  int64_t time_ns = 0;     // in this node and below
+  int64_t prepare_ns = 0;  // of a vector expression, which is worked out before rows are asked for
+  bool ran = false;        // asked for rows at least once
+  ScanStats scan;          // of a source
 
   PlanNode* Add(std::unique_ptr<PlanNode> child) {
     children.push_back(std::move(child));
     return children.back().get();
   }
 };
+
+// Nanoseconds of a clock that never goes back: what the times of nodes are differences of.
+int64_t PlanClock();
 
 // Counts what `op` gives into `*node`, which must outlive it.
 OperatorPtr Measure(OperatorPtr op, PlanNode* node);

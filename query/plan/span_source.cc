@@ -117,10 +117,20 @@ class SpanSource : public Operator {
     const OperatorPtr scan = MakeParallel(std::move(opened), context_);
     const Schema stored_schema = scan->schema();
     ASSIGN_OR_RETURN(RecordBatch stored, DrainInto(scan.get(), context_, &reservation_));
-    first.scan.Add(second.scan);
-    node_->scan = first.scan;
+    node_->scan = BothScans(first.scan, second.scan);
     if (stored.num_rows == 0) return empty;
     return Select(stored_schema, std::move(stored), wanted);
+  }
+
+  // The two scans read the same parts in turn: those, their blocks and rows are counted once, the bytes of both.
+  static ScanStats BothScans(const ScanStats& first, const ScanStats& second) {
+    ScanStats both = first;
+    both.Add(second);
+    for (const auto count : {&ScanStats::sources_total, &ScanStats::sources_read, &ScanStats::blocks_total,
+                             &ScanStats::blocks_read, &ScanStats::rows_read, &ScanStats::rows_returned}) {
+      both.*count = std::max(first.*count, second.*count);
+    }
+    return both;
   }
 
   static void AddStored(const std::string& name, std::vector<std::string>* names) {

@@ -125,6 +125,26 @@ TEST(Plan, StagesReportRows) {
   EXPECT_EQ(stages[2].rows_out, 1U);
 }
 
+// Whole traces are read in two scans, and vector expressions before anyone asks for rows.
+TEST(Plan, SourcesReportWhatTheyReadAndHowLong) {
+  const auto db = Load(kRecords);
+  const auto source = [&](const std::string& text, std::string* explain) {
+    const auto reader = Execute(*db, "explain analyze " + text, Hour());
+    EXPECT_TRUE(reader.ok()) << text << reader.status();
+    RecordBatch batch;
+    while (*(*reader)->Next(&batch)) {
+    }
+    *explain = (*reader)->summary().explain;
+    return (*reader)->summary().stages.at(0);
+  };
+  std::string explain;
+  const uint64_t spans = source("spans | stats sum(duration)", &explain).rows_in;
+  EXPECT_GT(spans, 0U);
+  EXPECT_EQ(source("spans | stats sum(self_time)", &explain).rows_in, spans);
+  EXPECT_NE(explain.find("parts 1/1"), std::string::npos) << explain;
+  EXPECT_GT(source("sum(up) | stats max(value)", &explain).time, 0);
+}
+
 // Log records in an order of their own, two per instant, every thousandth an error.
 std::unique_ptr<DB> LoadMany(int records, const std::string& folder) {
   Options options;
