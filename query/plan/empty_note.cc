@@ -149,6 +149,14 @@ void ListEmptyBranches(const PlanNode& node, std::vector<std::string>* reasons, 
 
 }  // namespace
 
+std::string NoSuchColumn(const TableColumns& columns, const std::string& name) {
+  const std::vector<std::string> names = columns.Names();
+  const std::vector<std::string_view> candidates(names.begin(), names.end());
+  const std::string nearest = DidYouMean(name, candidates);
+  return "no row of `" + std::string(ToString(columns.table())) + "` has a column '" + name + "'" +
+         (nearest.empty() ? "" : ", " + nearest);
+}
+
 void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder* builder, QueryContext* context) {
   const std::vector<const PlanNode*> chain = ChainOf(root);
   auto first = std::find_if(chain.begin(), chain.end(), [](const PlanNode* node) { return node->rows == 0; });
@@ -173,11 +181,7 @@ void ExplainEmptyAnswer(const QueryAst& query, const PlanNode& root, PlanBuilder
   }
   std::vector<std::string> reasons;
   for (const auto& [name, table] : builder->unknown_columns()) {
-    std::string reason = "no row of `" + std::string(ToString(table)) + "` has a column '" + name + "'";
-    const std::vector<std::string> names = builder->ColumnsOf(table).Names();
-    const std::vector<std::string_view> candidates(names.begin(), names.end());
-    const std::string nearest = DidYouMean(name, candidates);
-    if (!nearest.empty()) reason += ", " + nearest;
+    std::string reason = NoSuchColumn(builder->ColumnsOf(table), name);
     if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) reasons.push_back(std::move(reason));
   }
   if (chain[0]->rows == 0) {

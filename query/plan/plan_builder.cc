@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "query/plan/empty_note.h"
 #include "query/plan/span_source.h"
 #include "query/rows/aggregate.h"
 #include "query/syntax/parser.h"
@@ -219,13 +220,20 @@ absl::StatusOr<RowExpressionPtr> PlanBuilder::Bind(const Expr& expr, const Schem
 
 void PlanBuilder::HintAtUnknownNames(const Expr& expr, const Schema& schema) {
   if (unknown_columns_.empty()) return;
-  const auto unknown = [&](const Expr& side) {
+  const auto find = [&](const Expr& side) {
     const std::string name = PlainField(side);
     const int at = name.empty() ? -1 : schema.Find(name);
-    if (name.empty() || (at >= 0 && schema.columns[static_cast<size_t>(at)].type != Type::kNull)) return false;
-    return std::any_of(unknown_columns_.begin(), unknown_columns_.end(),
-                       [&](const auto& column) { return column.first == name; });
+    if (name.empty() || (at >= 0 && schema.columns[static_cast<size_t>(at)].type != Type::kNull)) {
+      return unknown_columns_.end();
+    }
+    return std::find_if(unknown_columns_.begin(), unknown_columns_.end(),
+                        [&](const auto& column) { return column.first == name; });
   };
+  const auto unknown = [&](const Expr& side) { return find(side) != unknown_columns_.end(); };
+  // `keep nosuch`, `sum(nosuch)`, `top 3 by nosuch`: nothing but nulls.
+  if (const auto column = find(expr); column != unknown_columns_.end()) {
+    context_->AddNote("hint", NoSuchColumn(ColumnsOf(column->second), column->first));
+  }
   EachPart(expr, [&](const Expr& node) {
     const auto* binary = std::get_if<BinaryExpr>(&node.node);
     if (binary == nullptr || binary->op < BinaryOp::kEqual || binary->op > BinaryOp::kGreaterEqual) return;

@@ -299,10 +299,16 @@ TEST(Plan, ComparingWithAnUnknownNameIsNoted) {
                            "logs{lower(service) = checkout}", "logs{service != checkout}"}) {
     EXPECT_EQ(hints(text), "no row has a column 'checkout', so it is null; quote a text: \"checkout\"\n") << text;
   }
+  for (const char* text : {"logs | keep time, mesage", "logs | stats distinct(mesage)", "logs | top 3 by mesage",
+                           "logs | stats count() by (mesage)", "logs | sort mesage"}) {
+    EXPECT_EQ(hints(text), "no row of `logs` has a column 'mesage', did you mean `message`?\n") << text;
+  }
   for (const char* text :
-       {"spans{status = error}", "logs{level = error}", "logs{service = null}", "logs{foo = \"bar\"}",
-        "logs{big = ratio}", "logs | extend foo = 1, bar = 1 | where foo = bar", "logs | json | where foo = bar",
-        "logs | extend foo = 1 | where big = foo"}) {
+       {"spans{status = error}", "logs | extend mesage = 1 | keep mesage", "logs | json | keep foo",
+        "spans | keep self_time, root.name", "let s = spans; logs | join s as o on (trace_id) | keep o.name, message",
+        "logs | stats foo = count() by (service) | sort foo", "logs{level = error}", "logs{service = null}",
+        "logs{foo = \"bar\"}", "logs{big = ratio}", "logs | extend foo = 1, bar = 1 | where foo = bar",
+        "logs | json | where foo = bar", "logs | extend foo = 1 | where big = foo"}) {
     EXPECT_EQ(hints(text), "") << text;
   }
 }
