@@ -17,7 +17,8 @@ constexpr Row kTable[] = {
     {absl::StatusCode::kUnknown, "unknown", 500, 500, 500, 500},
     {absl::StatusCode::kInvalidArgument, "invalid_argument", 400, 400, 400, 400},
     {absl::StatusCode::kDeadlineExceeded, "deadline_exceeded", 504, 504, 504, 504},
-    {absl::StatusCode::kNotFound, "not_found", 404, 404, 404, 404},
+    // A write that does not find its files has lost its store: nothing that the sender could mend.
+    {absl::StatusCode::kNotFound, "not_found", 404, 503, 503, 404},
     {absl::StatusCode::kAlreadyExists, "already_exists", 409, 409, 409, 409},
     {absl::StatusCode::kPermissionDenied, "permission_denied", 403, 403, 403, 403},
     {absl::StatusCode::kResourceExhausted, "resource_exhausted", 413, 507, 503, 422},

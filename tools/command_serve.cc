@@ -20,11 +20,14 @@ namespace {
 // Requests in flight get so long at the end.
 constexpr Duration kStopGrace = 10 * kSecond;
 
-// Waits for SIGTERM or SIGINT, which every thread has blocked since BlockSignals.
+// The signals that end the server in order; sigwait takes them, every thread blocks them.
 void BlockSignals(sigset_t* signals) {
   sigemptyset(signals);
   sigaddset(signals, SIGTERM);
   sigaddset(signals, SIGINT);
+  // A closed terminal; under nohup it is ignored and stays so.
+  struct sigaction hangup = {};
+  if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
@@ -146,7 +149,7 @@ int Serve(DB* db, const ServeSettings& settings,
 
   int signal_number = 0;
   sigwait(&signals, &signal_number);
-  log.Write(Level::kInfo, std::string("stopping (") + (signal_number == SIGTERM ? "SIGTERM)" : "SIGINT)"));
+  log.Write(Level::kInfo, std::string("stopping (") + "SIG" + sigabbrev_np(signal_number) + ")");
   // A second signal ends the process at once; the WAL has everything that was acknowledged.
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   tail.reset();

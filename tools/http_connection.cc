@@ -25,6 +25,7 @@
 #include <chrono>
 #include <optional>
 
+#include "absl/strings/numbers.h"
 #include "engine/base/status_macros.h"
 
 namespace braid {
@@ -188,6 +189,11 @@ absl::StatusOr<std::unique_ptr<HttpConnection>> HttpConnection::Make(const Endpo
   const auto parsed = boost::urls::parse_uri(full_url);
   if (!parsed || (parsed->scheme() != "http" && parsed->scheme() != "https") || parsed->host().empty()) {
     return absl::InvalidArgumentError("'" + url + "' is not a URL such as http://127.0.0.1:4318");
+  }
+  uint32_t port = 0;
+  if (parsed->has_port() && !parsed->port().empty() &&
+      (!absl::SimpleAtoi(std::string(parsed->port()), &port) || port == 0 || port > 65535)) {
+    return absl::InvalidArgumentError("'" + url + "' has no port between 1 and 65535");
   }
   auto state = std::make_unique<State>();
   state->host = parsed->host_address();
