@@ -2,6 +2,7 @@
 
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,17 +55,25 @@ class ReadAhead : public ResultReader {
   absl::StatusOr<bool> end_ = true;  // what the result said last
 };
 
-absl::Status Write(ResultReader* result, ResultFormat format, const TextSink& sink) {
-  try {
-    switch (format) {
-      case ResultFormat::kJson: return WriteJson(result, sink);
-      case ResultFormat::kNdjson: return WriteNdjson(result, sink);
-      case ResultFormat::kCsv: return WriteCsv(result, sink);
-    }
-  } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("out of memory");
+absl::Status WriteAs(ResultFormat format, ResultReader* result, const TextSink& sink) {
+  switch (format) {
+    case ResultFormat::kJson: return WriteJson(result, sink);
+    case ResultFormat::kNdjson: return WriteNdjson(result, sink);
+    case ResultFormat::kCsv: return WriteCsv(result, sink);
   }
   return absl::InternalError("unknown format");
+}
+
+// Writes all of it; then `*notes` is what the answer says about itself.
+absl::Status Write(ResultReader* result, ResultFormat format, const TextSink& sink, std::string* notes) {
+  try {
+    absl::Status status = WriteAs(format, result, sink);
+    if (status.ok()) *notes = NotesHeader(result->summary().notes);
+    return status;
+  } catch (const std::bad_alloc&) {
+    // Without a text, which would need memory.
+    return absl::Status(absl::StatusCode::kResourceExhausted, "");
+  }
 }
 
 }  // namespace
@@ -89,18 +98,18 @@ std::shared_ptr<Answer> Answer::Start(std::unique_ptr<ResultReader> result, Resu
   auto answer = std::make_shared<Answer>();
   auto ahead = std::make_unique<ReadAhead>(std::move(result));
   if (ahead->Read()) {
-    answer->status_ = Write(ahead.get(), format, [&](std::string_view text) {
+    const auto keep = [&](std::string_view text) {
       answer->text_.append(text);
       return absl::OkStatus();
-    });
-    if (answer->status_.ok()) answer->notes_ = NotesHeader(ahead->summary().notes);
+    };
+    answer->status_ = Write(ahead.get(), format, keep, &answer->notes_);
     answer->done_ = true;
     return answer;
   }
-  count->Add();
-  std::thread([answer, format, count, result = std::move(ahead)]() mutable {
-    absl::Status status = Write(result.get(), format, [&](std::string_view text) { return answer->Put(text); });
-    std::string notes = status.ok() ? NotesHeader(result->summary().notes) : "";
+  auto work = [answer, format, count, result = std::move(ahead)]() mutable {
+    std::string notes;
+    absl::Status status = Write(
+        result.get(), format, [&](std::string_view text) { return answer->Put(text); }, &notes);
     result.reset();
     {
       std::lock_guard lock(answer->mutex_);
@@ -111,7 +120,18 @@ std::shared_ptr<Answer> Answer::Start(std::unique_ptr<ResultReader> result, Resu
     answer->changed_.notify_all();
     answer.reset();
     count->Remove();
-  }).detach();
+  };
+  count->Add();
+  try {
+    std::thread(std::move(work)).detach();
+  } catch (const std::system_error&) {
+    count->Remove();
+    answer->status_ = absl::UnavailableError("the system gives no thread to write the answer; try again");
+    answer->done_ = true;
+  } catch (const std::bad_alloc&) {
+    count->Remove();
+    throw;
+  }
   return answer;
 }
 

@@ -105,8 +105,8 @@ class ServerImpl : public Server {
 
   const std::vector<std::string>& addresses() const override { return http_->addresses(); }
   const std::vector<std::string>& also_addresses() const override { return http_->also_addresses(); }
-  std::vector<std::string> notes() const override {
-    std::vector<std::string> notes = http_->notes();
+  std::vector<http::ListenNote> notes() const override {
+    std::vector<http::ListenNote> notes = http_->notes();
     if (udp_agent_ != nullptr) notes.insert(notes.end(), udp_agent_->notes().begin(), udp_agent_->notes().end());
     return notes;
   }

@@ -55,7 +55,7 @@ class Server {
   // are for, and what was left out and why.
   virtual const std::vector<std::string>& addresses() const = 0;
   virtual const std::vector<std::string>& also_addresses() const = 0;
-  virtual std::vector<std::string> notes() const = 0;
+  virtual std::vector<http::ListenNote> notes() const = 0;
   // Of Jaeger's agent, likewise.
   virtual std::vector<std::string> udp_addresses() const = 0;
   // From now on /-/ready answers 503, so that a proxy looks elsewhere; then requests in flight are finished.

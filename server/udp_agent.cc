@@ -46,7 +46,7 @@ class UdpAgentImpl : public UdpAgent {
       for (const udp::endpoint& endpoint : {udp::endpoint(asio::ip::address_v4::loopback(), port),
                                             udp::endpoint(asio::ip::address_v6::loopback(), port)}) {
         if (const absl::Status status = Open(endpoint); !status.ok()) {
-          notes_.push_back(std::string(Str(status.message())) + " (Jaeger's agent): NOT served");
+          notes_.push_back({std::string(Str(status.message())) + " (Jaeger's agent): NOT served", true});
         }
       }
     }
@@ -56,7 +56,7 @@ class UdpAgentImpl : public UdpAgent {
   }
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
-  const std::vector<std::string>& notes() const override { return notes_; }
+  const std::vector<http::ListenNote>& notes() const override { return notes_; }
 
   void Stop() override {
     if (!thread_.joinable()) return;
@@ -126,7 +126,7 @@ class UdpAgentImpl : public UdpAgent {
   asio::io_context io_;
   std::deque<udp::socket> sockets_;
   std::vector<std::string> addresses_;
-  std::vector<std::string> notes_;
+  std::vector<http::ListenNote> notes_;
   std::string datagram_;
   std::thread thread_;
 };

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/app.h"
+#include "server/http/http_server.h"
 
 namespace braid::server {
 
@@ -31,7 +32,7 @@ class UdpAgent {
 
   // "127.0.0.1:6831", with real ports.
   virtual const std::vector<std::string>& addresses() const = 0;
-  virtual const std::vector<std::string>& notes() const = 0;
+  virtual const std::vector<http::ListenNote>& notes() const = 0;
   // Writes what has arrived until now.
   virtual void Stop() = 0;
 };

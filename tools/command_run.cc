@@ -111,9 +111,8 @@ struct Destination {
     }
     RETURN_IF_ERROR(started.status());
     server = *std::move(started);
-    for (const std::string& note : server->notes()) {
-      // That the host has no IPv6 is noted too, and is no loss.
-      if (note.find("NOT served") != std::string::npos) std::fprintf(stderr, "braid run: note: %s\n", note.c_str());
+    for (const http::ListenNote& note : server->notes()) {
+      if (note.is_loss) std::fprintf(stderr, "braid run: note: %s\n", note.text.c_str());
     }
     endpoint = {.url = "http://" + server->addresses()[0]};
     return absl::OkStatus();

@@ -124,7 +124,7 @@ int Serve(DB* db, const ServeSettings& settings,
   for (const std::string& note : options->scrape.notes) log.Write(Level::kWarn, note);
   absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(*options, db);
   if (!server.ok()) return FailToListen(server.status());
-  for (const std::string& note : (*server)->notes()) log.Write(Level::kWarn, note);
+  for (const http::ListenNote& note : (*server)->notes()) log.Write(Level::kWarn, note.text);
   const std::string scheme = settings.tls_certificate.empty() ? "http" : "https";
   for (const std::string& address : (*server)->addresses()) {
     log.Write(Level::kInfo, "listening on " + scheme + "://" + address);

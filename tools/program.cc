@@ -177,8 +177,9 @@ void AddQuery(CLI::App* app, QuerySettings* settings, int* code) {
   command->add_option("text", settings->text, "The query; - reads it from standard input");
   CLI::Option* data = command->add_option("--data", settings->data, "Directory of the store [braid-data]");
   AddServer(command, &settings->server, data, "Ask a running server instead, e.g. http://127.0.0.1:4318");
-  command->add_option("--start", settings->start, "First instant: RFC 3339, epoch seconds or -1h [all of the data]");
-  command->add_option("--end", settings->end, "Last instant");
+  command->add_option("--start", settings->start,
+                      "First instant: RFC 3339, epoch seconds or -1h [that of the data; with --server an hour ago]");
+  command->add_option("--end", settings->end, "Last instant [that of the data; with --server now]");
   command->add_option("--range", settings->range, "FROM..TO for both, e.g. -1h..now");
   command->add_option("--step", settings->step, "Step of series, e.g. 30s [range / 250]");
   command

@@ -101,7 +101,7 @@ class PlanBuilder {
   absl::StatusOr<RowSet> ReadAll(BuiltPipeline built, const char* owner);
 
   absl::StatusOr<RowExpressionPtr> Bind(const Expr& expr, const Schema& schema, PlanNode* node);
-  // Two names that no row has are both null, and so equal: a note, because a text without quotes is the usual reason.
+  // Names that no row has are null: a note, because a text without quotes or a slip of the pen is the usual reason.
   void HintAtUnknownNames(const Expr& expr, const Schema& schema);
   absl::StatusOr<std::vector<NamedExpression>> BindItems(const std::vector<Item>& items, const Schema& schema,
                                                          PlanNode* node);

@@ -14,9 +14,6 @@
 namespace braid {
 namespace {
 
-// A set of texts is worth a list in a scan up to so many.
-constexpr size_t kListedTextsMax = 1000;
-
 // The distinct texts of a column, unless there are too many.
 std::vector<std::string> TextsOf(const Column& column) {
   std::set<std::string_view> texts;

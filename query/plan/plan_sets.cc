@@ -14,8 +14,6 @@
 namespace braid {
 namespace {
 
-constexpr size_t kPushedTextsMax = 1000;
-
 // The type of a built-in column wherever the name stands: how the members of a set are to be read.
 Type ProbeType(const std::string& name) {
   const size_t dot = name.rfind('.');
@@ -229,7 +227,7 @@ absl::StatusOr<const PlanBuilder::EvaluatedSet*> PlanBuilder::EvaluateSet(const 
     if (pushed.intervals != nullptr) {
       for (const ColumnRef& key : pushed.intervals->keys) pushed.interval_columns.push_back(key.name);
     }
-    if (names.size() == 1 && input.columns[0].type == Type::kString && built->size <= kPushedTextsMax) {
+    if (names.size() == 1 && input.columns[0].type == Type::kString && built->size <= kListedTextsMax) {
       std::set<std::string> texts;
       for (size_t row = 0; row < input.num_rows; ++row) {
         if (!input.columns[0].IsNull(row)) texts.emplace(input.columns[0].StringAt(row));

@@ -4,6 +4,7 @@
 // Threads: values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,6 +17,9 @@
 #include "query/syntax/ast.h"
 
 namespace braid {
+
+// A set of texts is worth a list in a scan up to so many.
+inline constexpr size_t kListedTextsMax = 1000;
 
 // `column op value` with a value known before the scan. The column is named as the stage at hand names it.
 struct PushedCondition {

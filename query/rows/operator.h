@@ -71,6 +71,9 @@ class QueryContext {
   std::shared_ptr<MemoryBudget> memory_;
 };
 
+// Rows that an operator which holds all of them gives at a time.
+inline constexpr size_t kHeldRowsPerBatch = 4096;
+
 class Operator {
  public:
   virtual ~Operator() = default;

@@ -14,8 +14,6 @@
 namespace braid {
 namespace {
 
-constexpr size_t kSortSliceRows = 4096;
-
 // Gives out rows of a batch in a chosen order, a slice at a time.
 class OrderedRows {
  public:
@@ -26,7 +24,7 @@ class OrderedRows {
   }
   bool Next(RecordBatch* batch) {
     if (at_ >= order_.size()) return false;
-    const size_t end = std::min(order_.size(), at_ + kSortSliceRows);
+    const size_t end = std::min(order_.size(), at_ + kHeldRowsPerBatch);
     *batch = rows_.Select({order_.begin() + static_cast<ptrdiff_t>(at_), order_.begin() + static_cast<ptrdiff_t>(end)});
     at_ = end;
     return true;
@@ -218,7 +216,7 @@ class TopOperator : public Operator {
     const Candidates all = TakeBuffer();
     ASSIGN_OR_RETURN(std::vector<uint32_t> best, Best(all));
     Append(all, std::move(best));
-    compact_at_ = std::max<size_t>(kSortSliceRows, 2 * buffered_groups_.size());
+    compact_at_ = std::max<size_t>(kHeldRowsPerBatch, 2 * buffered_groups_.size());
     return absl::OkStatus();
   }
 
@@ -232,7 +230,7 @@ class TopOperator : public Operator {
   std::vector<ColumnConcat> buffer_;  // `by`, then the columns
   std::vector<uint32_t> buffered_groups_;
   uint64_t buffer_bytes_ = 0;
-  size_t compact_at_ = kSortSliceRows;
+  size_t compact_at_ = kHeldRowsPerBatch;
   bool done_ = false;
   OrderedRows output_;
 };

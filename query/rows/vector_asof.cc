@@ -14,8 +14,6 @@
 namespace braid {
 namespace {
 
-constexpr size_t kAsofSliceRows = 4096;
-
 std::string ColumnOfLabel(const std::string& label) { return label == kMetricNameLabel ? "metric" : label; }
 std::string LabelOfColumn(const std::string& column) {
   return column == "metric" ? std::string(kMetricNameLabel) : column;
@@ -89,7 +87,7 @@ class VectorAsofOperator : public Operator {
     RETURN_IF_ERROR(context_->CheckAlive());
     if (!evaluated_) RETURN_IF_ERROR(Evaluate());
     if (next_row_ >= left_rows_.size()) return false;
-    const size_t end = std::min(left_rows_.size(), next_row_ + kAsofSliceRows);
+    const size_t end = std::min(left_rows_.size(), next_row_ + kHeldRowsPerBatch);
     const auto begin_at = static_cast<ptrdiff_t>(next_row_);
     const auto end_at = static_cast<ptrdiff_t>(end);
     const std::vector<uint32_t> left(left_rows_.begin() + begin_at, left_rows_.begin() + end_at);

@@ -96,7 +96,7 @@ class ServerImpl : public Server {
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
   const std::vector<std::string>& also_addresses() const override { return also_addresses_; }
-  const std::vector<std::string>& notes() const override { return notes_; }
+  const std::vector<ListenNote>& notes() const override { return notes_; }
 
   ServerStats stats() const override {
     return {shared_.connections_open, shared_.connections_total, shared_.connections_refused,
@@ -158,11 +158,11 @@ class ServerImpl : public Server {
       const bool no_ipv6 = error == boost::system::errc::address_family_not_supported ||
                            error == boost::system::errc::address_not_available;
       if (endpoint.address().is_v6() && endpoint.address().is_loopback() && no_ipv6) {
-        notes_.push_back(ToText(endpoint) + purpose + ": left out, this host has no IPv6");
+        notes_.push_back({ToText(endpoint) + purpose + ": left out, this host has no IPv6", false});
         return absl::OkStatus();
       }
       if (!listen.required) {
-        notes_.push_back(ToText(endpoint) + purpose + ": NOT served, " + error.message());
+        notes_.push_back({ToText(endpoint) + purpose + ": NOT served, " + error.message(), true});
         return absl::OkStatus();
       }
       return absl::FailedPreconditionError("cannot listen on " + ToText(endpoint) + ": " + error.message());
@@ -241,7 +241,7 @@ class ServerImpl : public Server {
   std::deque<Acceptor> acceptors_;
   std::vector<std::string> addresses_;
   std::vector<std::string> also_addresses_;
-  std::vector<std::string> notes_;
+  std::vector<ListenNote> notes_;
   std::mutex stop_mutex_;
   std::thread thread_;
 };

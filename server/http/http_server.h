@@ -84,6 +84,12 @@ struct ServerStats {
   uint64_t body_bytes = 0;           // held now
 };
 
+// An address that is not listened on, and why: "[::1]:4318: left out, this host has no IPv6".
+struct ListenNote {
+  std::string text;
+  bool is_loss = false;  // clients may miss it: another program has the port
+};
+
 class Server {
  public:
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, Handler handler, LaneOf lane_of);
@@ -94,8 +100,7 @@ class Server {
   virtual const std::vector<std::string>& addresses() const = 0;
   // The same of also_listen: "127.0.0.1:4317 (OTLP/gRPC)".
   virtual const std::vector<std::string>& also_addresses() const = 0;
-  // What was left out and why: "[::1]:4318: this host has no IPv6".
-  virtual const std::vector<std::string>& notes() const = 0;
+  virtual const std::vector<ListenNote>& notes() const = 0;
   virtual ServerStats stats() const = 0;
   // Takes no new connections, finishes requests in flight, closes idle connections; cuts off what is left after
   // `grace`.

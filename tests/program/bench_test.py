@@ -6,19 +6,10 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from expectations import expect, finish  # noqa: E402
 from server_process import PROGRAM, ROOT, Server  # noqa: E402
 
 BENCH = os.path.join(os.path.dirname(PROGRAM), "bench", "braid_bench")
-failures = []
-checks = 0
-
-
-def expect(what, good, shown=""):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print(f"error: {what} {str(shown)[:2000]}")
 
 
 def check_workloads(folder):
@@ -67,10 +58,7 @@ def main():
         check_workloads(folder)
         check_load(folder)
         check_comparison(folder)
-    if failures:
-        print(f"[  FAILED  ] {len(failures)} tests, listed below:")
-        sys.exit(1)
-    print(f"[  PASSED  ] {checks} tests.")
+    finish()
 
 
 main()

@@ -13,19 +13,11 @@ import time
 import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from expectations import expect, finish  # noqa: E402
 from server_process import Server  # noqa: E402
 
 MIB = 1 << 20
-passed, failures, figures = 0, [], []
-
-
-def expect(what, good, seen=""):
-    global passed
-    if good:
-        passed += 1
-    else:
-        failures.append(what)
-        print(f"[  FAILED  ] {what}: {str(seen)[:300]}")
+figures = []
 
 
 def memory(server, field="VmRSS"):
@@ -451,10 +443,7 @@ def main():
         shutil.rmtree(work)
     for figure in figures:
         print(figure)
-    print(f"[  PASSED  ] {passed} tests.")
-    if failures:
-        print(f"[  FAILED  ] {len(failures)} tests, listed below:\n" + "\n".join(failures))
-        sys.exit(1)
+    finish()
 
 
 if __name__ == "__main__":

@@ -15,21 +15,12 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from expectations import expect, finish  # noqa: E402
 from server_process import Server  # noqa: E402
 
 START = 1_767_261_600  # 2026-01-01T10:00:00Z
 END = START + 3600
 SERIES = 200
-failures = []
-checks = 0
-
-
-def expect(what, good, shown=""):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print(f"error: {what}: {str(shown)[:600]}", flush=True)
 
 
 # Over the limit by their own size, not by a limit of rows or groups.
@@ -213,10 +204,7 @@ def main():
             expect("the server is well", status == 200, answer)
         finally:
             server.stop()
-    if failures:
-        print(f"[  FAILED  ] {len(failures)} tests, listed below:")
-        sys.exit(1)
-    print(f"[  PASSED  ] {checks} tests.")
+    finish()
 
 
 main()

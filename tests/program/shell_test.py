@@ -11,17 +11,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from expectations import expect, finish  # noqa: E402
 from server_process import PROGRAM, Server  # noqa: E402
-
-checks, failures = 0, []
-
-
-def expect(what, condition, shown=""):
-    global checks
-    checks += 1
-    if not condition:
-        failures.append(what)
-        print(f"error: {what}\n{shown}")
 
 
 class Shell:
@@ -146,9 +137,7 @@ def main():
         expect("without a terminal the query comes from standard input", piped.stdout == "n\n3\n", piped.stdout)
     finally:
         shutil.rmtree(work)
-    if failures:
-        sys.exit(1)
-    print(f"[  PASSED  ] {checks} tests.")
+    finish()
 
 
 if __name__ == "__main__":

@@ -81,6 +81,15 @@ class PartialAnswers : public testing::Test {
     ASSERT_TRUE((*db)->Close().ok());
   }
 
+  // The store as a kill leaves it, with one bit of that block of that file turned.
+  std::unique_ptr<FaultFileSystem> Damaged(const std::string& file, size_t at, size_t size) const {
+    auto image = fs_.KillImage();
+    std::string bytes = fs_.Contents(file);
+    bytes[at + 14 + (size - 14) / 2] ^= 1;
+    image->SetContents(file, bytes);
+    return image;
+  }
+
   // Damages each block of that file of the first part in turn and asks. Blocks that keep the part from opening are
   // another matter. `rest`: what the other part and the head have to say.
   void DamageEach(const std::string& name, const std::string& text, const std::set<std::string>& whole,
@@ -91,10 +100,7 @@ class PartialAnswers : public testing::Test {
     int reported = 0;
     for (const auto& [at, size] : BlocksOf(bytes)) {
       SCOPED_TRACE(text + ", block at " + std::to_string(at) + " of " + name);
-      const auto image = fs_.KillImage();
-      std::string damaged = bytes;
-      damaged[at + 14 + (size - 14) / 2] ^= 1;
-      image->SetContents(file, damaged);
+      const auto image = Damaged(file, at, size);
       auto db = OpenDB(Quiet(), "db", image.get());
       ASSERT_TRUE(db.ok()) << db.status();
       if (!(*db)->Stats().quarantined.empty()) continue;
@@ -148,10 +154,7 @@ TEST_F(PartialAnswers, ComeFromVectorsAsWell) {
   const std::string bytes = fs_.Contents(file);
   bool reported = false;
   for (const auto& [at, size] : BlocksOf(bytes)) {
-    const auto image = fs_.KillImage();
-    std::string damaged = bytes;
-    damaged[at + 14 + (size - 14) / 2] ^= 1;
-    image->SetContents(file, damaged);
+    const auto image = Damaged(file, at, size);
     auto db = OpenDB(Quiet(), "db", image.get());
     ASSERT_TRUE(db.ok()) << db.status();
     for (const std::string& text : Ask(**db, "sum(count_over_time({job=\"shop\"}[1m]))").partial) {

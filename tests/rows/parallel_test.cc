@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <new>
 #include <random>
+#include <thread>
 
 #include "query/rows/aggregate.h"
 #include "query/rows/expression_nodes.h"
@@ -299,6 +302,45 @@ TEST(Parallel, AnErrorComesAfterTheRowsBeforeIt) {
     EXPECT_EQ(rows[0], rows[1]) << seed;
     EXPECT_EQ(statuses[0], statuses[1]) << seed;
     EXPECT_EQ(statuses[0].ok(), static_cast<size_t>(failing) >= table.rows.size()) << seed;
+  }
+}
+
+// Finds no memory on any thread but the one that made it, which waits until another has come.
+class NoMemoryElsewhere : public RowExpression {
+ public:
+  Type type() const override { return Type::kInt; }
+  absl::StatusOr<Column> Evaluate(const RecordBatch& batch) const override {
+    if (std::this_thread::get_id() != own_) {
+      came_ = true;
+      throw std::bad_alloc();
+    }
+    for (int i = 0; i < 10'000 && !came_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return batch.columns[0];
+  }
+
+ private:
+  const std::thread::id own_ = std::this_thread::get_id();
+  mutable std::atomic<bool> came_{false};
+};
+
+TEST(Parallel, RunningOutOfMemoryInAThreadIsAnError) {
+  TestTable table = MakeTable(Kind::kEvents, {{"n", Type::kInt}, {"time", Type::kTimestamp}});
+  for (int64_t row = 0; row < 5000; ++row) table.rows.push_back({Int(row), Time(row % 50)});
+  for (const Duration window : {Duration{-1}, Duration{0}, Duration{10}}) {
+    QueryContext context = Context(3);
+    context.step = 10;
+    std::mt19937 random(5);
+    OperatorPtr op =
+        MakeExtend(SlicedTable::Make(table, &random), {{"f", std::make_shared<NoMemoryElsewhere>()}}, &context);
+    if (window >= 0) {
+      StatsSpec spec;
+      if (window > 0) spec.window = window;
+      spec.aggregates = {{"sum", AggregateFunction::kSum, Field(op->schema(), "f"), nullptr}};
+      op = *MakeStats(std::move(op), std::move(spec), &context);
+    } else {
+      op = MakeParallel(std::move(op), &context);
+    }
+    EXPECT_TRUE(absl::IsResourceExhausted(TryRows(op.get()).status())) << "window " << window;
   }
 }
 
