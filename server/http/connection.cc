@@ -1,5 +1,7 @@
 #include "server/http/connection.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -33,6 +35,12 @@ asio::awaitable<Connection::Outcome> Connection::ReadSome(asio::mutable_buffer s
 asio::awaitable<Connection::Outcome> Connection::WriteSome(asio::const_buffer bytes) {
   if (tls_) co_return co_await tls_->async_write_some(bytes, kAwait);
   co_return co_await socket_.async_write_some(bytes, kAwait);
+}
+
+size_t Connection::SendNow(std::string_view bytes) {
+  if (tls_) return 0;
+  const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent > 0 ? static_cast<size_t>(sent) : 0;
 }
 
 void Connection::Close() {

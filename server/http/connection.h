@@ -1,6 +1,6 @@
 // One TCP connection, with or without TLS: reading, writing and closing are the same for both.
 //
-// Threads: the network thread only. Errors: those of Asio and OpenSSL, as error codes.
+// Threads: the network thread only, but for SendNow. Errors: those of Asio and OpenSSL, as error codes.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -10,6 +10,7 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 
 namespace braid::http {
@@ -30,6 +31,9 @@ class Connection {
   boost::asio::awaitable<boost::system::error_code> Handshake();
   boost::asio::awaitable<Outcome> ReadSome(boost::asio::mutable_buffer space);
   boost::asio::awaitable<Outcome> WriteSome(boost::asio::const_buffer bytes);
+  // Sends as much as can be sent at once, and answers how much that is; nothing over TLS. Errors show at the next
+  // WriteSome. Any thread, while nobody else writes.
+  size_t SendNow(std::string_view bytes);
   void Close();
 
  private:

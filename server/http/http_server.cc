@@ -13,7 +13,6 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "engine/base/status_macros.h"
 #include "server/http/session.h"
@@ -90,7 +89,7 @@ class ServerImpl : public Server {
     for (Acceptor& acceptor : acceptors_) {
       asio::co_spawn(shared_.io, Accept(&acceptor), [](std::exception_ptr) {});
     }
-    thread_ = std::thread([this] { shared_.io.run(); });
+    shared_.loop.Start();
     return absl::OkStatus();
   }
 
@@ -105,7 +104,7 @@ class ServerImpl : public Server {
 
   void Stop(Duration grace) override {
     std::lock_guard lock(stop_mutex_);
-    if (!thread_.joinable()) return;
+    if (!shared_.loop.started()) return;
     shared_.stopping = true;
     asio::post(shared_.io, [this] {
       error_code ignored;
@@ -113,9 +112,9 @@ class ServerImpl : public Server {
       CloseSessions(&shared_, false);
     });
     asio::co_spawn(shared_.io, CutOff(grace), [](std::exception_ptr) {});
-    // The network thread ends when the last connection has: then it has nothing left to do.
+    // The network's threads end when the last connection has: then there is nothing left to do.
     work_.reset();
-    thread_.join();
+    shared_.loop.Join();
   }
 
  private:
@@ -233,6 +232,7 @@ class ServerImpl : public Server {
       asio::steady_timer pause(shared_.io, std::chrono::milliseconds(5));
       co_await pause.async_wait(kAwait);
     }
+    shared_.deadlines.cancel();
   }
 
   SessionShared shared_;
@@ -243,7 +243,6 @@ class ServerImpl : public Server {
   std::vector<std::string> also_addresses_;
   std::vector<ListenNote> notes_;
   std::mutex stop_mutex_;
-  std::thread thread_;
 };
 
 }  // namespace

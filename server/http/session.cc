@@ -17,6 +17,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <cstdio>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -51,8 +52,7 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
   Session(tcp::socket socket, const Port* port, SessionShared* shared)
       : shared_(shared),
         port_(port),
-        connection_(std::make_unique<Connection>(std::move(socket), TlsOf(*port, shared))),
-        timer_(shared->io) {
+        connection_(std::make_unique<Connection>(std::move(socket), TlsOf(*port, shared))) {
     shared_->sessions.insert(this);
     ++shared_->connections_open;
   }
@@ -96,27 +96,26 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
     socket().cancel(ignored);
   }
 
+  Clock::time_point Expire(Clock::time_point now) override {
+    if (deadline_ > now || connection_ == nullptr) return deadline_;
+    timed_out_ = true;
+    Disarm();
+    error_code ignored;
+    socket().cancel(ignored);
+    return deadline_;
+  }
+
  private:
   tcp::socket& socket() { return connection_->socket(); }
 
   // ---- deadlines: the operation in progress is cancelled when its time is over
 
-  void Arm(Duration time) { ArmUntil(Clock::now() + std::chrono::nanoseconds(time)); }
-  void ArmUntil(Clock::time_point deadline) {
+  void Arm(Duration time) {
     timed_out_ = false;
-    const uint64_t armed = ++armed_;
-    timer_.expires_at(deadline);
-    timer_.async_wait([self = shared_from_this(), armed](error_code error) {
-      if (error || armed != self->armed_ || self->connection_ == nullptr) return;
-      self->timed_out_ = true;
-      error_code ignored;
-      self->socket().cancel(ignored);
-    });
+    deadline_ = Clock::now() + std::chrono::nanoseconds(time);
+    shared_->NoteDeadline(deadline_);
   }
-  void Disarm() {
-    ++armed_;
-    timer_.cancel();
-  }
+  void Disarm() { deadline_ = Clock::time_point::max(); }
 
   // Reads some bytes to the end of buffer_; false when the connection or its time has ended.
   asio::awaitable<bool> ReadSome() {
@@ -286,15 +285,25 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
     co_return std::nullopt;
   }
 
-  // Runs `task` in the lane's pool and waits for it. False if the pool is full.
+  // Runs `task` in the lane, and waits for it. False if the lane is full.
   asio::awaitable<bool> RunIn(Lane lane, const std::function<void()>& task) {
     asio::steady_timer done(shared_->io, Clock::time_point::max());
     WorkerPool& pool = lane == Lane::kSlow ? shared_->slow : shared_->fast;
     // The coroutine stays suspended, and its frame in place, until the posted function has run.
-    const bool taken = pool.Submit([&task, &done, io = &shared_->io] {
+    const auto run = [&task, &done, io = &shared_->io] {
       task();
       asio::post(*io, [&done] { done.cancel(); });
-    });
+    };
+    std::function<void()> borrowed = [run, pool = &pool] {
+      run();
+      pool->EndBorrowed();
+    };
+    bool taken = false;
+    if (pool.Borrow()) {
+      taken = shared_->loop.RunAfterHandler(std::move(borrowed));
+      if (!taken) pool.EndBorrowed();
+    }
+    if (!taken) taken = pool.Submit(run);
     if (taken) co_await done.async_wait(kAwait);
     co_return taken;
   }
@@ -322,8 +331,12 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
     const bool watch = lane == Lane::kSlow && buffer_.size() == 0;
     if (watch) WatchForEnd();
     Response response;
+    Whole whole;
     ++shared_->requests;
-    const bool ran = co_await RunIn(lane, [&] { response = RunHandler(shared_->handler, request); });
+    const bool ran = co_await RunIn(lane, [&] {
+      response = RunHandler(shared_->handler, request);
+      if (IsSmall(response)) whole = SendFromHere(response, head);
+    });
     if (!ran) {
       if (watch) StopWatching();
       ++shared_->refused;
@@ -331,7 +344,8 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
       response.headers.push_back({"Retry-After", "1"});
       response.body = "too many requests are waiting; try again\n";
     }
-    const bool keep = co_await Send(std::move(response), head, lane);
+    const bool keep = whole.text.empty() ? co_await Send(std::move(response), head, lane)
+                                         : co_await Write(std::string_view(whole.text).substr(whole.sent)) && whole.keep;
     if (ran && watch) StopWatching();
     // The body is counted until here; it can be large.
     request.body.clear();
@@ -380,20 +394,44 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
     return head;
   }
 
+  // An answer as one text: one write for small ones, no copy of large ones.
+  struct Whole {
+    std::string text;
+    bool keep = false;
+    size_t sent = 0;  // bytes of the text
+  };
+  static bool IsSmall(const Response& response) {
+    return response.stream == nullptr && response.body.size() <= kReadBytes;
+  }
+  Whole WholeOf(const Response& response, const RequestHead& head) const {
+    const bool keep = head.keep_alive && !shared_->stopping;
+    std::string text = ResponseHead(response, false, keep);
+    if (head.request.method != "HEAD") text += response.body;
+    return {std::move(text), keep, 0};
+  }
+
+  // Any thread: an answer need not wait until the network's thread has woken up.
+  Whole SendFromHere(const Response& response, const RequestHead& head) const {
+    try {
+      Whole whole = WholeOf(response, head);
+      whole.sent = connection_->SendNow(whole.text);
+      return whole;
+    } catch (const std::bad_alloc&) {
+      return {};  // the network's thread tries again
+    }
+  }
+
   asio::awaitable<bool> Send(Response response, const RequestHead& head, Lane lane = Lane::kFast) {
+    if (IsSmall(response)) {
+      const Whole whole = WholeOf(response, head);
+      co_return co_await Write(whole.text) && whole.keep;
+    }
     const bool streams = response.stream != nullptr;
     const bool chunked = streams && !head.http_1_0;
     bool keep = head.keep_alive && !shared_->stopping && (!streams || chunked);
     std::string first = ResponseHead(response, chunked, keep);
     if (head.request.method == "HEAD") co_return co_await Write(first) && keep;
-    if (!streams) {
-      // One write for small answers, no copy of large ones.
-      if (response.body.size() <= kReadBytes) {
-        first += response.body;
-        co_return co_await Write(first) && keep;
-      }
-      co_return co_await Write(first) && co_await Write(response.body) && keep;
-    }
+    if (!streams) co_return co_await Write(first) && co_await Write(response.body) && keep;
     if (!co_await Write(first)) co_return false;
     std::string piece = std::move(response.body);
     std::string last = "0\r\n";
@@ -457,12 +495,11 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
   SessionShared* shared_;
   const Port* port_;
   std::unique_ptr<Connection> connection_;
-  asio::steady_timer timer_;
   beast::flat_buffer buffer_;
   std::string peer_;
   std::string origin_;  // of the request being answered, if it may read the answer
   std::shared_ptr<std::atomic<bool>> cancelled_;
-  uint64_t armed_ = 0;
+  Clock::time_point deadline_ = Clock::time_point::max();
   bool timed_out_ = false;
   bool first_ = true;
   bool idle_ = true;
@@ -495,6 +532,19 @@ void StartSession(tcp::socket socket, const Port* port, SessionShared* shared) {
 void RefuseConnection(tcp::socket socket, const Port* port, SessionShared* shared) {
   auto session = std::make_shared<Session>(std::move(socket), port, shared);
   asio::co_spawn(shared->io, Turn(std::move(session)), Ignore);
+}
+
+void SessionShared::NoteDeadline(Clock::time_point deadline) {
+  if (deadline >= deadlines_at) return;
+  deadlines_at = deadline;
+  deadlines.expires_at(deadline);
+  deadlines.async_wait([this](error_code error) {
+    if (error) return;
+    deadlines_at = Clock::time_point::max();
+    Clock::time_point next = Clock::time_point::max();
+    for (OpenConnection* session : sessions) next = std::min(next, session->Expire(Clock::now()));
+    NoteDeadline(next);
+  });
 }
 
 void CloseSessions(SessionShared* shared, bool all) {

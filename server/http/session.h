@@ -6,6 +6,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +17,7 @@
 
 #include "server/http/connection.h"
 #include "server/http/http_server.h"
+#include "server/http/network_loop.h"
 #include "server/http/worker_pool.h"
 
 namespace braid::http {
@@ -25,6 +28,8 @@ class OpenConnection {
   virtual ~OpenConnection() = default;
   // Ends it if it waits for a request; with `all`, in any case.
   virtual void Close(bool all) = 0;
+  // Ends what should have been done before `now`; answers the next deadline.
+  virtual std::chrono::steady_clock::time_point Expire(std::chrono::steady_clock::time_point now) = 0;
 };
 
 // What a connection knows of the address that it came to.
@@ -34,7 +39,7 @@ struct Port {
   std::string wrong_protocol;  // what a client is told that speaks the other version
 };
 
-// Counters and pools are used by many threads; `sessions` by the network thread only.
+// Counters and pools are used by many threads; the rest by the network thread only.
 struct SessionShared {
   SessionShared(const ServerOptions& server_options, Handler server_handler, LaneOf server_lane_of)
       : options(server_options),
@@ -56,10 +61,17 @@ struct SessionShared {
     return true;
   }
 
+  // Has the connections' deadlines looked at by `deadline`. One timer serves them all, and is seldom set: most of what
+  // has a deadline is done long before.
+  void NoteDeadline(std::chrono::steady_clock::time_point deadline);
+
   const ServerOptions options;
   const Handler handler;
   const LaneOf lane_of;
   boost::asio::io_context io{1};
+  NetworkLoop loop{&io};
+  boost::asio::steady_timer deadlines{io};
+  std::chrono::steady_clock::time_point deadlines_at = std::chrono::steady_clock::time_point::max();
   // By Speaks: they differ in what they agree on with clients (ALPN). Empty without TLS.
   std::array<std::optional<boost::asio::ssl::context>, 2> tls;
   std::atomic<bool> stopping{false};

@@ -4,7 +4,8 @@
 
 namespace braid::http {
 
-WorkerPool::WorkerPool(int threads, size_t queue_max) : queue_max_(queue_max) {
+WorkerPool::WorkerPool(int threads, size_t queue_max)
+    : queue_max_(queue_max), running_max_(static_cast<size_t>(threads)) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
 }
 
@@ -27,17 +28,35 @@ bool WorkerPool::Submit(std::function<void()> task) {
   return true;
 }
 
+bool WorkerPool::Borrow() {
+  std::lock_guard lock(mutex_);
+  if (!queue_.empty() || running_ >= running_max_) return false;
+  ++running_;
+  return true;
+}
+
+void WorkerPool::EndBorrowed() {
+  {
+    std::lock_guard lock(mutex_);
+    --running_;
+    if (queue_.empty()) return;
+  }
+  wake_.notify_one();
+}
+
 void WorkerPool::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    wake_.wait(lock, [this] { return queue_.empty() ? stopping_ : running_ < running_max_; });
     if (queue_.empty()) return;
     std::function<void()> task = std::move(queue_.front());
     queue_.pop_front();
+    ++running_;
     lock.unlock();
     task();
     task = nullptr;  // what it holds is released outside the lock
     lock.lock();
+    --running_;
   }
 }
 
