@@ -1,5 +1,6 @@
 // Query: parse, execute, explain.
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 #include <thread>
@@ -24,6 +25,12 @@ absl::Status OutOfMemory() noexcept {
   }
 }
 
+// Asked once: the system answers by reading files.
+int CoresOfThisMachine() {
+  static const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return cores;
+}
+
 absl::StatusOr<std::unique_ptr<QueryContext>> MakeContext(const QueryAst& query,
                                                           std::shared_ptr<const Snapshot> snapshot,
                                                           const QueryOptions& options) {
@@ -38,8 +45,7 @@ absl::StatusOr<std::unique_ptr<QueryContext>> MakeContext(const QueryAst& query,
   context->limits = options.limits;
   context->params = options.params;
   context->use_indexes = options.use_indexes;
-  context->threads = options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
-  if (context->threads < 1) context->threads = 1;
+  context->threads = options.threads > 0 ? options.threads : CoresOfThisMachine();
   context->split_small = options.threads > 1;
   context->cancel = options.cancel;
   if (options.limits.time_max > 0) {

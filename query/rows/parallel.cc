@@ -21,7 +21,10 @@ constexpr size_t kWaitingBatchesMax = 64;
 class Parallel : public Operator {
  public:
   Parallel(OperatorPtr input, QueryContext* context)
-      : input_(std::move(input)), context_(context), reservation_(context, "batches of several threads") {}
+      : input_(std::move(input)),
+        context_(context),
+        reservation_(context, "batches of several threads"),
+        threads_(context->split_small) {}
 
   ~Parallel() override {
     {
@@ -50,6 +53,7 @@ class Parallel : public Operator {
       if (!workers_[0].done && !IsFarAhead(0)) {
         // Nothing is ready: this thread works on its own part.
         lock.unlock();
+        threads_.StartIfDue();
         Work(0, /*steps=*/1);
         lock.lock();
         continue;
@@ -75,14 +79,18 @@ class Parallel : public Operator {
     workers_.resize(parts_.size());
     statuses_.resize(parts_.size());
     for (size_t i = 1; i < parts_.size(); ++i) {
-      const bool started = threads_.Start(&statuses_[i], [this, i] {
+      // Until its thread runs it holds nobody up: what it would read is left to the others.
+      workers_[i].done = true;
+      threads_.Add(&statuses_[i], [this, i] {
+        {
+          std::lock_guard<std::mutex> lock(mutex_);
+          if (stop_) return absl::OkStatus();
+          // What nobody has taken yet stands behind what the first part is at.
+          workers_[i] = {workers_[0].place, false};
+        }
         Work(i, kNoEnd);
         return absl::OkStatus();
       });
-      if (started) continue;
-      // A part without a thread leaves its rows to the others.
-      std::lock_guard<std::mutex> lock(mutex_);
-      workers_[i].done = true;
     }
   }
 

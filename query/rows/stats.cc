@@ -48,13 +48,15 @@ class StatsOperator : public Operator {
  private:
   double Seconds() const { return static_cast<double>(context_->end - context_->start) / 1e9; }
 
-  absl::Status CollectFrom(Operator* input, Groups* groups) const {
+  // `others`: threads that may join in; may be null.
+  absl::Status CollectFrom(Operator* input, Groups* groups, WorkerThreads* others = nullptr) const {
     std::vector<uint32_t> numbers;
     while (true) {
       RecordBatch batch;
       ASSIGN_OR_RETURN(const bool more, input->Next(&batch));
       if (!more) return absl::OkStatus();
       RETURN_IF_ERROR(context_->CheckAlive());
+      if (others != nullptr) others->StartIfDue();
       if (batch.num_rows == 0) continue;
       RETURN_IF_ERROR(groups->Keys(batch, &numbers));
       RETURN_IF_ERROR(groups->Update(batch, numbers, groups->table().size()));
@@ -65,14 +67,14 @@ class StatsOperator : public Operator {
   absl::Status CollectParts(std::vector<OperatorPtr> parts) {
     std::vector<std::unique_ptr<Groups>> groups;
     std::vector<absl::Status> statuses(parts.size());
-    WorkerThreads threads;
+    WorkerThreads threads(context_->split_small);
     for (size_t i = 1; i < parts.size(); ++i) {
       groups.push_back(std::make_unique<Groups>(groups_.spec(), Seconds(), context_));
       // A part without a thread leaves its rows to the others.
-      threads.Start(&statuses[i],
-                    [this, part = parts[i].get(), own = groups.back().get()] { return CollectFrom(part, own); });
+      threads.Add(&statuses[i],
+                  [this, part = parts[i].get(), own = groups.back().get()] { return CollectFrom(part, own); });
     }
-    statuses[0] = CollectFrom(parts[0].get(), &groups_);
+    statuses[0] = CollectFrom(parts[0].get(), &groups_, &threads);
     threads.Join();
     for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
     for (std::unique_ptr<Groups>& own : groups) {

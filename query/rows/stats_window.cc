@@ -110,13 +110,15 @@ class WindowedStatsOperator : public Operator {
     std::vector<Key> keys;
   };
 
-  absl::Status CollectFrom(Operator* input, Collected* to) const {
+  // `others`: threads that may join in; may be null.
+  absl::Status CollectFrom(Operator* input, Collected* to, WorkerThreads* others = nullptr) const {
     std::vector<uint32_t> numbers;
     while (true) {
       RecordBatch batch;
       ASSIGN_OR_RETURN(const bool more, input->Next(&batch));
       if (!more) return absl::OkStatus();
       RETURN_IF_ERROR(context_->CheckAlive());
+      if (others != nullptr) others->StartIfDue();
       if (batch.num_rows == 0) continue;
       const Column& times = batch.columns[static_cast<size_t>(time_)];
       if (times.type == Type::kNull) continue;
@@ -167,13 +169,13 @@ class WindowedStatsOperator : public Operator {
         others.emplace_back(groups.back().get());
       }
       std::vector<absl::Status> statuses(parts.size());
-      WorkerThreads threads;
+      WorkerThreads threads(context_->split_small);
       for (size_t i = 1; i < parts.size(); ++i) {
         // A part without a thread leaves its rows to the others.
-        threads.Start(&statuses[i],
-                      [this, part = parts[i].get(), other = &others[i - 1]] { return CollectFrom(part, other); });
+        threads.Add(&statuses[i],
+                    [this, part = parts[i].get(), other = &others[i - 1]] { return CollectFrom(part, other); });
       }
-      statuses[0] = CollectFrom(parts[0].get(), &own);
+      statuses[0] = CollectFrom(parts[0].get(), &own, &threads);
       threads.Join();
       for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
       for (Collected& other : others) {
