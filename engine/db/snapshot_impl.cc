@@ -320,10 +320,14 @@ class SnapshotImpl : public Snapshot {
   }
 
   std::vector<ColumnInfo> Columns(Table table, TimeRange time) const override {
-    std::map<ColumnRef, std::pair<std::set<Type>, uint64_t>> merged;
+    std::vector<const Source*> within;
     for (const auto& source : sources_) {
       const TimeRange range = source->Range(table);
-      if (range.empty() || !range.Overlaps(time)) continue;
+      if (!range.empty() && range.Overlaps(time)) within.push_back(source.get());
+    }
+    if (within.size() == 1) return within[0]->Columns(table);
+    std::map<ColumnRef, std::pair<std::set<Type>, uint64_t>> merged;
+    for (const Source* source : within) {
       for (const ColumnInfo& info : source->Columns(table)) {
         auto& [types, rows] = merged[info.ref];
         types.insert(info.types.begin(), info.types.end());

@@ -16,19 +16,21 @@ ColumnCache* ColumnCache::Shared() {
   return cache;
 }
 
-bool ColumnCache::Find(const Key& key, Entry* entry) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (auto at = young_.find(key); at != young_.end()) {
-    *entry = at->second.entry;
-    return true;
-  }
+ColumnCache::Kept* ColumnCache::Touch(const Key& key) {
+  if (auto at = young_.find(key); at != young_.end()) return &at->second;
   auto at = old_.find(key);
-  if (at == old_.end()) return false;
+  if (at == old_.end()) return nullptr;
   Kept kept = std::move(at->second);
   old_.erase(at);
   old_bytes_ -= kept.bytes;
-  *entry = kept.entry;
-  Add(key, std::move(kept));
+  return Add(key, std::move(kept));
+}
+
+bool ColumnCache::Find(const Key& key, Entry* entry) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Kept* kept = Touch(key);
+  if (kept == nullptr) return false;
+  *entry = kept->entry;
   return true;
 }
 
@@ -53,13 +55,19 @@ void ColumnCache::AddFilter(const Key& key, std::shared_ptr<const TextFilter> fi
   at->second.entry.filter = std::move(filter);
 }
 
-void ColumnCache::Add(Key key, Kept kept) {
+std::shared_ptr<const TextFilter> ColumnCache::FindFilter(const Key& key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Kept* kept = Touch(key);
+  return kept == nullptr ? nullptr : kept->entry.filter;
+}
+
+ColumnCache::Kept* ColumnCache::Add(Key key, Kept kept) {
   if (young_bytes_ + kept.bytes > generation_bytes_max_) {
     old_ = std::exchange(young_, Generation());
     old_bytes_ = std::exchange(young_bytes_, 0);
   }
   young_bytes_ += kept.bytes;
-  young_.try_emplace(std::move(key), std::move(kept));
+  return &young_.try_emplace(std::move(key), std::move(kept)).first->second;
 }
 
 void ColumnCache::Drop(uint64_t file) {

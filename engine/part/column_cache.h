@@ -54,6 +54,8 @@ class ColumnCache {
   void Put(Key key, Entry entry);
   // Keeps a filter of the texts of a column that is here.
   void AddFilter(const Key& key, std::shared_ptr<const TextFilter> filter);
+  // Null if there is none.
+  std::shared_ptr<const TextFilter> FindFilter(const Key& key);
   // Forgets the columns of a file that is closed.
   void Drop(uint64_t file);
   size_t bytes() const;
@@ -64,7 +66,9 @@ class ColumnCache {
     size_t bytes = 0;
   };
   using Generation = HashMap<Key, Kept>;
-  void Add(Key key, Kept kept);
+  // Null if it is not here; else it is young from now on. REQUIRES: mutex_ is held.
+  Kept* Touch(const Key& key);
+  Kept* Add(Key key, Kept kept);
 
   const size_t generation_bytes_max_;
   std::atomic<uint64_t> files_{1};

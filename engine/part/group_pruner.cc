@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/tokenizer.h"
+#include "engine/part/column_cache.h"
 #include "engine/part/term_keys.h"
 
 namespace braid {
@@ -120,6 +121,20 @@ void GroupPruner::PruneByTerms() {
       Use("terms");
       Keep(*groups);
     }
+  }
+}
+
+void GroupPruner::PruneByTextFilters() {
+  if (spec_->terms.empty() || context_->table != Table::kLogs) return;
+  ColumnCache::Key key{context_->file->cache_id(), 0, {ColumnLevel::kBuiltin, "message"}};
+  for (size_t i = 0; i < left_.size(); ++i) {
+    if (left_[i] == 0) continue;
+    key.group = static_cast<uint32_t>(i);
+    const std::shared_ptr<const TextFilter> filter = ColumnCache::Shared()->FindFilter(key);
+    if (filter == nullptr) continue;
+    const bool may_be = std::all_of(spec_->terms.begin(), spec_->terms.end(),
+                                    [&](const std::string& term) { return filter->MayContain(term); });
+    left_[i] = may_be ? 1 : 0;
   }
 }
 
@@ -304,6 +319,7 @@ std::vector<uint32_t> GroupPruner::Prune(const std::vector<IntervalFilter>& inte
     if (any_left()) PruneByPredicate(predicate);
   }
   if (any_left()) PruneByTerms();
+  if (any_left()) PruneByTextFilters();
   std::vector<uint32_t> numbers;
   for (uint32_t i = 0; i < left_.size(); ++i) {
     if (left_[i] != 0) numbers.push_back(i);

@@ -24,6 +24,7 @@ class GroupPruner {
   void PruneByTime();
   void PruneByTraces();
   void PruneByTerms();
+  void PruneByTextFilters();
   void PruneByPredicate(const Predicate& predicate);
   void PruneByIntervals(const IntervalFilter& filter);
 

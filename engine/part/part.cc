@@ -188,6 +188,13 @@ void PartImpl::AddStreamColumns(Table table, std::vector<ColumnInfo>* columns) c
 }
 
 std::vector<ColumnInfo> PartImpl::Columns(Table table) const {
+  const auto find = [&]() -> absl::StatusOr<std::unique_ptr<std::vector<ColumnInfo>>> {
+    return std::make_unique<std::vector<ColumnInfo>>(FindColumns(table));
+  };
+  return **columns_[static_cast<size_t>(table)].Get(find);
+}
+
+std::vector<ColumnInfo> PartImpl::FindColumns(Table table) const {
   std::vector<ColumnInfo> columns;
   const TableFileReader* file = tables_[static_cast<size_t>(table)].get();
   if (file == nullptr) return columns;

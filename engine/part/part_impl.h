@@ -74,6 +74,7 @@ class PartImpl : public Part, public std::enable_shared_from_this<PartImpl> {
   absl::StatusOr<const TermIndex*> Terms(Table table) const;
   absl::StatusOr<const LabelIndex*> LabelsIndex() const;
   absl::StatusOr<std::unique_ptr<RandomReadFile>> TakeIndexFile(const std::string& name) const;
+  std::vector<ColumnInfo> FindColumns(Table table) const;
   void AddStreamColumns(Table table, std::vector<ColumnInfo>* columns) const;
   uint64_t DerivedRows(Table table, const std::string& name) const;
 
@@ -95,6 +96,7 @@ class PartImpl : public Part, public std::enable_shared_from_this<PartImpl> {
   LazyIndex<LabelIndex> labels_;
   std::array<std::shared_ptr<const TableFileReader>, kTableCount> tables_;
   std::array<LazyIndex<TermIndex>, kTableCount> terms_;
+  std::array<LazyIndex<std::vector<ColumnInfo>>, kTableCount> columns_;  // every query asks
 };
 
 }  // namespace braid
