@@ -3,7 +3,7 @@ import statistics
 
 from . import sql_tables
 from .answers import rows_of, same_rows
-from .events import braid_with, compare_sql, sql_with, window
+from .events import braid_with, compare_sql, library_with, sql_with, window
 from .processes import Profile, forget_pages
 from .rows_metrics import served
 from .table import Row
@@ -85,7 +85,9 @@ def t3(context, name=None):
         options = {"limit": 100_000, **window(context, name)}
         traces = data.traces[:20 if context.quick else 60]
         engines = {e: sql_with(context, e, name) for e in ENGINES}
-        times = {label: [] for label in ("braid", *(e for e in engines if engines[e]))}
+        library = library_with(context, name)
+        ours_labels = ("braid", "braid over HTTP") if library else ("braid",)
+        times = {label: [] for label in (*ours_labels, *(e for e in engines if engines[e]))}
         for trace in traces:
             ours = rows_of(braid.ask(trace_braid(trace), **options)[1])
             ours = [[r[0], r[1] or "", *r[2:]] for r in ours]
@@ -96,7 +98,9 @@ def t3(context, name=None):
                         raise RuntimeError(f"T3 {trace}: braid and {engine_name} differ: {difference}")
         for _ in range(1 if context.quick else 3):
             for trace in traces:
-                times["braid"].append(braid.ask(trace_braid(trace), **options)[0])
+                if library:
+                    times["braid"].append(library.ask(trace_braid(trace), **options)["ms"])
+                times[ours_labels[-1]].append(braid.ask(trace_braid(trace), **options)[0])
                 for engine_name, engine in engines.items():
                     if engine:
                         times[engine_name].append(engine.run(trace_sql(trace), True)["ms"])

@@ -95,6 +95,11 @@ class Braid(PromServer):
             raise RuntimeError(f"braid: {text}: {status} {answer.decode()[:500]}")
         return took, answer
 
+    def library(self):
+        """The store opened a second time, by a process that answers as the SQL engines do; None without the program."""
+        worker = os.path.join(os.path.dirname(os.path.abspath(self.program)), "bench", "braid_query_worker")
+        return BraidLibrary(worker, self.folder) if os.path.exists(worker) else None
+
     def jsonl(self, bodies):
         for body, _ in bodies:
             self.post("/ingest/jsonl", body, (("Content-Type", "application/x-ndjson"),))
@@ -138,16 +143,13 @@ class VictoriaMetrics(PromServer):
         time.sleep(3)
 
 
-class SqlEngine:
-    """DuckDB or ClickHouse in a process of its own."""
+class LineWorker:
+    """A program that answers a line of JSON with a line of JSON."""
 
-    def __init__(self, name, modules, folder, node="node"):
-        os.makedirs(folder, exist_ok=True)
-        self.name, self.folder = name, folder
-        worker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sql_worker.js")
-        self.log = open(folder + ".log", "ab")
-        self.process = subprocess.Popen([node, worker, "duckdb" if name == "duckdb" else "chdb", modules, folder],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
+    def __init__(self, name, command, log):
+        self.name = name
+        self.log = open(log, "ab")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
         self._answer()
 
     def _answer(self):
@@ -156,14 +158,10 @@ class SqlEngine:
             raise RuntimeError(f"{self.name} ended")
         return json.loads(line)
 
-    def run(self, sql, rows=False):
-        """{"ms", "cpu_ms", "rows"}"""
-        self.process.stdin.write(json.dumps({"sql": sql, "rows": rows}).encode() + b"\n")
+    def exchange(self, request):
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
-        answer = self._answer()
-        if "error" in answer:
-            raise RuntimeError(f"{self.name}: {sql[:300]}: {answer['error'][:500]}")
-        return answer
+        return self._answer()
 
     def peak_kb(self):
         return memory_kb(self.process.pid, "VmHWM")
@@ -173,6 +171,39 @@ class SqlEngine:
             self.process.stdin.close()
             self.process.wait(timeout=60)
         self.log.close()
+
+
+class BraidLibrary(LineWorker):
+    """Braid in a process of its own, as a program has it that links it."""
+
+    def __init__(self, worker, folder):
+        super().__init__("braid", [worker, folder], folder + ".library.log")
+        self.folder = folder
+
+    def ask(self, text, **more):
+        """{"ms", "cpu_ms", "rows": their number}"""
+        answer = self.exchange({"query": text, **more})
+        if "error" in answer:
+            raise RuntimeError(f"braid: {text}: {answer['error'][:500]}")
+        return answer
+
+
+class SqlEngine(LineWorker):
+    """DuckDB or ClickHouse in a process of its own."""
+
+    def __init__(self, name, modules, folder, node="node"):
+        os.makedirs(folder, exist_ok=True)
+        worker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sql_worker.js")
+        engine = "duckdb" if name == "duckdb" else "chdb"
+        super().__init__(name, [node, worker, engine, modules, folder], folder + ".log")
+        self.folder = folder
+
+    def run(self, sql, rows=False):
+        """{"ms", "cpu_ms", "rows"}"""
+        answer = self.exchange({"sql": sql, "rows": rows})
+        if "error" in answer:
+            raise RuntimeError(f"{self.name}: {sql[:300]}: {answer['error'][:500]}")
+        return answer
 
 
 class SqliteFts:

@@ -5,11 +5,11 @@ import time
 
 from .processes import Profile
 
-ORDER = ["braid", "braid buffered", "victoria-metrics", "prometheus", "duckdb", "clickhouse", "sqlite-fts5", "zstd -3",
-         "grep", "rg", "braid 1x", "braid, one core"]
+ORDER = ["braid", "braid over HTTP", "braid buffered", "victoria-metrics", "prometheus", "duckdb", "clickhouse",
+         "sqlite-fts5", "zstd -3", "grep", "rg", "braid 1x", "braid, one core"]
 
-SHORT = {"victoria-metrics": "VM", "prometheus": "Prom", "duckdb": "DuckDB", "clickhouse": "CH", "sqlite-fts5": "SQLite",
-         "braid buffered": "buffered", "braid 1x": "1x", "braid, one core": "one core"}
+SHORT = {"braid over HTTP": "over HTTP", "braid buffered": "buffered", "victoria-metrics": "VM", "prometheus": "Prom",
+         "duckdb": "DuckDB", "clickhouse": "CH", "sqlite-fts5": "SQLite", "braid 1x": "1x", "braid, one core": "one core"}
 
 
 class Row:
