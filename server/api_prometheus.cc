@@ -95,7 +95,7 @@ class Call {
     ASSIGN_OR_RETURN(const size_t limit, LimitOf(params_));
     const std::string* text = Find(params_, "query");
     ASSIGN_OR_RETURN(const ExprPtr expr, ParseParameter(text == nullptr ? "" : *text));
-    std::vector<Note> notes;
+    std::vector<Note> notes = app_->missing;
     ScanStats stats;
     const auto begin = std::chrono::steady_clock::now();
     context.stats = &stats;

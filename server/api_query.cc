@@ -52,8 +52,9 @@ std::string_view TypeOf(ResultFormat format) {
 }
 
 // Fills the body of `*response`, or its stream if the answer is large.
-absl::Status Run(App* app, const QueryRequest& request, http::Response* response) {
+absl::Status Run(App* app, QueryRequest request, http::Response* response) {
   ASSIGN_OR_RETURN(const Query query, Query::Parse(request.text));
+  request.options.notes = app->missing;
   ASSIGN_OR_RETURN(std::unique_ptr<ResultReader> result, query.Execute(app->db->GetSnapshot(), request.options));
   const std::shared_ptr<Answer> answer = Answer::Start(std::move(result), request.format, &app->answers);
   bool whole = false;
@@ -84,14 +85,14 @@ http::Response HandleQuery(App* app, const http::Request& http_request) {
   const auto count = [&](const absl::Status& status) {
     app->metrics.CountQuery(QueryApi::kBraid, OutcomeOf(status), (std::chrono::steady_clock::now() - begin).count());
   };
-  const auto request = ParseQueryRequest(http_request, app->now(), app->limits);
+  auto request = ParseQueryRequest(http_request, app->now(), app->limits);
   if (!request.ok()) {
     count(request.status());
     return ErrorResponse(request.status(), Stage::kDecode);
   }
   http::Response response;
   response.content_type = TypeOf(request->format);
-  const absl::Status status = Run(app, *request, &response);
+  const absl::Status status = Run(app, *std::move(request), &response);
   count(status);
   return status.ok() ? response : ErrorResponse(status, Stage::kQuery);
 }

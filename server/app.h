@@ -25,6 +25,7 @@ struct App {
   DB* db = nullptr;
   std::function<Timestamp()> now;
   QueryLimits limits;
+  std::vector<Note> missing;  // parts and log ranges that were set aside: every answer says so
   SelfMetrics metrics;
   ingest::DecodeBudget decode_budget;
   std::unique_ptr<ingest::SeriesGate> series_gate;

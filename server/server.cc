@@ -35,12 +35,32 @@ http::Response WithRetryAfter(http::Response response) {
   return response;
 }
 
+constexpr size_t kMissingMax = 5;  // notes of parts set aside; the rest is counted
+
+// What was set aside stays where it is while the store is open.
+std::vector<Note> MissingOf(const DBStats& stats) {
+  std::vector<Note> notes;
+  for (const std::string& damaged : stats.quarantined) {
+    notes.push_back({"partial", "set aside when the store was opened, its data is missing: " + damaged});
+  }
+  for (const std::string& damaged : stats.quarantined_before) {
+    notes.push_back({"partial", "set aside earlier, its data is missing: " + damaged});
+  }
+  if (notes.size() > kMissingMax) {
+    const size_t more = notes.size() - kMissingMax;
+    notes.resize(kMissingMax);
+    notes.push_back({"partial", std::to_string(more) + " more were set aside; `braid verify` names all of them"});
+  }
+  return notes;
+}
+
 class ServerImpl : public Server {
  public:
   ServerImpl(const ServerOptions& options, DB* db) {
     app_.db = db;
     app_.now = options.clock != nullptr ? options.clock : SystemNow;
     app_.limits = options.query_limits;
+    app_.missing = MissingOf(db->Stats());
     app_.admin = !options.http.access.token.empty();
     app_.snapshot_dir = options.snapshot_dir;
     if (const uint64_t memory = options.memory_bytes_max; memory > 0) {

@@ -107,6 +107,7 @@ absl::Status WalWriter::AppendRecord(uint64_t sequence, WalRecordKind kind, std:
   status = file_->Append(record_);
   if (record_.capacity() > (size_t{16} << 20)) record_ = std::string();
   if (status.ok()) return status;
+  cut_ = true;
   const absl::Status cut = file_->Truncate(offset);
   if (!cut.ok()) {
     broken_ = absl::UnavailableError(
@@ -121,10 +122,11 @@ absl::Status WalWriter::AppendRecord(uint64_t sequence, WalRecordKind kind, std:
 
 absl::Status WalWriter::Sync(bool cut_to_synced) {
   RETURN_IF_ERROR(broken_);
-  if (synced_ == file_->size()) return absl::OkStatus();
+  if (synced()) return absl::OkStatus();
   const absl::Status status = GuardMemory("telling why a sync failed", [&] { return file_->Sync(); });
   if (status.ok()) {
     synced_ = file_->size();
+    cut_ = false;
     return status;
   }
   // The kernel may have dropped the dirty pages and call the next sync a success, so there is no next sync.

@@ -43,7 +43,7 @@ class WalWriter {
 
   uint64_t segment() const { return segment_; }
   uint64_t size() const { return file_->size(); }
-  bool synced() const { return synced_ == file_->size(); }
+  bool synced() const { return synced_ == file_->size() && !cut_; }
   const absl::Status& broken() const { return broken_; }
 
  private:
@@ -58,6 +58,7 @@ class WalWriter {
   uint32_t series_defined_ = 0;
   uint32_t streams_defined_ = 0;
   uint64_t synced_ = 0;
+  bool cut_ = false;  // bytes of a failed append were taken back; until a sync a power failure may bring them back
   uint64_t preallocated_ = 0;
   absl::Status broken_;
   std::string plain_;

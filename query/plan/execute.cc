@@ -48,6 +48,7 @@ absl::StatusOr<std::unique_ptr<QueryContext>> MakeContext(const QueryAst& query,
   context->threads = options.threads > 0 ? options.threads : CoresOfThisMachine();
   context->split_small = options.threads > 1;
   context->cancel = options.cancel;
+  for (const Note& note : options.notes) context->AddNote(note.kind, note.text);
   if (options.limits.time_max > 0) {
     context->deadline_steady_ns =
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())

@@ -132,6 +132,7 @@ MUTANTS = [
      "    result_.segments.emplace_back(segment, damage);\n    return absl::OkStatus();\n  }\n\n  absl::Status Truncate"),
     ("damaged-part-is-removed", OPEN, "  RETURN_IF_ERROR(fs_->Rename(from, to));",
      '  if (Mutant("damaged-part-is-removed")) return RemovePartDir(from);\n  RETURN_IF_ERROR(fs_->Rename(from, to));'),
+    ("what-was-taken-back-is-not-synced", WAL, "  cut_ = true;\n", '  cut_ = !Mutant("what-was-taken-back-is-not-synced");\n'),
     ("emptied-segment-counts-as-torn", RECOVERY, "(damage == 0 && (foreign || segment <= spec_.last_segment));",
      '(damage == 0 && (foreign || (segment <= spec_.last_segment && !Mutant("emptied-segment-counts-as-torn"))));'),
     ("missing-segment-is-not-noticed", OPEN, "  if (last < manifest_.first_segment || kept) return absl::OkStatus();",

@@ -329,6 +329,35 @@ TEST_F(ServerTest, PrometheusErrorsInItsWords) {
               HasSubstr("zero or negative query resolution step widths are not accepted. Try a positive integer"));
 }
 
+TEST_F(ServerTest, EveryAnswerNamesWhatWasSetAside) {
+  const std::string path = path_ + "_damaged";
+  std::filesystem::remove_all(path);
+  Options options;
+  options.background_work = false;
+  {
+    auto db = DB::Open(options, path);
+    ASSERT_TRUE(db.ok()) << db.status();
+    WriteBatch batch;
+    batch.AddLog(batch.AddStream(Stream()), LogRecord());
+    ASSERT_TRUE((*db)->Write(batch).ok() && (*db)->Flush().ok());
+  }
+  std::filesystem::remove(path + "/parts/000000000001/logs");
+  ServerOptions server_options;
+  server_options.http.listen = {"127.0.0.1:0"};
+  for (const std::string when : {"set aside when the store was opened", "set aside earlier"}) {
+    auto db = DB::Open(options, path);
+    ASSERT_TRUE(db.ok()) << db.status();
+    auto server = Server::Start(server_options, db->get());
+    ASSERT_TRUE(server.ok()) << server.status();
+    client_ = std::make_unique<RawClient>((*server)->addresses().at(0));
+    EXPECT_THAT(Get("/v1/query?query=logs"), AllOf(HasSubstr("\"partial\""), HasSubstr(when), HasSubstr("000000000001")));
+    EXPECT_THAT(Get("/v1/query?query=logs&format=ndjson"), AllOf(HasSubstr("Braid-Notes: "), HasSubstr(when)));
+    EXPECT_THAT(Get("/api/v1/query?query=up"), AllOf(HasSubstr("\"warnings\":["), HasSubstr(when)));
+    client_.reset();
+  }
+  std::filesystem::remove_all(path);
+}
+
 TEST_F(ServerTest, QueryErrors) {
   EXPECT_THAT(
       Post("/v1/query", kJson, "{\"query\":\"logs | nonsense\"}"),

@@ -50,6 +50,11 @@ struct QueryLimits {
   uint64_t scan_bytes_max = 0;          // stored bytes read; 0 = no limit
 };
 
+struct Note {
+  std::string kind;  // "empty", "approximate", "cut", "partial", "hint", "warning" (PromQL), "info" (PromQL)
+  std::string text;
+};
+
 struct QueryOptions {
   // The query's range, both ends included, and its step. Unset: last hour before `now`, range / 250 rounded to a whole
   // unit. `over` in the text wins over these. start == end evaluates a vector at one instant.
@@ -58,6 +63,7 @@ struct QueryOptions {
   std::optional<Duration> step;
   Timestamp now = 0;                    // REQUIRED: what `now` means; the library never looks at the clock for data
   std::map<std::string, Value> params;  // $name -> value; bound, never parsed
+  std::vector<Note> notes;              // said with every answer: what the caller knows to be missing from the store
   QueryLimits limits;
   int threads = 0;                                  // that may work on this query; 0 = all cores
   bool use_indexes = true;                          // false: read everything; answers must not change
@@ -75,11 +81,6 @@ struct StageReport {
   uint64_t rows_out = 0;
   uint64_t bytes = 0;  // stored bytes read by sources of this stage
   Duration time = 0;   // spent in it, children not counted
-};
-
-struct Note {
-  std::string kind;  // "empty", "approximate", "cut", "partial", "hint", "warning" (PromQL), "info" (PromQL)
-  std::string text;
 };
 
 struct ResultSummary {
