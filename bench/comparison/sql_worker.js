@@ -20,6 +20,9 @@ async function openDuckDB() {
 function openClickHouse() {
   const { Session } = require(path.join(modules, 'chdb'));
   const session = new Session(folder);
+  // It remembers, for each condition, which granules had no match: asked again, a question would not be answered but
+  // looked up. Like VictoriaMetrics' cache of answers it is off.
+  session.query('SET use_query_condition_cache = 0', 'Null');
   return async (sql, rows) => {
     const text = session.query(sql, rows ? 'JSONCompact' : 'Null');
     return rows ? () => JSON.parse(text).data : () => null;
