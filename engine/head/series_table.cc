@@ -105,30 +105,30 @@ uint32_t SeriesTable::FindOrAdd(std::string_view labels) {
   series.labels = arena_->Copy(labels);
   series.fingerprint = fingerprint;
   const uint32_t number = series_.size();
-  // Memory may run out at each step: the series is either not there, or in all three. An index with too many entries
-  // does no harm, since matches are checked again.
+  // Memory may run out at each step: the series is either not there, or in both.
   const uint64_t table_before = by_labels_.byte_size();
   by_labels_.MakeRoom();
-  const uint64_t index_bytes = AddToIndex(labels, number);
   series_.PushBack(std::move(series));
   by_labels_.Add(hash, number);
-  const uint64_t bytes = sizeof(Series) + by_labels_.byte_size() - table_before + index_bytes;
+  const uint64_t bytes = sizeof(Series) + by_labels_.byte_size() - table_before;
   byte_size_ += bytes;
   series_byte_size_ += bytes + labels.size();
   return number;
 }
 
-uint64_t SeriesTable::AddToIndex(std::string_view labels, uint32_t series) {
+void SeriesTable::IndexUpTo(uint32_t count) const {
   uint64_t bytes = 0;
-  Decoder in(labels);
-  std::string_view name, value;
-  std::unique_lock lock(index_mutex_);
-  while (in.remaining() > 0 && in.ReadBytes(&name) && in.ReadBytes(&value)) {
-    std::vector<uint32_t>& postings = index_[PairHash(name, value)];
-    if (postings.empty() || postings.back() != series) postings.push_back(series);
-    bytes += postings.size() == 1 ? 64 : 6;  // a new entry of the index; a posting with room for more
+  // Where memory runs out in the midst of a series, it is begun again the next time.
+  for (; indexed_ < count; ++indexed_) {
+    Decoder in(labels(indexed_));
+    std::string_view name, value;
+    while (in.remaining() > 0 && in.ReadBytes(&name) && in.ReadBytes(&value)) {
+      std::vector<uint32_t>& postings = index_[PairHash(name, value)];
+      if (postings.empty() || postings.back() != indexed_) postings.push_back(indexed_);
+      bytes += postings.size() == 1 ? 64 : 6;  // a new entry of the index; a posting with room for more
+    }
   }
-  return bytes;
+  index_bytes_.fetch_add(bytes, std::memory_order_relaxed);
 }
 
 void SeriesTable::Touch(Series* series, uint64_t commit, uint64_t oldest_snapshot) {
@@ -244,22 +244,30 @@ bool SeriesTable::Read(uint32_t number, uint64_t snapshot, TimeRange range, Seri
 }
 
 std::vector<uint32_t> SeriesTable::Match(const std::vector<CompiledMatcher>& matchers, uint32_t count) const {
+  std::vector<uint64_t> pairs;
+  for (const CompiledMatcher& matcher : matchers) {
+    const std::vector<std::string>* literals = matcher.literals();
+    if (literals == nullptr || matcher.negated() || literals->size() != 1 || literals->front().empty()) continue;
+    pairs.push_back(PairHash(matcher.name(), literals->front()));
+  }
   std::vector<uint32_t> candidates;
-  bool narrowed = false;
-  {
+  if (!pairs.empty()) {
     std::shared_lock lock(index_mutex_);
+    if (indexed_ < count) {
+      lock.unlock();
+      {
+        std::unique_lock alone(index_mutex_);
+        IndexUpTo(count);
+      }
+      lock.lock();
+    }
     const std::vector<uint32_t>* shortest = nullptr;
-    for (const CompiledMatcher& matcher : matchers) {
-      const std::vector<std::string>* literals = matcher.literals();
-      if (literals == nullptr || matcher.negated() || literals->size() != 1 || literals->front().empty()) continue;
-      auto found = index_.find(PairHash(matcher.name(), literals->front()));
+    for (const uint64_t pair : pairs) {
+      auto found = index_.find(pair);
       if (found == index_.end()) return {};
       if (shortest == nullptr || found->second.size() < shortest->size()) shortest = &found->second;
     }
-    if (shortest != nullptr) {
-      narrowed = true;
-      candidates.assign(shortest->begin(), std::lower_bound(shortest->begin(), shortest->end(), count));
-    }
+    candidates.assign(shortest->begin(), std::lower_bound(shortest->begin(), shortest->end(), count));
   }
   std::vector<uint32_t> matched;
   auto consider = [&](uint32_t series) {
@@ -268,7 +276,7 @@ std::vector<uint32_t> SeriesTable::Match(const std::vector<CompiledMatcher>& mat
     }
     matched.push_back(series);
   };
-  if (narrowed) {
+  if (!pairs.empty()) {
     for (uint32_t series : candidates) consider(series);
   } else {
     for (uint32_t series = 0; series < count; ++series) consider(series);

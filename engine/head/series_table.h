@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -83,16 +84,17 @@ class SeriesTable {
   void AppendHistogram(uint32_t series, uint64_t commit, uint64_t oldest_snapshot, Timestamp time,
                        std::shared_ptr<const Histogram> histogram);
   uint32_t size() const { return series_.size(); }   // writer
-  uint64_t byte_size() const { return byte_size_; }  // writer
+  uint64_t byte_size() const { return byte_size_ + index_bytes_.load(std::memory_order_relaxed); }  // writer
   // Writer. What of it, and of the arena, the series themselves take, however many samples they have.
-  uint64_t series_byte_size() const { return series_byte_size_; }
+  uint64_t series_byte_size() const { return series_byte_size_ + index_bytes_.load(std::memory_order_relaxed); }
 
   // Any thread, for series below a published count.
   std::string_view labels(uint32_t series) const { return series_[series].labels; }
   uint64_t fingerprint(uint32_t series) const { return series_[series].fingerprint; }
   // The series as commit `snapshot` left it. False if it had no samples then.
   bool Read(uint32_t series, uint64_t snapshot, TimeRange range, SeriesCopy* copy) const;
-  // Numbers below `count` of series that satisfy all matchers, ascending.
+  // Numbers below `count` of series that satisfy all matchers, ascending. Puts those into the index first that are not
+  // in it yet: a head that is written to, replayed and flushed without being asked needs none.
   std::vector<uint32_t> Match(const std::vector<CompiledMatcher>& matchers, uint32_t count) const;
 
  private:
@@ -130,7 +132,8 @@ class SeriesTable {
   std::mutex& LockOf(uint32_t series) const { return locks_[series % locks_.size()]; }
   static void Touch(Series* series, uint64_t commit, uint64_t oldest_snapshot);
   static Extra* ExtraOf(Series* series);
-  uint64_t AddToIndex(std::string_view labels, uint32_t series);  // bytes taken
+  // REQUIRES: index_mutex_ is held alone.
+  void IndexUpTo(uint32_t count) const;
 
   Arena* const arena_;
   SegmentedVector<Series> series_;
@@ -138,9 +141,11 @@ class SeriesTable {
   uint64_t byte_size_ = 0;
   uint64_t series_byte_size_ = 0;
   mutable std::array<std::mutex, 256> locks_;
-  // Series by hash of one label pair, ascending; hashes may collide, so matches are checked again.
+  // Series by hash of one label pair, ascending; hashes may collide, so matches are checked again. Those below indexed_.
   mutable std::shared_mutex index_mutex_;
-  HashMap<uint64_t, std::vector<uint32_t>> index_;
+  mutable HashMap<uint64_t, std::vector<uint32_t>> index_;
+  mutable uint32_t indexed_ = 0;
+  mutable std::atomic<uint64_t> index_bytes_{0};
 };
 
 }  // namespace braid
