@@ -176,11 +176,25 @@ class PosixReadFile : public RandomReadFile {
 
 class PosixFileLock : public FileLock {
  public:
-  explicit PosixFileLock(Descriptor fd) : fd_(std::move(fd)) {}
+  PosixFileLock(Descriptor file, Descriptor dir) : file_(std::move(file)), dir_(std::move(dir)) {}
 
  private:
-  Descriptor fd_;  // closing releases the lock
+  // Closing releases the locks.
+  Descriptor file_;
+  Descriptor dir_;
 };
+
+// False if somebody else has it. flock belongs to the open file, so that a second handle of this very process is refused
+// as well.
+absl::StatusOr<bool> TryLock(int fd, const std::string& path) {
+  int result;
+  do {
+    result = ::flock(fd, LOCK_EX | LOCK_NB);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  return FromErrno(errno, "lock", path);
+}
 
 class PosixFileSystem : public FileSystem {
  public:
@@ -273,21 +287,23 @@ class PosixFileSystem : public FileSystem {
 
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path, const std::string& owner) override {
     ASSIGN_OR_RETURN(Descriptor fd, OpenFile(path, O_RDWR | O_CREAT));
-    // flock belongs to the open file, so that a second handle of this very process is refused as well.
-    int result;
-    do {
-      result = ::flock(fd.get(), LOCK_EX | LOCK_NB);
-    } while (result != 0 && errno == EINTR);
-    if (result != 0) {
-      if (errno != EWOULDBLOCK) return FromErrno(errno, "lock", path);
+    ASSIGN_OR_RETURN(const bool locked, TryLock(fd.get(), path));
+    if (!locked) {
       std::string holder;
       ReadAt(fd.get(), path, 0, kOwnerTextMax, &holder).IgnoreError();
       return absl::FailedPreconditionError(
           absl::StrCat(path, " is locked by ", holder.empty() ? "an unknown process" : holder));
     }
+    // And the directory, lest somebody who removes the file lets a second owner in. Not every file system can.
+    ASSIGN_OR_RETURN(Descriptor dir, OpenFile(DirName(path), O_RDONLY | O_DIRECTORY));
+    const absl::StatusOr<bool> dir_locked = TryLock(dir.get(), DirName(path));
+    if (dir_locked.ok() && !*dir_locked) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, " is locked by a process whose lock file was removed; end it first"));
+    }
     if (::ftruncate(fd.get(), 0) != 0) return FromErrno(errno, "truncate", path);
     RETURN_IF_ERROR(WriteAt(fd.get(), path, owner, 0));
-    return std::make_unique<PosixFileLock>(std::move(fd));
+    return std::make_unique<PosixFileLock>(std::move(fd), std::move(dir));
   }
 };
 

@@ -92,6 +92,19 @@ TEST_F(PosixFileSystemTest, AtomicFileLeavesNothingBeside) {
   EXPECT_FALSE(WriteFileAtomically(fs_, Path("no/m"), "x").ok());
 }
 
+TEST_F(PosixFileSystemTest, RemovingTheLockFileLetsNobodyIn) {
+  auto lock = fs_->Lock(Path("LOCK"), "first");
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    ASSERT_TRUE(fs_->Remove(Path("LOCK")).ok());
+    const absl::Status refused = fs_->Lock(Path("LOCK"), "second").status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(refused.message().find("was removed"), absl::string_view::npos) << refused;
+  }
+  lock->reset();
+  EXPECT_TRUE(fs_->Lock(Path("LOCK"), "third").ok());
+}
+
 TEST_F(PosixFileSystemTest, LockIsExclusiveInAndAcrossProcesses) {
   auto lock = fs_->Lock(Path("LOCK"), "pid 1 of test");
   ASSERT_TRUE(lock.ok()) << lock.status();
