@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "engine/memory/hash_map.h"
 #include "engine/part/text_search.h"
@@ -87,15 +88,11 @@ template <typename T>
 void FilterPlain(Op op, const std::vector<T>& constants, const std::vector<T>& values, const Column& column,
                  RowMask* keep) {
   const bool null_passes = op == Op::kNotEqual;
-  uint8_t* mask = keep->data();
   const auto filter = [&](const auto& holds) {
-    if (column.valid.empty()) {
-      for (size_t row = 0; row < column.size; ++row) mask[row] &= static_cast<uint8_t>(holds(values[row]));
-      return;
-    }
-    for (size_t row = 0; row < column.size; ++row) {
-      mask[row] &= static_cast<uint8_t>(column.valid[row] != 0 ? holds(values[row]) : null_passes);
-    }
+    const T* const value = values.data();
+    if (column.valid.empty()) return KeepIf(keep, [&](size_t row) { return holds(value[row]); });
+    const uint8_t* const valid = column.valid.data();
+    KeepIf(keep, [&](size_t row) { return valid[row] != 0 ? holds(value[row]) : null_passes; });
   };
   const T first = constants[0];
   if (constants.size() > 1) {
@@ -118,6 +115,25 @@ void FilterPlain(Op op, const std::vector<T>& constants, const std::vector<T>& v
   }
 }
 
+// A column of whole numbers without nulls against one of them.
+void FilterWhole(Op op, int64_t constant, const std::vector<int64_t>& values, RowMask* keep) {
+  const int64_t* const at = values.data();
+  const auto none = [&] { std::fill(keep->begin(), keep->end(), uint8_t{0}); };
+  switch (op) {
+    case Op::kEqual:
+    case Op::kIn: return KeepByRange(at, constant, constant, true, keep);
+    case Op::kNotEqual: return KeepByRange(at, constant, constant, false, keep);
+    case Op::kLess:
+      if (constant == INT64_MIN) return none();
+      return KeepByRange(at, INT64_MIN, constant - 1, true, keep);
+    case Op::kLessEqual: return KeepByRange(at, INT64_MIN, constant, true, keep);
+    case Op::kGreater:
+      if (constant == INT64_MAX) return none();
+      return KeepByRange(at, constant + 1, INT64_MAX, true, keep);
+    case Op::kGreaterEqual: return KeepByRange(at, constant, INT64_MAX, true, keep);
+  }
+}
+
 // Whether FilterPlain could do it: constants of the column's own plain type.
 template <typename T>
 bool TryPlain(const Predicate& predicate, const std::vector<T>& values, const Column& column, RowMask* keep) {
@@ -128,6 +144,12 @@ bool TryPlain(const Predicate& predicate, const std::vector<T>& values, const Co
     constants.push_back(*constant);
   }
   if (constants.empty()) return false;
+  if constexpr (std::is_same_v<T, int64_t>) {
+    if (constants.size() == 1 && column.valid.empty()) {
+      FilterWhole(predicate.op, constants[0], values, keep);
+      return true;
+    }
+  }
   FilterPlain(predicate.op, constants, values, column, keep);
   return true;
 }
@@ -193,30 +215,35 @@ void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask
     const auto& texts = column.dictionary->values;
     if (texts.size() * kRowsPerText <= column.size && column.valid.empty()) {
       std::vector<uint8_t> passes(texts.size());
-      for (size_t i = 0; i < texts.size(); ++i) passes[i] = MayMatch(predicate, texts[i]) ? 1 : 0;
-      for (size_t row = 0; row < column.size; ++row) (*keep)[row] &= passes[column.codes[row]];
+      size_t passing = 0, last = 0;
+      for (size_t i = 0; i < texts.size(); ++i) {
+        passes[i] = MayMatch(predicate, texts[i]) ? 1 : 0;
+        passing += passes[i];
+        if (passes[i] != 0) last = i;
+      }
+      if (passing == 0) {
+        std::fill(keep->begin(), keep->end(), uint8_t{0});
+      } else if (passing == 1 && texts.size() > 1) {
+        KeepByCode(column.codes.data(), static_cast<uint32_t>(last), keep);
+      } else if (passing < texts.size()) {
+        KeepByCodes(column.codes.data(), passes, keep);
+      }
       return;
     }
     // 0 = not asked yet, 1 = may match, 2 = does not.
     std::vector<uint8_t> asked(texts.size(), 0);
-    for (size_t row = 0; row < column.size; ++row) {
-      if ((*keep)[row] == 0) continue;
-      if (column.IsNull(row)) {
-        (*keep)[row] = null_passes ? 1 : 0;
-        continue;
-      }
+    KeepIf(keep, [&](size_t row) {
+      if (column.IsNull(row)) return null_passes;
       uint8_t& answer = asked[column.codes[row]];
       if (answer == 0) answer = MayMatch(predicate, column.StringAt(row)) ? 1 : 2;
-      if (answer == 2) (*keep)[row] = 0;
-    }
+      return answer == 1;
+    });
     return;
   }
   if (column.type == Type::kDouble && TryPlain(predicate, column.doubles, column, keep)) return;
   const bool ints = column.type != Type::kNull && column.type != Type::kMixed && column.type != Type::kDouble;
   if (ints && TryPlain(predicate, column.ints, column, keep)) return;
-  for (size_t row = 0; row < column.size; ++row) {
-    if ((*keep)[row] != 0 && !MayMatch(predicate, PlainValueAt(column, row))) (*keep)[row] = 0;
-  }
+  KeepIf(keep, [&](size_t row) { return MayMatch(predicate, PlainValueAt(column, row)); });
 }
 
 void FilterByTerm(const std::string& term, const Column& column, RowMask* keep) {
@@ -311,12 +338,17 @@ void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, bool a
 }
 
 void FilterByTime(const TimeRange& range, const Column& time, const Column* end, RowMask* keep) {
-  for (size_t row = 0; row < keep->size(); ++row) {
-    if ((*keep)[row] == 0) continue;
-    TimeRange own{time.ints[row], time.ints[row]};
-    if (end != nullptr && !end->IsNull(row)) own.end = std::max(own.end, end->ints[row]);
-    if (!range.Overlaps(own) || range.empty()) (*keep)[row] = 0;
+  if (range.empty()) {
+    std::fill(keep->begin(), keep->end(), uint8_t{0});
+    return;
   }
+  if (end == nullptr || end->type == Type::kNull) {
+    return KeepByRange(time.ints.data(), range.start, range.end, true, keep);
+  }
+  KeepByRange(time.ints.data(), INT64_MIN, range.end, true, keep);
+  KeepIf(keep, [&](size_t row) {
+    return time.ints[row] >= range.start || (!end->IsNull(row) && end->ints[row] >= range.start);
+  });
 }
 
 const std::vector<TimeRange>* IntervalFilter::Find(const std::vector<std::string>& key) const {

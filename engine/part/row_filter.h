@@ -10,11 +10,9 @@
 #include <vector>
 
 #include "braid/snapshot.h"
+#include "engine/part/row_mask.h"
 
 namespace braid {
-
-// keep[row] = 1 while the row may pass.
-using RowMask = std::vector<uint8_t>;
 
 // Whether a row with this value may satisfy the predicate. Null satisfies only kNotEqual; values of different types are
 // unequal and unordered; NaN equals nothing.

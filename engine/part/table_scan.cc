@@ -81,28 +81,21 @@ class TableScan : public SplittableScan {
   absl::StatusOr<std::unique_ptr<SplitScan>> PlanSplit() override;
 
  private:
-  static bool Any(const RowMask& keep) { return std::find(keep.begin(), keep.end(), 1) != keep.end(); }
-
   // Fills `*batch`; without rows if none is left.
   absl::Status ReadGroup(const RowGroup& group, ColumnResolver* columns, RecordBatch* batch) {
     *batch = RecordBatch();
     RowMask keep(group.rows, 1);
     RETURN_IF_ERROR(FilterExactly(group, columns, &keep));
-    if (spec_.use_indexes && Any(keep)) RETURN_IF_ERROR(FilterFurther(columns, &keep));
-    if (!Any(keep)) return absl::OkStatus();
-    // Without a branch that nobody could foretell.
-    std::vector<uint32_t> rows(group.rows);
-    size_t kept = 0;
-    for (uint32_t row = 0; row < group.rows; ++row) {
-      rows[kept] = row;
-      kept += keep[row] != 0 ? 1 : 0;
-    }
-    rows.resize(kept);
+    if (spec_.use_indexes && AnyKept(keep)) RETURN_IF_ERROR(FilterFurther(columns, &keep));
+    if (!AnyKept(keep)) return absl::OkStatus();
+    const bool all = AllKept(keep);
+    const std::vector<uint32_t> rows = all ? std::vector<uint32_t>() : KeptRows(keep);
+    batch->columns.reserve(spec_.columns.size());
     for (const ColumnRef& ref : spec_.columns) {
       ASSIGN_OR_RETURN(const Column* column, columns->Resolve(ref));
-      batch->columns.push_back(rows.size() == group.rows ? *column : column->Select(rows));
+      batch->columns.push_back(all ? *column : column->Select(rows));
     }
-    batch->num_rows = rows.size();
+    batch->num_rows = all ? group.rows : rows.size();
     return absl::OkStatus();
   }
 
@@ -142,7 +135,7 @@ class TableScan : public SplittableScan {
     for (const Predicate& predicate : spec_.predicates) {
       ASSIGN_OR_RETURN(const Column* column, columns->Resolve(predicate.column));
       FilterByPredicate(predicate, *column, keep);
-      if (!Any(*keep)) return absl::OkStatus();
+      if (!AnyKept(*keep)) return absl::OkStatus();
     }
     for (const IntervalFilter& filter : plan_->intervals) {
       std::vector<const Column*> keys;
@@ -155,7 +148,7 @@ class TableScan : public SplittableScan {
         ASSIGN_OR_RETURN(end, Builtin(columns, "end"));
       }
       filter.Filter(keys, *time, end, keep);
-      if (!Any(*keep)) return absl::OkStatus();
+      if (!AnyKept(*keep)) return absl::OkStatus();
     }
     if (context_.table != Table::kLogs) return absl::OkStatus();
     for (const std::string& term : spec_.terms) {

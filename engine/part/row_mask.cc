@@ -1,0 +1,134 @@
+#include "engine/part/row_mask.h"
+
+#include <bit>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace braid {
+namespace {
+
+// Row by row from `row` on, where no block of rows is left or the processor knows no better.
+void RangeRows(const int64_t* __restrict values, int64_t low, int64_t high, bool inside, size_t row, size_t rows,
+               uint8_t* __restrict mask) {
+  while (row < rows) {
+    const size_t end = std::min(rows, row + kMaskBlock);
+    if (end - row == kMaskBlock && !AnyKeptOf(mask + row)) {
+      row = end;
+      continue;
+    }
+    for (; row < end; ++row) {
+      mask[row] &= static_cast<uint8_t>(((values[row] >= low) & (values[row] <= high)) == inside);
+    }
+  }
+}
+
+void CodeRows(const uint32_t* __restrict codes, uint32_t code, size_t row, size_t rows, uint8_t* __restrict mask) {
+  for (; row < rows; ++row) mask[row] &= static_cast<uint8_t>(codes[row] == code);
+}
+
+#if defined(__x86_64__)
+// The mask of a block without the rows whose bit is not set.
+__attribute__((target("avx2"))) inline void MeetBlock(uint32_t bits, uint8_t* mask) {
+  // Each of the four bytes of `bits` eight times, and then one bit of it a byte.
+  const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+  const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
+  const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int32_t>(bits)), spread);
+  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+  auto* const at = reinterpret_cast<__m256i*>(mask);
+  _mm256_storeu_si256(at, _mm256_and_si256(_mm256_loadu_si256(at), set));
+}
+
+__attribute__((target("avx2"))) void RangeRowsAvx2(const int64_t* values, int64_t low, int64_t high, bool inside,
+                                                   size_t rows, uint8_t* mask) {
+  const __m256i lows = _mm256_set1_epi64x(low), highs = _mm256_set1_epi64x(high);
+  size_t row = 0;
+  for (; row + kMaskBlock <= rows; row += kMaskBlock) {
+    if (!AnyKeptOf(mask + row)) continue;
+    uint32_t outside = 0;
+    for (size_t i = 0; i < kMaskBlock; i += 4) {
+      const __m256i four = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + row + i));
+      const __m256i beyond = _mm256_or_si256(_mm256_cmpgt_epi64(lows, four), _mm256_cmpgt_epi64(four, highs));
+      outside |= static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(beyond))) << i;
+    }
+    MeetBlock(inside ? ~outside : outside, mask + row);
+  }
+  RangeRows(values, low, high, inside, row, rows, mask);
+}
+
+__attribute__((target("avx2"))) void CodeRowsAvx2(const uint32_t* codes, uint32_t code, size_t rows, uint8_t* mask) {
+  const __m256i wanted = _mm256_set1_epi32(static_cast<int32_t>(code));
+  size_t row = 0;
+  for (; row + kMaskBlock <= rows; row += kMaskBlock) {
+    if (!AnyKeptOf(mask + row)) continue;
+    uint32_t equal = 0;
+    for (size_t i = 0; i < kMaskBlock; i += 8) {
+      const __m256i eight = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + row + i));
+      const __m256i same = _mm256_cmpeq_epi32(eight, wanted);
+      equal |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(same))) << i;
+    }
+    MeetBlock(equal, mask + row);
+  }
+  CodeRows(codes, code, row, rows, mask);
+}
+
+bool HasAvx2() {
+  static const bool avx2 = __builtin_cpu_supports("avx2") != 0;
+  return avx2;
+}
+#endif
+
+}  // namespace
+
+bool AnyKept(const RowMask& keep) { return !keep.empty() && std::memchr(keep.data(), 1, keep.size()) != nullptr; }
+
+bool AllKept(const RowMask& keep) { return keep.empty() || std::memchr(keep.data(), 0, keep.size()) == nullptr; }
+
+std::vector<uint32_t> KeptRows(const RowMask& keep) {
+  std::vector<uint32_t> rows(keep.size());
+  size_t kept = 0, row = 0;
+  for (; row + 8 <= keep.size(); row += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, keep.data() + row, sizeof eight);
+    if (eight == 0) continue;
+    // Without a branch that nobody could foretell.
+    for (size_t i = 0; i < 8; ++i) {
+      rows[kept] = static_cast<uint32_t>(row + i);
+      kept += eight >> (8 * i) & 1;
+    }
+  }
+  for (; row < keep.size(); ++row) {
+    rows[kept] = static_cast<uint32_t>(row);
+    kept += keep[row];
+  }
+  rows.resize(kept);
+  return rows;
+}
+
+void KeepByRange(const int64_t* values, int64_t low, int64_t high, bool inside, RowMask* keep) {
+#if defined(__x86_64__)
+  if (HasAvx2()) return RangeRowsAvx2(values, low, high, inside, keep->size(), keep->data());
+#endif
+  RangeRows(values, low, high, inside, 0, keep->size(), keep->data());
+}
+
+void KeepByCode(const uint32_t* codes, uint32_t code, RowMask* keep) {
+#if defined(__x86_64__)
+  if (HasAvx2()) return CodeRowsAvx2(codes, code, keep->size(), keep->data());
+#endif
+  CodeRows(codes, code, 0, keep->size(), keep->data());
+}
+
+void KeepByCodes(const uint32_t* codes, const std::vector<uint8_t>& passes, RowMask* keep) {
+  const uint8_t* const passing = passes.data();
+  uint8_t* const mask = keep->data();
+  const size_t rows = keep->size();
+  for (size_t begin = 0; begin < rows; begin += kMaskBlock) {
+    const size_t end = std::min(rows, begin + kMaskBlock);
+    if (end - begin == kMaskBlock && !AnyKeptOf(mask + begin)) continue;
+    for (size_t row = begin; row < end; ++row) mask[row] &= passing[codes[row]];
+  }
+}
+
+}  // namespace braid
