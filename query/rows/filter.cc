@@ -1,4 +1,5 @@
 // where and the line filters: operators that only drop rows.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -48,6 +49,28 @@ class FilterOperator : public Operator {
   std::vector<uint32_t> rows_;
 };
 
+// Whether a text that the pattern matches makes every longer text around it match, too: where nothing in it looks at
+// the text's ends or at what stands beside a place. May be false for such a pattern as well.
+bool MatchesInsideOfMore(std::string_view pattern) {
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const char before = i > 0 ? pattern[i - 1] : '\0';
+    if (pattern[i] == '$') return false;
+    if (pattern[i] == '^') {
+      // The first of a class turns it round; an escaped bracket is none.
+      const bool opens = before == '[' && (i < 2 || pattern[i - 2] != '\\');
+      if (!opens) return false;
+    }
+    if (before == '\\' && std::string_view("bBAz").find(pattern[i]) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
+std::shared_ptr<const RE2> Compile(const std::string& pattern) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  return std::make_shared<const RE2>(pattern, options);
+}
+
 class LineFilterOperator : public Operator {
  public:
   LineFilterOperator(OperatorPtr input, LineFilter filter, std::shared_ptr<const RE2> regex, QueryContext* context)
@@ -55,7 +78,8 @@ class LineFilterOperator : public Operator {
         filter_(std::move(filter)),
         regex_(std::move(regex)),
         context_(context),
-        message_(input_->schema().Find("message")) {}
+        message_(input_->schema().Find("message")),
+        in_runs_(regex_ != nullptr && MatchesInsideOfMore(filter_.text)) {}
 
   const Schema& schema() const override { return input_->schema(); }
 
@@ -83,7 +107,10 @@ class LineFilterOperator : public Operator {
   std::vector<OperatorPtr> Split(size_t parts) override {
     std::vector<OperatorPtr> split = input_->Split(parts);
     for (OperatorPtr& part : split) {
-      part = std::make_unique<LineFilterOperator>(std::move(part), filter_, regex_, context_);
+      // Threads that match with one automaton wait for its lock at every text.
+      std::shared_ptr<const RE2> own = regex_ == nullptr ? nullptr : Compile(filter_.text);
+      if (own != nullptr && !own->ok()) own = regex_;
+      part = std::make_unique<LineFilterOperator>(std::move(part), filter_, std::move(own), context_);
     }
     return split;
   }
@@ -93,8 +120,11 @@ class LineFilterOperator : public Operator {
   absl::Status TestTexts(const Column& column, size_t rows) {
     const bool null_passes = Test("");
     // A dictionary that many rows share is tested entry by entry, as far as rows ask for it.
-    const bool shared = column.dictionary->values.size() < rows;
-    if (shared) verdicts_.assign(column.dictionary->values.size(), kUntested);
+    const size_t texts = column.dictionary->values.size();
+    const bool in_runs = in_runs_ && texts <= 2 * rows;
+    const bool shared = in_runs || texts < rows;
+    if (shared) verdicts_.assign(texts, kUntested);
+    if (in_runs) RETURN_IF_ERROR(TestRuns(column.dictionary->values));
     for (size_t row = 0; row < rows; ++row) {
       if (row % kRowsPerCheck == 0) RETURN_IF_ERROR(context_->CheckAlive());
       bool passes = null_passes;
@@ -108,6 +138,35 @@ class LineFilterOperator : public Operator {
         }
       }
       if (passes) rows_.push_back(static_cast<uint32_t>(row));
+    }
+    return absl::OkStatus();
+  }
+
+  // Verdicts of texts that stand one after another in memory, as those of a stored column do: to begin a search costs
+  // more than to search most texts, and where the pattern is not found in all of them together, none has it.
+  absl::Status TestRuns(const std::vector<std::string_view>& texts) {
+    const uint8_t absent = filter_.op == LineFilter::Op::kNotRegex ? 1 : 0;
+    size_t run = kRunTextsMax;
+    for (size_t begin = 0; begin < texts.size();) {
+      RETURN_IF_ERROR(context_->CheckAlive());
+      size_t end = begin + 1, bytes = texts[begin].size();
+      while (end < texts.size() && end - begin < run && bytes < kRunBytesMax &&
+             texts[end].data() == texts[begin].data() + bytes) {
+        bytes += texts[end++].size();
+      }
+      if (end - begin == 1) {
+        // Most texts match: leave some untested before the next try.
+        end = run > 1 ? end : std::min(texts.size(), begin + kRunTextsMax);
+        run = 2;
+      } else if (!Search(std::string_view(texts[begin].data(), bytes))) {
+        std::fill(verdicts_.begin() + static_cast<ptrdiff_t>(begin), verdicts_.begin() + static_cast<ptrdiff_t>(end),
+                  absent);
+        run = std::min(kRunTextsMax, 2 * run);
+      } else {
+        // Somewhere inside, or across two texts: rows ask for them one by one.
+        run /= 2;
+      }
+      begin = end;
     }
     return absl::OkStatus();
   }
@@ -128,12 +187,16 @@ class LineFilterOperator : public Operator {
 
   static constexpr uint8_t kUntested = 2;
   static constexpr size_t kRowsPerCheck = 256;  // texts may be long
+  // Texts that are searched together at most: fewer where many match, so that little is searched twice.
+  static constexpr size_t kRunTextsMax = 64;
+  static constexpr size_t kRunBytesMax = 8 << 10;
 
   OperatorPtr input_;
   LineFilter filter_;
   std::shared_ptr<const RE2> regex_;
   QueryContext* context_;
   int message_;
+  bool in_runs_;  // the pattern allows it
   std::vector<uint32_t> rows_;
   std::vector<uint8_t> verdicts_;
 };
@@ -147,9 +210,7 @@ OperatorPtr MakeFilter(OperatorPtr input, RowExpressionPtr condition, QueryConte
 absl::StatusOr<OperatorPtr> MakeLineFilter(OperatorPtr input, const LineFilter& filter, QueryContext* context) {
   std::shared_ptr<const RE2> regex;
   if (filter.op == LineFilter::Op::kRegex || filter.op == LineFilter::Op::kNotRegex) {
-    RE2::Options options;
-    options.set_log_errors(false);
-    regex = std::make_shared<const RE2>(filter.text, options);
+    regex = Compile(filter.text);
     if (!regex->ok()) return absl::InvalidArgumentError("bad regular expression: " + regex->error());
   }
   return OperatorPtr(std::make_unique<LineFilterOperator>(std::move(input), filter, std::move(regex), context));

@@ -8,6 +8,7 @@
 #include "query/rows/row_order.h"
 #include "query/rows/sort_in_steps.h"
 #include "tests/rows/table.h"
+#include "re2/re2.h"
 
 namespace braid {
 namespace {
@@ -216,6 +217,51 @@ TEST(Stages, LineFilters) {
   EXPECT_THAT(run(LineFilter::Op::kRegex, "(?i)error \\d|^$"), ElementsAre("null", "'Error 7'"));
   EXPECT_THAT(run(LineFilter::Op::kNotRegex, "(?i)error"), ElementsAre("null", "'fine'"));
   EXPECT_FALSE(MakeLineFilter(Source(table), LineFilter{LineFilter::Op::kRegex, "("}, &context).ok());
+}
+
+// Texts one after another in memory are searched together; each must be answered as if it stood alone.
+TEST(Stages, LineFiltersOfTextsThatStandTogether) {
+  QueryContext context;
+  std::mt19937 random(5);
+  for (int round = 0; round < 40; ++round) {
+    auto dictionary = std::make_shared<StringDictionary>();
+    std::vector<size_t> ends;
+    for (size_t i = 0, count = 1 + random() % 300; i < count; ++i) {
+      const size_t length = random() % 6;
+      for (size_t k = 0; k < length; ++k) dictionary->bytes += "ab 1\n"[random() % (round % 2 == 0 ? 2 : 5)];
+      ends.push_back(dictionary->bytes.size());
+    }
+    size_t begin = 0;
+    for (const size_t end : ends) {
+      dictionary->values.push_back(std::string_view(dictionary->bytes).substr(begin, end - begin));
+      begin = end;
+    }
+    Column message;
+    message.type = Type::kString;
+    message.dictionary = dictionary;
+    for (uint32_t i = 0; i < ends.size(); ++i) {
+      for (size_t times = random() % 3; times > 0; --times) message.codes.push_back(i);
+    }
+    message.size = message.codes.size();
+    for (const char* pattern : {"ab", "a.b", "b{3}", "[^a]1", "^a", "a$", "\\ba", "a\\B", "(?s)b.b", "\\Aab|b\\z",
+                                "a|b|1", "", "x", "b$|aaa", "[[^]b", "(?i)A1"}) {
+      for (const auto op : {LineFilter::Op::kRegex, LineFilter::Op::kNotRegex}) {
+        RecordBatch rows;
+        rows.num_rows = message.size;
+        rows.columns = {message};
+        Schema schema{Kind::kRows, {{"message", Type::kString}}};
+        auto filter = MakeLineFilter(MakeBatchSource(schema, rows), LineFilter{op, pattern}, &context);
+        ASSERT_TRUE(filter.ok()) << pattern;
+        Texts expected;
+        for (size_t row = 0; row < message.size; ++row) {
+          const std::string_view text = message.StringAt(row);
+          const bool found = RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), pattern);
+          if (found == (op == LineFilter::Op::kRegex)) expected.push_back("'" + std::string(text) + "'");
+        }
+        EXPECT_EQ(Rows(std::move(filter)), expected) << pattern;
+      }
+    }
+  }
 }
 
 // ---- parsing
