@@ -90,6 +90,7 @@ class PlanBuilder {
   // The set of the keys in `rows`, under the other side's names; unset if it is of no use.
   absl::StatusOr<std::optional<PushedSet>> KeysAsSet(const JoinStage& join, const Schema& schema,
                                                      const RecordBatch& rows, bool rows_are_left);
+  bool ReadsAllTraces(const JoinStage& join, size_t left_rows, TimeRange range);
   double EstimateRows(const Pipeline& pipeline, const Pushdown& down);
 
   absl::StatusOr<const EvaluatedSet*> EvaluateSet(const InExpr& in, const std::vector<std::string>& key_names,

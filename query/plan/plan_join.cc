@@ -27,6 +27,11 @@ std::vector<std::string> TextsOf(const Column& column) {
 
 constexpr const char* kHashJoin = "hash join";
 
+// So many rows, and more than one for so many of the other side, have most of its traces: to list the ids would cost
+// more than to read the rows that they rule out.
+constexpr size_t kManyRowsMin = 65'536;
+constexpr double kOtherRowsPerRow = 4;
+
 std::string DescribeJoin(const JoinStage& join) {
   if (join.within) return "band merge";
   if (join.asof) return "as-of merge";
@@ -154,6 +159,19 @@ absl::StatusOr<std::optional<PushedSet>> PlanBuilder::KeysAsSet(const JoinStage&
   return std::optional<PushedSet>(std::move(pushed));
 }
 
+// Is reading all rows of the right side, whose source is a table, about as good as reading those of the left side's
+// traces, and the same? Rows of a trace that is asked for by its id count whatever their time.
+bool PlanBuilder::ReadsAllTraces(const JoinStage& join, size_t left_rows, TimeRange range) {
+  if (join.within || join.asof || left_rows < kManyRowsMin) return false;
+  if (std::any_of(join.keys.begin(), join.keys.end(), [](const JoinKey& key) { return key.is_time; })) return false;
+  const auto& source = std::get<EventSource>(join.right->source);
+  if (source.offset != 0 || source.table == SourceTable::kSamples) return false;
+  const Table table = TableOf(source.table);
+  const TimeRange extent = context_->snapshot->Range(table);
+  const bool inside = range.start <= extent.start && extent.end <= range.end;
+  return inside && ColumnsOf(table).EstimateRows(extent) <= kOtherRowsPerRow * static_cast<double>(left_rows);
+}
+
 absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, size_t stage_index, Pushdown down) {
   const Stage& stage = pipeline.stages[stage_index];
   const auto& join = std::get<JoinStage>(stage.node);
@@ -215,8 +233,10 @@ absl::StatusOr<BuiltPipeline> PlanBuilder::BuildJoin(const Pipeline& pipeline, s
     const Schema schema = first->op->schema();
     first->op = MakeParallel(std::move(first->op), context_);
     ASSIGN_OR_RETURN(RecordBatch rows, Drain(first->op.get(), context_, "join"));
-    ASSIGN_OR_RETURN(std::optional<PushedSet> set, KeysAsSet(join, schema, rows, first_is_left));
-    if (set) other->sets.push_back(*std::move(set));
+    if (!reached || !ReadsAllTraces(join, rows.num_rows, other->range)) {
+      ASSIGN_OR_RETURN(std::optional<PushedSet> set, KeysAsSet(join, schema, rows, first_is_left));
+      if (set) other->sets.push_back(*std::move(set));
+    }
     first->op = MakeBatchSource(schema, std::move(rows));
     return absl::OkStatus();
   };

@@ -161,6 +161,7 @@ class PickAggregator : public Aggregator {
   template <bool kGreatest>
   void UpdateIntegers(const std::vector<uint32_t>& slots, const Column& column) {
     const uint8_t* const valid = column.valid.empty() ? nullptr : column.valid.data();
+    if (valid == nullptr && UpdateKept<kGreatest>(slots, column)) return;
     for (size_t i = 0; i < slots.size(); ++i) {
       if (slots[i] == kNoKey || (valid != nullptr && valid[i] == 0)) continue;
       KeptValue& kept = values_[slots[i]];
@@ -178,6 +179,33 @@ class PickAggregator : public Aggregator {
     seen_ += slots.size();
   }
 
+  // The same where each group has a value of this type already: then groups are numbers that stand together. False
+  // if not, or if there are too many groups for that to pay.
+  template <bool kGreatest>
+  bool UpdateKept(const std::vector<uint32_t>& slots, const Column& column) {
+    if (values_.size() * 4 > slots.size()) return false;
+    best_.clear();
+    for (const KeptValue& kept : values_) {
+      if (kept.type() != column.type) return false;
+      best_.push_back({kept.integer(), kNoKey});
+    }
+    Best* const best = best_.data();
+    const uint32_t* const slot = slots.data();
+    const int64_t* const value = column.ints.data();
+    for (size_t i = 0; i < slots.size(); ++i) {
+      if (slot[i] == kNoKey) continue;
+      Best& at = best[slot[i]];
+      if (kGreatest ? value[i] > at.value : value[i] < at.value) at = {value[i], static_cast<uint32_t>(i)};
+    }
+    for (size_t group = 0; group < values_.size(); ++group) {
+      if (best_[group].row == kNoKey) continue;
+      values_[group].SetInteger(best_[group].value);
+      rows_[group] = seen_ + best_[group].row;
+    }
+    seen_ += slots.size();
+    return true;
+  }
+
   bool Improves(const Column& column, size_t row, const KeptValue& kept) const {
     const bool greatest = function_ == AggregateFunction::kMax || function_ == AggregateFunction::kArgMax;
     if (column.type == kept.type() && column.type == Type::kDouble && !std::isnan(kept.number())) {
@@ -190,7 +218,13 @@ class PickAggregator : public Aggregator {
     return !fresh.null() && IsBetter(fresh, kept.View(), greatest);
   }
 
+  struct Best {
+    int64_t value;
+    uint32_t row;  // of the batch; kNoKey: none of it
+  };
+
   AggregateFunction function_;
+  std::vector<Best> best_;  // of one batch
   std::vector<KeptValue> values_;
   std::vector<KeptValue> keys_;
   std::vector<uint64_t> rows_;  // where each value was met

@@ -434,6 +434,23 @@ absl::StatusOr<RowExpressionPtr> BindExpression(const Expr& expr, const BindScop
   return Binder(scope).Bind(expr);
 }
 
+absl::StatusOr<const Column*> ReadColumn(const RowExpression& expression, const RecordBatch& batch, Column* storage) {
+  if (const Column* column = expression.Find(batch)) return column;
+  ASSIGN_OR_RETURN(*storage, expression.Evaluate(batch));
+  return storage;
+}
+
+absl::Status ReadColumns::Add(const RowExpression& expression, const RecordBatch& batch) {
+  if (const Column* column = expression.Find(batch)) {
+    columns_.push_back(column);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(Column column, expression.Evaluate(batch));
+  storage_.push_back(std::move(column));
+  columns_.push_back(&storage_.back());
+  return absl::OkStatus();
+}
+
 absl::Status EvaluateCondition(const RowExpression& condition, const RecordBatch& batch, std::vector<uint32_t>* rows) {
   rows->clear();
   if (const auto* constant = dynamic_cast<const ConstantExpression*>(&condition)) {
@@ -442,9 +459,23 @@ absl::Status EvaluateCondition(const RowExpression& condition, const RecordBatch
     for (size_t row = 0; row < batch.num_rows; ++row) (*rows)[row] = static_cast<uint32_t>(row);
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const Column flags, condition.Evaluate(batch));
+  Column storage;
+  ASSIGN_OR_RETURN(const Column* flags, ReadColumn(condition, batch, &storage));
+  if (flags->type == Type::kBool && flags->valid.empty()) {
+    // Without a branch that nobody could foretell.
+    rows->resize(batch.num_rows);
+    uint32_t* const out = rows->data();
+    const int64_t* const flag = flags->ints.data();
+    size_t kept = 0;
+    for (size_t row = 0; row < batch.num_rows; ++row) {
+      out[kept] = static_cast<uint32_t>(row);
+      kept += flag[row] != 0 ? 1 : 0;
+    }
+    rows->resize(kept);
+    return absl::OkStatus();
+  }
   for (size_t row = 0; row < batch.num_rows; ++row) {
-    if (IsTrue(flags, row)) rows->push_back(static_cast<uint32_t>(row));
+    if (IsTrue(*flags, row)) rows->push_back(static_cast<uint32_t>(row));
   }
   return absl::OkStatus();
 }

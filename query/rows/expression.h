@@ -20,7 +20,7 @@ class MemberSet {
   virtual ~MemberSet() = default;
   // One 0/1 per row; `keys` are the evaluated key columns, in the order of the expression, with their names. `end` is
   // the rows' end column when the row has one (spans, windows), for overlap; may be null.
-  virtual absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<Column>& keys, const Column* end,
+  virtual absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<const Column*>& keys, const Column* end,
                                                         size_t num_rows) const = 0;
 };
 
@@ -41,8 +41,27 @@ class RowExpression {
   virtual ~RowExpression() = default;
   virtual Type type() const = 0;  // kMixed if it depends on the data
   virtual absl::StatusOr<Column> Evaluate(const RecordBatch& batch) const = 0;
+  // The column of the batch that Evaluate would copy; null where there is none.
+  virtual const Column* Find(const RecordBatch&) const { return nullptr; }
 };
 using RowExpressionPtr = std::shared_ptr<const RowExpression>;
+
+// The expression's values without a copy where they stand in the batch: there, or in `*storage`.
+absl::StatusOr<const Column*> ReadColumn(const RowExpression& expression, const RecordBatch& batch, Column* storage);
+
+// Several expressions' values, those of key columns mostly; as long as the batch lives.
+class ReadColumns {
+ public:
+  // Reads one more. REQUIRES: at most as many as `count` of the constructor.
+  explicit ReadColumns(size_t count) { storage_.reserve(count); }
+  ReadColumns(ReadColumns&&) = default;
+  absl::Status Add(const RowExpression& expression, const RecordBatch& batch);
+  const std::vector<const Column*>& columns() const { return columns_; }
+
+ private:
+  std::vector<Column> storage_;
+  std::vector<const Column*> columns_;
+};
 
 absl::StatusOr<RowExpressionPtr> BindExpression(const Expr& expr, const BindScope& scope);
 // As BindExpression, for conditions: rows where it is true (null and non-true are false). `rows` is filled ascending.

@@ -113,12 +113,13 @@ class Comparison : public RowExpression {
   Type type() const override { return Type::kBool; }
 
   absl::StatusOr<Column> Evaluate(const RecordBatch& batch) const override {
-    ASSIGN_OR_RETURN(const Column left, left_->Evaluate(batch));
-    if (const Column* constant = ConstantOf(right_)) return BoolColumn(CompareWith(left, *constant));
-    ASSIGN_OR_RETURN(const Column right, right_->Evaluate(batch));
+    Column left_storage, right_storage;
+    ASSIGN_OR_RETURN(const Column* left, ReadColumn(*left_, batch, &left_storage));
+    if (const Column* constant = ConstantOf(right_)) return BoolColumn(CompareWith(*left, *constant));
+    ASSIGN_OR_RETURN(const Column* right, ReadColumn(*right_, batch, &right_storage));
     std::vector<uint8_t> flags(batch.num_rows);
     for (size_t row = 0; row < batch.num_rows; ++row) {
-      flags[row] = HoldsFor(op_, CellAt(left, row), CellAt(right, row)) ? 1 : 0;
+      flags[row] = HoldsFor(op_, CellAt(*left, row), CellAt(*right, row)) ? 1 : 0;
     }
     return BoolColumn(std::move(flags));
   }
@@ -164,7 +165,9 @@ class RegexMatch : public RowExpression {
   Type type() const override { return Type::kBool; }
 
   absl::StatusOr<Column> Evaluate(const RecordBatch& batch) const override {
-    ASSIGN_OR_RETURN(const Column column, text_->Evaluate(batch));
+    Column storage_column;
+    ASSIGN_OR_RETURN(const Column* read, ReadColumn(*text_, batch, &storage_column));
+    const Column& column = *read;
     const auto matches = [this](std::string_view text) {
       return RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *regex_) != negated_;
     };

@@ -16,6 +16,9 @@ class ColumnRead : public RowExpression {
     if (index_ >= batch.columns.size()) return absl::InternalError("a batch has fewer columns than its schema");
     return batch.columns[index_];
   }
+  const Column* Find(const RecordBatch& batch) const override {
+    return index_ < batch.columns.size() ? &batch.columns[index_] : nullptr;
+  }
 
  private:
   size_t index_;
@@ -74,14 +77,10 @@ class Membership : public RowExpression {
       : keys_(std::move(keys)), set_(std::move(set)), negated_(negated), end_column_(end_column) {}
   Type type() const override { return Type::kBool; }
   absl::StatusOr<Column> Evaluate(const RecordBatch& batch) const override {
-    std::vector<Column> keys;
-    keys.reserve(keys_.size());
-    for (const RowExpressionPtr& key : keys_) {
-      ASSIGN_OR_RETURN(Column column, key->Evaluate(batch));
-      keys.push_back(std::move(column));
-    }
+    ReadColumns keys(keys_.size());
+    for (const RowExpressionPtr& key : keys_) RETURN_IF_ERROR(keys.Add(*key, batch));
     const Column* end = end_column_ < 0 ? nullptr : &batch.columns[static_cast<size_t>(end_column_)];
-    ASSIGN_OR_RETURN(std::vector<uint8_t> flags, set_->Contains(keys, end, batch.num_rows));
+    ASSIGN_OR_RETURN(std::vector<uint8_t> flags, set_->Contains(keys.columns(), end, batch.num_rows));
     if (negated_) {
       for (uint8_t& flag : flags) flag = flag == 0 ? 1 : 0;
     }

@@ -38,7 +38,7 @@ class IndexedSide {
 
   // The number of each row's key, kNoKey if no row of this side has it.
   // REQUIRES: Build was called.
-  void Find(const std::vector<Column>& keys, size_t rows, KeyTable::Cache* cache,
+  void Find(const std::vector<const Column*>& keys, size_t rows, KeyTable::Cache* cache,
             std::vector<uint32_t>* numbers) const {
     if (ids_) {
       ids_->Find(keys, rows, numbers);
@@ -48,39 +48,30 @@ class IndexedSide {
   }
 
   // `targets`: what keys are compared as. `timed`: rows without a time have no
-  // place. `overlap`: ends are needed too.
-  absl::Status Build(RecordBatch rows, const std::vector<Column>& keys, const std::vector<Type>& targets,
-                     const TimeColumns& time, bool timed, bool overlap, Reservation* reservation) {
+  // place. `overlap`: ends are needed too. `threads`: that may work on it.
+  absl::Status Build(RecordBatch rows, const std::vector<const Column*>& keys, const std::vector<Type>& targets,
+                     const TimeColumns& time, bool timed, bool overlap, size_t threads, Reservation* reservation) {
     rows_ = std::move(rows);
-    std::vector<uint32_t> numbers;
-    const auto is_id = [&](size_t i) { return keys[i].type == targets[i] || keys[i].type == Type::kNull; };
+    const auto is_id = [&](size_t i) { return keys[i]->type == targets[i] || keys[i]->type == Type::kNull; };
     bool ids = IdTable::Fits(targets);
     for (size_t i = 0; ids && i < keys.size(); ++i) ids = is_id(i);
     if (ids) {
       ids_.emplace(targets);
-      ids_->Assign(keys, rows_.num_rows, &numbers);
-    } else {
-      table_.Assign(keys, rows_.num_rows, &numbers);
+      RETURN_IF_ERROR(reservation->Add(ids_->BytesFor(rows_.num_rows)));
     }
-    const size_t num_keys = ids ? ids_->size() : table_.size();
-    RETURN_IF_ERROR(reservation->Add((ids ? ids_->bytes() : table_.bytes()) + rows_.num_rows * (overlap ? 36 : 20)));
+    RETURN_IF_ERROR(reservation->Add(rows_.num_rows * (overlap ? 36 : 20)));
     const Column no_time;
     const Column& times = time.time < 0 ? no_time : rows_.columns[static_cast<size_t>(time.time)];
     const bool has_times = times.type == Type::kTimestamp;
     if (timed && !has_times && times.type != Type::kNull) {
       return absl::InvalidArgumentError("`time` of the right side of a join is not a timestamp");
     }
-    begins_.assign(num_keys + 1, 0);
-    for (size_t row = 0; row < rows_.num_rows; ++row) {
-      if (timed && (!has_times || times.IsNull(row))) numbers[row] = kNoKey;
-      if (numbers[row] != kNoKey) ++begins_[numbers[row] + 1];
+    if (ids) {
+      RETURN_IF_ERROR(ids_->Build(keys, rows_.num_rows, threads, &begins_, &order_));
+    } else {
+      RETURN_IF_ERROR(GroupByKey(keys, reservation));
     }
-    std::partial_sum(begins_.begin(), begins_.end(), begins_.begin());
-    order_.resize(begins_.back());
-    std::vector<uint32_t> at(begins_.begin(), begins_.end() - 1);
-    for (size_t row = 0; row < rows_.num_rows; ++row) {
-      if (numbers[row] != kNoKey) order_[at[numbers[row]]++] = static_cast<uint32_t>(row);
-    }
+    if (timed && (!has_times || !times.valid.empty())) DropTimeless(times);
     if (has_times) {
       const auto time_of = [&](uint32_t row) {
         return std::pair(times.IsNull(row), times.IsNull(row) ? 0 : times.ints[row]);
@@ -141,6 +132,35 @@ class IndexedSide {
   }
 
  private:
+  absl::Status GroupByKey(const std::vector<const Column*>& keys, Reservation* reservation) {
+    std::vector<uint32_t> numbers;
+    table_.Assign(keys, rows_.num_rows, &numbers);
+    RETURN_IF_ERROR(reservation->Add(table_.bytes()));
+    begins_.assign(table_.size() + 1, 0);
+    for (const uint32_t number : numbers) {
+      if (number != kNoKey) ++begins_[number + 1];
+    }
+    std::partial_sum(begins_.begin(), begins_.end(), begins_.begin());
+    order_.resize(begins_.back());
+    std::vector<uint32_t> at(begins_.begin(), begins_.end() - 1);
+    for (size_t row = 0; row < rows_.num_rows; ++row) {
+      if (numbers[row] != kNoKey) order_[at[numbers[row]]++] = static_cast<uint32_t>(row);
+    }
+    return absl::OkStatus();
+  }
+
+  void DropTimeless(const Column& times) {
+    size_t kept = 0;
+    for (size_t key = 0; key + 1 < begins_.size(); ++key) {
+      const size_t begin = std::exchange(begins_[key], static_cast<uint32_t>(kept));
+      for (size_t place = begin; place < begins_[key + 1]; ++place) {
+        if (!times.IsNull(order_[place])) order_[kept++] = order_[place];
+      }
+    }
+    begins_.back() = static_cast<uint32_t>(kept);
+    order_.resize(kept);
+  }
+
   std::vector<Timestamp>::const_iterator At(size_t place) const {
     return times_.begin() + static_cast<ptrdiff_t>(place);
   }
@@ -204,16 +224,14 @@ class JoinProbe {
  public:
   explicit JoinProbe(JoinShared* shared) : shared_(shared) {}
 
-  // Takes the next streaming rows with their keys. REQUIRES: the indexed side
+  // Takes the next streaming rows with their keys, which may stand in them. REQUIRES: the indexed side
   // is built, and done().
-  absl::Status Take(RecordBatch rows, std::vector<Column> keys) {
-    current_ = std::move(rows);
+  absl::Status Take(RecordBatch rows, const ReadColumns& read) {
+    current_ = std::move(rows);  // columns stay where they are
     next_row_ = 0;
-    for (size_t i = 0; i < keys.size(); ++i) {
-      Column storage;
-      const Column& coerced = CoerceKey(keys[i], shared_->targets[i], &storage);
-      if (&coerced != &keys[i]) keys[i] = std::move(storage);
-    }
+    std::vector<const Column*> keys = read.columns();
+    std::vector<Column> storage(keys.size());
+    for (size_t i = 0; i < keys.size(); ++i) keys[i] = &CoerceKey(*keys[i], shared_->targets[i], &storage[i]);
     shared_->side.Find(keys, current_.num_rows, &cache_, &numbers_);
     if (!shared_->timed) return absl::OkStatus();
     const Column no_time;
@@ -238,11 +256,10 @@ class JoinProbe {
     return absl::OkStatus();
   }
 
-  static absl::StatusOr<std::vector<Column>> Keys(const JoinShared& shared, const RecordBatch& rows) {
-    std::vector<Column> keys;
+  static absl::StatusOr<ReadColumns> Keys(const JoinShared& shared, const RecordBatch& rows) {
+    ReadColumns keys(shared.spec.keys.size());
     for (size_t i = 0; i < shared.spec.keys.size(); ++i) {
-      ASSIGN_OR_RETURN(Column column, shared.KeyOf(i, /*streaming=*/true)->Evaluate(rows));
-      keys.push_back(std::move(column));
+      RETURN_IF_ERROR(keys.Add(*shared.KeyOf(i, /*streaming=*/true), rows));
     }
     return keys;
   }
@@ -358,8 +375,8 @@ class JoinPart : public Operator {
       RecordBatch rows;
       ASSIGN_OR_RETURN(const bool more, input_->Next(&rows));
       if (!more || rows.num_rows == 0) return more;
-      ASSIGN_OR_RETURN(std::vector<Column> keys, JoinProbe::Keys(*shared_, rows));
-      RETURN_IF_ERROR(probe_.Take(std::move(rows), std::move(keys)));
+      ASSIGN_OR_RETURN(const ReadColumns keys, JoinProbe::Keys(*shared_, rows));
+      RETURN_IF_ERROR(probe_.Take(std::move(rows), keys));
     }
     RETURN_IF_ERROR(probe_.Next(batch));
     return true;
@@ -390,9 +407,9 @@ class JoinOperator : public Operator {
       RecordBatch rows;
       ASSIGN_OR_RETURN(const bool more, streaming_->Next(&rows));
       if (!more || rows.num_rows == 0) return more;
-      ASSIGN_OR_RETURN(std::vector<Column> keys, JoinProbe::Keys(shared_, rows));
-      if (!built_) RETURN_IF_ERROR(BuildIndex(&keys));
-      RETURN_IF_ERROR(probe_.Take(std::move(rows), std::move(keys)));
+      ASSIGN_OR_RETURN(const ReadColumns keys, JoinProbe::Keys(shared_, rows));
+      if (!built_) RETURN_IF_ERROR(BuildIndex(&keys.columns()));
+      RETURN_IF_ERROR(probe_.Take(std::move(rows), keys));
     }
     RETURN_IF_ERROR(probe_.Next(batch));
     return true;
@@ -415,32 +432,34 @@ class JoinOperator : public Operator {
  private:
   // `streaming_keys` of the first streaming rows; null where the declared types
   // tell enough.
-  absl::Status BuildIndex(const std::vector<Column>* streaming_keys) {
+  absl::Status BuildIndex(const std::vector<const Column*>* streaming_keys) {
     built_ = true;
     RecordBatch rows;
     // Rows that are at hand are counted already.
     if (!TakeWholeBatch(indexed_.get(), &rows)) {
       ASSIGN_OR_RETURN(rows, DrainInto(indexed_.get(), shared_.context, &reservation_));
     }
-    std::vector<Column> keys;
-    for (size_t i = 0; i < shared_.spec.keys.size(); ++i) {
-      Column column;
+    const size_t num_keys = shared_.spec.keys.size();
+    const Column nothing;
+    ReadColumns read(num_keys);
+    std::vector<const Column*> keys(num_keys, &nothing);
+    std::vector<Column> storage(num_keys);
+    for (size_t i = 0; i < num_keys; ++i) {
       if (rows.num_rows > 0) {
-        ASSIGN_OR_RETURN(column, shared_.KeyOf(i, /*streaming=*/false)->Evaluate(rows));
+        RETURN_IF_ERROR(read.Add(*shared_.KeyOf(i, /*streaming=*/false), rows));
+        keys[i] = read.columns()[i];
       }
       // What the data show counts more than a vague static type.
       const Type declared = shared_.KeyOf(i, /*streaming=*/true)->type();
-      const Type streaming_type = declared == Type::kMixed ? (*streaming_keys)[i].type : declared;
-      shared_.targets.push_back(KeyTypeOf(streaming_type, column.type));
-      Column storage;
-      const Column& coerced = CoerceKey(column, shared_.targets.back(), &storage);
-      if (&coerced != &column) column = std::move(storage);
-      keys.push_back(std::move(column));
+      const Type streaming_type = declared == Type::kMixed ? (*streaming_keys)[i]->type : declared;
+      shared_.targets.push_back(KeyTypeOf(streaming_type, keys[i]->type));
+      keys[i] = &CoerceKey(*keys[i], shared_.targets.back(), &storage[i]);
     }
     TimeColumns times = shared_.right_time;
     if (shared_.spec.index_left) times = TimeColumns();
+    const auto threads = static_cast<size_t>(shared_.context->threads);
     RETURN_IF_ERROR(shared_.side.Build(std::move(rows), keys, shared_.targets, times, shared_.timed,
-                                       shared_.spec.overlap, &reservation_));
+                                       shared_.spec.overlap, threads, &reservation_));
     if (!shared_.spec.index_left) return absl::OkStatus();
     RETURN_IF_ERROR(reservation_.Add(shared_.side.num_keys() * sizeof(uint32_t)));
     shared_.pairs = std::vector<std::atomic<uint32_t>>(shared_.side.num_keys());

@@ -127,6 +127,17 @@ void ValueNumbers::Assign(const Column& column, size_t rows, NullKeys nulls, std
   numbers->resize(rows);
   const bool cached = column.type == Type::kString;
   if (cached) Prepare(column, rows, &cache_);
+  if (cached && column.valid.empty() && !cache_.numbers.empty()) {
+    const uint32_t* const codes = column.codes.data();
+    uint32_t* const known = cache_.numbers.data();
+    uint32_t* const out = numbers->data();
+    for (size_t row = 0; row < rows; ++row) {
+      uint32_t& number = known[codes[row]];
+      if (number == DictionaryNumbers::kUnknown) number = AssignText(column.StringAt(row), column, row);
+      out[row] = number;
+    }
+    return;
+  }
   std::array<uint32_t, kEnumValues> enums;
   enums.fill(kNoKey);
   for (size_t row = 0; row < rows; ++row) {
@@ -243,20 +254,27 @@ void ValueNumbers::Find(const Column& column, size_t rows, NullKeys nulls, Dicti
   }
 }
 
+std::vector<const Column*> PointersTo(const std::vector<Column>& columns) {
+  std::vector<const Column*> pointers;
+  pointers.reserve(columns.size());
+  for (const Column& column : columns) pointers.push_back(&column);
+  return pointers;
+}
+
 KeyTable::KeyTable(size_t columns, NullKeys nulls)
     : nulls_(nulls), columns_(columns), folds_(columns > 1 ? columns - 1 : 0) {}
 
-void KeyTable::Assign(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers) {
+void KeyTable::Assign(const std::vector<const Column*>& keys, size_t rows, std::vector<uint32_t>* numbers) {
   if (columns_.empty()) {
     numbers->assign(rows, 0);
     if (rows > 0) size_ = 1;
     return;
   }
-  columns_[0].Assign(keys[0], rows, nulls_, numbers);
+  columns_[0].Assign(*keys[0], rows, nulls_, numbers);
   size_ = columns_[0].size();
   std::vector<uint32_t> next;
   for (size_t i = 1; i < columns_.size(); ++i) {
-    columns_[i].Assign(keys[i], rows, nulls_, &next);
+    columns_[i].Assign(*keys[i], rows, nulls_, &next);
     Fold& fold = folds_[i - 1];
     for (size_t row = 0; row < rows; ++row) {
       uint32_t& number = (*numbers)[row];
@@ -273,16 +291,16 @@ void KeyTable::Assign(const std::vector<Column>& keys, size_t rows, std::vector<
   }
 }
 
-void KeyTable::Find(const std::vector<Column>& keys, size_t rows, Cache* cache, std::vector<uint32_t>* numbers) const {
+void KeyTable::Find(const std::vector<const Column*>& keys, size_t rows, Cache* cache, std::vector<uint32_t>* numbers) const {
   if (columns_.empty()) {
     numbers->assign(rows, size_ > 0 ? 0 : kNoKey);
     return;
   }
   cache->resize(columns_.size());
-  columns_[0].Find(keys[0], rows, nulls_, &(*cache)[0], numbers);
+  columns_[0].Find(*keys[0], rows, nulls_, &(*cache)[0], numbers);
   std::vector<uint32_t> next;
   for (size_t i = 1; i < columns_.size(); ++i) {
-    columns_[i].Find(keys[i], rows, nulls_, &(*cache)[i], &next);
+    columns_[i].Find(*keys[i], rows, nulls_, &(*cache)[i], &next);
     const Fold& fold = folds_[i - 1];
     for (size_t row = 0; row < rows; ++row) {
       uint32_t& number = (*numbers)[row];

@@ -71,15 +71,18 @@ class ValueNumbers {
   char* arena_at_ = nullptr;
 };
 
+// Where columns stand, as keys are given.
+std::vector<const Column*> PointersTo(const std::vector<Column>& columns);
+
 class KeyTable {
  public:
   KeyTable(size_t columns, NullKeys nulls);
 
   // The number of each row's key; keys met first get the next number. Without columns every row has key 0.
-  void Assign(const std::vector<Column>& keys, size_t rows, std::vector<uint32_t>* numbers);
+  void Assign(const std::vector<const Column*>& keys, size_t rows, std::vector<uint32_t>* numbers);
   // The same without adding: kNoKey for keys never assigned.
   using Cache = std::vector<DictionaryNumbers>;
-  void Find(const std::vector<Column>& keys, size_t rows, Cache* cache, std::vector<uint32_t>* numbers) const;
+  void Find(const std::vector<const Column*>& keys, size_t rows, Cache* cache, std::vector<uint32_t>* numbers) const;
 
   size_t size() const { return size_; }
   uint64_t bytes() const;

@@ -110,13 +110,10 @@ class DedupOperator : public Operator {
     RETURN_IF_ERROR(context_->CheckAlive());
     ASSIGN_OR_RETURN(const bool more, input_->Next(batch));
     if (!more || batch->num_rows == 0) return more;
-    std::vector<Column> keys;
-    for (const RowExpressionPtr& expression : keys_) {
-      ASSIGN_OR_RETURN(Column column, expression->Evaluate(*batch));
-      keys.push_back(std::move(column));
-    }
+    ReadColumns keys(keys_.size());
+    for (const RowExpressionPtr& expression : keys_) RETURN_IF_ERROR(keys.Add(*expression, *batch));
     size_t known = seen_.size();
-    seen_.Assign(keys, batch->num_rows, &numbers_);
+    seen_.Assign(keys.columns(), batch->num_rows, &numbers_);
     std::vector<uint32_t> rows;
     for (size_t row = 0; row < batch->num_rows; ++row) {
       // Keys are numbered in order of their first rows.

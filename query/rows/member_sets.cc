@@ -26,10 +26,10 @@ class TraceIdSet : public MemberSet {
  public:
   explicit TraceIdSet(std::shared_ptr<const std::vector<TraceId>> ids) : ids_(std::move(ids)) {}
 
-  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<Column>& keys, const Column*,
+  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<const Column*>& keys, const Column*,
                                                 size_t num_rows) const override {
     Column storage;
-    const Column& column = CoerceKey(keys[0], Type::kTraceId, &storage);
+    const Column& column = CoerceKey(*keys[0], Type::kTraceId, &storage);
     std::vector<uint8_t> found(num_rows, 0);
     if (column.type != Type::kTraceId) return found;
     TraceId last;
@@ -58,14 +58,13 @@ class KeySet : public MemberSet {
  public:
   KeySet(size_t keys, int time_key) : table_(keys, NullKeys::kNeverMatch), time_key_(time_key) {}
 
-  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<Column>& keys, const Column* end,
+  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<const Column*>& keys, const Column* end,
                                                 size_t num_rows) const override {
-    std::vector<Column> others;
+    std::vector<const Column*> others;
+    std::vector<Column> storage(keys.size());
     for (size_t i = 0; i < keys.size(); ++i) {
       if (static_cast<int>(i) == time_key_) continue;
-      Column storage;
-      const Column& coerced = CoerceKey(keys[i], targets[others.size()], &storage);
-      others.push_back(coerced);
+      others.push_back(&CoerceKey(*keys[i], targets[others.size()], &storage[i]));
     }
     KeyTable::Cache cache;
     std::vector<uint32_t> numbers;
@@ -75,7 +74,7 @@ class KeySet : public MemberSet {
       for (size_t row = 0; row < num_rows; ++row) found[row] = numbers[row] != kNoKey ? 1 : 0;
       return found;
     }
-    const Column& times = keys[static_cast<size_t>(time_key_)];
+    const Column& times = *keys[static_cast<size_t>(time_key_)];
     if (times.type == Type::kNull) return found;
     if (times.type != Type::kTimestamp) return absl::InvalidArgumentError("`time` of a set test is not a timestamp");
     const bool lasting = end != nullptr && end->type == Type::kTimestamp;
@@ -254,7 +253,7 @@ absl::StatusOr<BuiltSet> BuildMemberSet(const SetInput& input, QueryContext* con
     others.push_back(CoerceKey(input.columns[i], set->targets.back(), &storage));
   }
   std::vector<uint32_t> numbers;
-  set->table()->Assign(others, input.num_rows, &numbers);
+  set->table()->Assign(PointersTo(others), input.num_rows, &numbers);
   RETURN_IF_ERROR(context->Reserve(set->table()->bytes(), kOwner));
   built.size = set->table()->size();
   if (time_key >= 0) {

@@ -125,12 +125,9 @@ class TopOperator : public Operator {
       RETURN_IF_ERROR(context_->CheckAlive());
       if (fresh.rows.num_rows == 0) continue;
       ASSIGN_OR_RETURN(fresh.by, by_->Evaluate(fresh.rows));
-      std::vector<Column> per;
-      for (const RowExpressionPtr& expression : per_) {
-        ASSIGN_OR_RETURN(Column column, expression->Evaluate(fresh.rows));
-        per.push_back(std::move(column));
-      }
-      groups_.Assign(per, fresh.rows.num_rows, &fresh.groups);
+      ReadColumns per(per_.size());
+      for (const RowExpressionPtr& expression : per_) RETURN_IF_ERROR(per.Add(*expression, fresh.rows));
+      groups_.Assign(per.columns(), fresh.rows.num_rows, &fresh.groups);
       ASSIGN_OR_RETURN(std::vector<uint32_t> best, Best(fresh));
       Append(fresh, std::move(best));
       if (buffered_groups_.size() >= compact_at_) RETURN_IF_ERROR(Compact());

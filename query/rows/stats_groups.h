@@ -45,12 +45,9 @@ class Groups {
 
   // The key of each row.
   absl::Status Keys(const RecordBatch& batch, std::vector<uint32_t>* numbers) {
-    std::vector<Column> keys;
-    for (const NamedExpression& key : spec_.by) {
-      ASSIGN_OR_RETURN(Column column, key.expression->Evaluate(batch));
-      keys.push_back(std::move(column));
-    }
-    table_.Assign(keys, batch.num_rows, numbers);
+    ReadColumns keys(spec_.by.size());
+    for (const NamedExpression& key : spec_.by) RETURN_IF_ERROR(keys.Add(*key.expression, batch));
+    table_.Assign(keys.columns(), batch.num_rows, numbers);
     return CheckCount();
   }
 
@@ -63,16 +60,17 @@ class Groups {
   absl::Status Update(const RecordBatch& batch, const std::vector<uint32_t>& slots, size_t slot_count) {
     for (size_t i = 0; i < aggregators_.size(); ++i) {
       const AggregateItem& item = spec_.aggregates[i];
-      Column x;
-      Column y;
+      Column x_storage, y_storage;
+      const Column* x = &x_storage;
+      const Column* y = &y_storage;
       if (item.x != nullptr) {
-        ASSIGN_OR_RETURN(x, item.x->Evaluate(batch));
+        ASSIGN_OR_RETURN(x, ReadColumn(*item.x, batch, &x_storage));
       }
       if (item.y != nullptr) {
-        ASSIGN_OR_RETURN(y, item.y->Evaluate(batch));
+        ASSIGN_OR_RETURN(y, ReadColumn(*item.y, batch, &y_storage));
       }
       aggregators_[i]->Resize(slot_count);
-      aggregators_[i]->Update(slots, &x, &y);
+      aggregators_[i]->Update(slots, x, y);
     }
     return Account();
   }
@@ -82,7 +80,8 @@ class Groups {
     std::vector<uint32_t> numbers;
     const size_t groups = other->table_.size();
     if (groups == 0) return absl::OkStatus();
-    table_.Assign(other->table_.TakeKeys(), groups, &numbers);
+    const std::vector<Column> keys = other->table_.TakeKeys();
+    table_.Assign(PointersTo(keys), groups, &numbers);
     RETURN_IF_ERROR(CheckCount());
     for (size_t i = 0; i < aggregators_.size(); ++i) {
       aggregators_[i]->Resize(table_.size());

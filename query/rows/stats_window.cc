@@ -139,7 +139,8 @@ class WindowedStatsOperator : public Operator {
     const size_t keys = from->keys.size();
     if (keys == 0) return absl::OkStatus();
     std::vector<uint32_t> numbers;
-    into->groups->table().Assign(from->groups->table().TakeKeys(), keys, &numbers);
+    const std::vector<Column> columns = from->groups->table().TakeKeys();
+    into->groups->table().Assign(PointersTo(columns), keys, &numbers);
     RETURN_IF_ERROR(into->groups->CheckCount());
     into->keys.resize(into->groups->table().size());
     for (size_t key = 0; key < keys; ++key) {

@@ -40,9 +40,9 @@ class ValueList : public MemberSet {
     std::sort(trace_ids_.begin(), trace_ids_.end());
   }
 
-  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<Column>& keys, const Column*,
+  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<const Column*>& keys, const Column*,
                                                 size_t num_rows) const override {
-    const Column& column = keys[0];
+    const Column& column = *keys[0];
     std::vector<uint8_t> found(num_rows, 0);
     if (column.type == Type::kNull) return found;
     if (column.type == Type::kString && column.dictionary != nullptr && column.dictionary->values.size() <= num_rows) {

@@ -166,13 +166,13 @@ class VectorAsofOperator : public Operator {
       left_keys.push_back(std::move(column));
     }
     std::vector<uint32_t> numbers;
-    table.Assign(series_keys, series_.size(), &numbers);
+    table.Assign(PointersTo(series_keys), series_.size(), &numbers);
     std::vector<std::vector<uint32_t>> series_of(table.size());
     for (size_t i = 0; i < series_.size(); ++i) {
       if (numbers[i] != kNoKey) series_of[numbers[i]].push_back(static_cast<uint32_t>(i));
     }
     KeyTable::Cache cache;
-    table.Find(left_keys, rows_.num_rows, &cache, &numbers);
+    table.Find(PointersTo(left_keys), rows_.num_rows, &cache, &numbers);
     const Column& times = rows_.columns[static_cast<size_t>(time_)];
     bool ambiguous = false;
     for (uint32_t row = 0; row < rows_.num_rows; ++row) {

@@ -86,7 +86,7 @@ class WindowsOperator : public Operator {
         ASSIGN_OR_RETURN(Column column, key.expression->Evaluate(batch));
         keys.push_back(rows.size() == batch.num_rows ? std::move(column) : column.Select(rows));
       }
-      table->Assign(keys, rows.size(), &numbers);
+      table->Assign(PointersTo(keys), rows.size(), &numbers);
       for (size_t i = 0; i < rows.size(); ++i) {
         const uint32_t row = rows[i];
         Interval interval{numbers[i], times.ints[row], times.ints[row], std::nan(""), 1};

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "gmock/gmock.h"
+#include "query/rows/key_table.h"
 #include "query/rows/member_sets.h"
 #include "tests/rows/table.h"
 
@@ -128,7 +129,7 @@ TEST(Join, SemiJoinIsJoinThenDedup) {
       for (const std::string& name : input.names) {
         keys.push_back(probe.columns[static_cast<size_t>(left.schema.Find(name))]);
       }
-      auto found = set->set->Contains(keys, &probe.columns[1], probe.num_rows);
+      auto found = set->set->Contains(PointersTo(keys), &probe.columns[1], probe.num_rows);
       ASSERT_TRUE(found.ok()) << found.status();
       Texts kept;
       for (size_t row = 0; row < left.rows.size(); ++row) {
@@ -181,7 +182,8 @@ TEST(MemberSet, TraceIdsAreSortedAndReadTexts) {
   ColumnBuilder texts;
   for (const char* text : {"0000-0005", "5", "4", "zz"}) texts.AppendString(text);
   texts.AppendNull();
-  auto found = set->set->Contains({texts.Finish()}, nullptr, 5);
+  const Column column = texts.Finish();
+  auto found = set->set->Contains({&column}, nullptr, 5);
   ASSERT_TRUE(found.ok());
   EXPECT_THAT(*found, testing::ElementsAre(1, 1, 0, 0, 0));
 }
