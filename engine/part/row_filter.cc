@@ -215,16 +215,13 @@ void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask
     const auto& texts = column.dictionary->values;
     if (texts.size() * kRowsPerText <= column.size && column.valid.empty()) {
       std::vector<uint8_t> passes(texts.size());
-      size_t passing = 0, last = 0;
+      size_t passing = 0;
       for (size_t i = 0; i < texts.size(); ++i) {
         passes[i] = MayMatch(predicate, texts[i]) ? 1 : 0;
         passing += passes[i];
-        if (passes[i] != 0) last = i;
       }
       if (passing == 0) {
         std::fill(keep->begin(), keep->end(), uint8_t{0});
-      } else if (passing == 1 && texts.size() > 1) {
-        KeepByCode(column.codes.data(), static_cast<uint32_t>(last), keep);
       } else if (passing < texts.size()) {
         KeepByCodes(column.codes.data(), passes, keep);
       }

@@ -9,6 +9,8 @@
 namespace braid {
 namespace {
 
+constexpr int kBitCodes = 32;
+
 // Row by row from `row` on, where no block of rows is left or the processor knows no better.
 void RangeRows(const int64_t* __restrict values, int64_t low, int64_t high, bool inside, size_t row, size_t rows,
                uint8_t* __restrict mask) {
@@ -24,8 +26,15 @@ void RangeRows(const int64_t* __restrict values, int64_t low, int64_t high, bool
   }
 }
 
-void CodeRows(const uint32_t* __restrict codes, uint32_t code, size_t row, size_t rows, uint8_t* __restrict mask) {
-  for (; row < rows; ++row) mask[row] &= static_cast<uint8_t>(codes[row] == code);
+void CodeRows(const uint32_t* codes, const uint8_t* passes, size_t row, size_t rows, uint8_t* mask) {
+  while (row < rows) {
+    const size_t end = std::min(rows, row + kMaskBlock);
+    if (end - row == kMaskBlock && !AnyKeptOf(mask + row)) {
+      row = end;
+      continue;
+    }
+    for (; row < end; ++row) mask[row] &= passes[codes[row]];
+  }
 }
 
 #if defined(__x86_64__)
@@ -57,20 +66,26 @@ __attribute__((target("avx2"))) void RangeRowsAvx2(const int64_t* values, int64_
   RangeRows(values, low, high, inside, row, rows, mask);
 }
 
-__attribute__((target("avx2"))) void CodeRowsAvx2(const uint32_t* codes, uint32_t code, size_t rows, uint8_t* mask) {
-  const __m256i wanted = _mm256_set1_epi32(static_cast<int32_t>(code));
+// Codes up to kBitCodes: each is looked up as a bit of one word.
+__attribute__((target("avx2"))) void CodeRowsAvx2(const uint32_t* codes, const std::vector<uint8_t>& passes,
+                                                  size_t rows, uint8_t* mask) {
+  uint32_t word = 0;
+  for (size_t code = 0; code < passes.size(); ++code) word |= uint32_t{passes[code]} << code;
+  const __m256i bits = _mm256_set1_epi32(static_cast<int32_t>(word));
+  const __m256i last = _mm256_set1_epi32(kBitCodes - 1);
   size_t row = 0;
   for (; row + kMaskBlock <= rows; row += kMaskBlock) {
     if (!AnyKeptOf(mask + row)) continue;
-    uint32_t equal = 0;
+    uint32_t kept = 0;
     for (size_t i = 0; i < kMaskBlock; i += 8) {
       const __m256i eight = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + row + i));
-      const __m256i same = _mm256_cmpeq_epi32(eight, wanted);
-      equal |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(same))) << i;
+      // The code's bit becomes the sign.
+      const __m256i signs = _mm256_sllv_epi32(bits, _mm256_sub_epi32(last, eight));
+      kept |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(signs))) << i;
     }
-    MeetBlock(equal, mask + row);
+    MeetBlock(kept, mask + row);
   }
-  CodeRows(codes, code, row, rows, mask);
+  CodeRows(codes, passes.data(), row, rows, mask);
 }
 
 bool HasAvx2() {
@@ -113,22 +128,11 @@ void KeepByRange(const int64_t* values, int64_t low, int64_t high, bool inside, 
   RangeRows(values, low, high, inside, 0, keep->size(), keep->data());
 }
 
-void KeepByCode(const uint32_t* codes, uint32_t code, RowMask* keep) {
-#if defined(__x86_64__)
-  if (HasAvx2()) return CodeRowsAvx2(codes, code, keep->size(), keep->data());
-#endif
-  CodeRows(codes, code, 0, keep->size(), keep->data());
-}
-
 void KeepByCodes(const uint32_t* codes, const std::vector<uint8_t>& passes, RowMask* keep) {
-  const uint8_t* const passing = passes.data();
-  uint8_t* const mask = keep->data();
-  const size_t rows = keep->size();
-  for (size_t begin = 0; begin < rows; begin += kMaskBlock) {
-    const size_t end = std::min(rows, begin + kMaskBlock);
-    if (end - begin == kMaskBlock && !AnyKeptOf(mask + begin)) continue;
-    for (size_t row = begin; row < end; ++row) mask[row] &= passing[codes[row]];
-  }
+#if defined(__x86_64__)
+  if (passes.size() <= size_t{kBitCodes} && HasAvx2()) return CodeRowsAvx2(codes, passes, keep->size(), keep->data());
+#endif
+  CodeRows(codes, passes.data(), 0, keep->size(), keep->data());
 }
 
 }  // namespace braid

@@ -1,6 +1,8 @@
 #include "query/plan/table_source.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <utility>
 
 #include "query/plan/scan_operator.h"
@@ -60,6 +62,37 @@ std::optional<std::vector<TraceId>> IdsOf(const PushedCondition& condition) {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
+}
+
+struct TimedRow {
+  int64_t time;
+  uint32_t row;
+};
+
+// Stable. Many rows by one digit after the other, the least first.
+void SortByTime(std::vector<TimedRow>* rows) {
+  constexpr size_t kFewRows = 2048;
+  constexpr int kDigitBits = 11;
+  const auto earlier = [](const TimedRow& a, const TimedRow& b) { return a.time < b.time; };
+  if (rows->size() < kFewRows) {
+    std::stable_sort(rows->begin(), rows->end(), earlier);
+    return;
+  }
+  const auto [least, greatest] = std::minmax_element(rows->begin(), rows->end(), earlier);
+  const auto from = static_cast<uint64_t>(least->time);
+  const uint64_t extent = static_cast<uint64_t>(greatest->time) - from;
+  std::vector<TimedRow> sorted(rows->size());
+  for (int shift = 0; shift < 64 && extent >> shift != 0; shift += kDigitBits) {
+    const auto digit = [&](const TimedRow& row) {
+      return (static_cast<uint64_t>(row.time) - from) >> shift & ((uint64_t{1} << kDigitBits) - 1);
+    };
+    std::array<uint32_t, (size_t{1} << kDigitBits) + 1> begins{};
+    for (const TimedRow& row : *rows) ++begins[digit(row) + 1];
+    std::partial_sum(begins.begin(), begins.end(), begins.begin());
+    TimedRow* const out = sorted.data();
+    for (const TimedRow& row : *rows) out[begins[digit(row)]++] = row;
+    rows->swap(sorted);
+  }
 }
 
 class SourceOrder : public Operator {
@@ -158,16 +191,12 @@ class SourceOrder : public Operator {
       if (index >= 0) keys[i] = &rows.columns[static_cast<size_t>(index)];
     }
     // By the first key, `time`, nearly all is decided: sort its values where they stand together.
-    struct Entry {
-      int64_t time;
-      uint32_t row;
-    };
-    std::vector<Entry> entries(rows.num_rows);
+    std::vector<TimedRow> entries(rows.num_rows);
     const bool timed = keys[0] != nullptr && keys[0]->type == Type::kTimestamp && keys[0]->valid.empty();
     for (size_t row = 0; row < entries.size(); ++row) {
       entries[row] = {timed ? keys[0]->ints[row] : 0, static_cast<uint32_t>(row)};
     }
-    const auto before = [&](const Entry& a, const Entry& b) {
+    const auto before = [&](const TimedRow& a, const TimedRow& b) {
       if (a.time != b.time) return a.time < b.time;
       for (size_t i = timed ? 1 : 0; i < 4; ++i) {
         if (keys[i] == nullptr) continue;
@@ -177,7 +206,19 @@ class SourceOrder : public Operator {
       }
       return a.row < b.row;
     };
-    if (!std::is_sorted(entries.begin(), entries.end(), before)) std::sort(entries.begin(), entries.end(), before);
+    if (!std::is_sorted(entries.begin(), entries.end(), before)) {
+      SortByTime(&entries);
+      // Rows of one time stand as they came.
+      for (size_t begin = 0; begin < entries.size();) {
+        size_t end = begin + 1;
+        while (end < entries.size() && entries[end].time == entries[begin].time) ++end;
+        if (end - begin > 1) {
+          std::sort(entries.begin() + static_cast<ptrdiff_t>(begin), entries.begin() + static_cast<ptrdiff_t>(end),
+                    before);
+        }
+        begin = end;
+      }
+    }
     std::vector<uint32_t> order(entries.size());
     for (size_t i = 0; i < entries.size(); ++i) order[i] = entries[i].row;
     return order;

@@ -108,7 +108,8 @@ class LineFilterOperator : public Operator {
     std::vector<OperatorPtr> split = input_->Split(parts);
     for (OperatorPtr& part : split) {
       // Threads that match with one automaton wait for its lock at every text.
-      std::shared_ptr<const RE2> own = regex_ == nullptr ? nullptr : Compile(filter_.text);
+      std::shared_ptr<const RE2> own = regex_;
+      if (own != nullptr && part != split.front()) own = Compile(filter_.text);
       if (own != nullptr && !own->ok()) own = regex_;
       part = std::make_unique<LineFilterOperator>(std::move(part), filter_, std::move(own), context_);
     }

@@ -103,6 +103,28 @@ class IndexedSide {
   size_t FirstAbove(size_t begin, size_t end, Timestamp time) const {
     return static_cast<size_t>(std::upper_bound(At(begin), At(end), time) - times_.begin());
   }
+  // The same, for who looks near `hint`, a place of [begin, end]: rows that come in order of time do not look far.
+  size_t FirstAboveNear(size_t begin, size_t end, Timestamp time, size_t hint) const {
+    const Timestamp* const times = times_.data();
+    size_t step = 1;
+    if (hint > begin && times[hint - 1] > time) {
+      // It is before the hint.
+      end = hint - 1;
+      while (end > begin && end - begin > step && times[end - step] > time) {
+        end -= step;
+        step *= 2;
+      }
+      begin = end - begin > step ? end - step : begin;
+    } else {
+      begin = hint;
+      while (end - begin > step && times[begin + step - 1] <= time) {
+        begin += step;
+        step *= 2;
+      }
+      end = std::min(end, begin + step);
+    }
+    return FirstAbove(begin, end, time);
+  }
   Timestamp TimeAt(size_t place) const { return times_[place]; }
 
   // First place in [begin, end) whose row ends at or after `time`; `end` if
@@ -269,6 +291,10 @@ class JoinProbe {
   absl::Status MatchRows() {
     streaming_rows_.clear();
     indexed_rows_.clear();
+    if (shared_->spec.asof) {
+      MatchLatest();
+      return absl::OkStatus();
+    }
     size_t checked = 0;
     for (; next_row_ < current_.num_rows && streaming_rows_.size() < kPairsPerBatch; ++next_row_) {
       PrefetchFor(next_row_);
@@ -283,6 +309,32 @@ class JoinProbe {
       }
     }
     return absl::OkStatus();
+  }
+
+  // As-of: at most one row for each.
+  void MatchLatest() {
+    const IndexedSide& side = shared_->side;
+    const Duration oldest = -*shared_->spec.asof;
+    const bool outer = shared_->spec.left_outer;
+    const int time = shared_->left_time.time;
+    const Column& times = current_.columns[static_cast<size_t>(time)];
+    if (latest_.empty()) {
+      for (size_t key = 0; key < side.num_keys(); ++key) latest_.push_back(side.Run(static_cast<uint32_t>(key)).first);
+    }
+    const size_t end_row = std::min(current_.num_rows, next_row_ + kPairsPerBatch);
+    for (; next_row_ < end_row; ++next_row_) {
+      const auto row = static_cast<uint32_t>(next_row_);
+      const uint32_t key = numbers_[row];
+      uint32_t match = kNoRow;
+      if (key != kNoKey) {
+        const auto [begin, end] = side.Run(key);
+        const Timestamp at = times.ints[row];
+        const size_t after = side.FirstAboveNear(begin, end, at, latest_[key]);
+        latest_[key] = after;
+        if (after > begin && side.TimeAt(after - 1) >= SaturatingAdd(at, oldest)) match = side.RowAt(after - 1);
+      }
+      if (match != kNoRow || outer) Emit(row, match);
+    }
   }
 
   // Fetches what rows soon to come will want of the indexed side.
@@ -321,13 +373,6 @@ class JoinProbe {
       return EmitRange(row, first,
                        shared_->side.FirstAbove(first, end, SaturatingAdd(time, shared_->spec.within->second)));
     }
-    if (shared_->spec.asof) {
-      const size_t after = shared_->side.FirstAbove(begin, end, time);
-      if (after > begin && shared_->side.TimeAt(after - 1) >= SaturatingAdd(time, -*shared_->spec.asof)) {
-        Emit(row, shared_->side.RowAt(after - 1));
-      }
-      return absl::OkStatus();
-    }
     Timestamp until = time;
     if (shared_->left_time.end >= 0) {
       const Column& ends = current_.columns[static_cast<size_t>(shared_->left_time.end)];
@@ -356,6 +401,7 @@ class JoinProbe {
   RecordBatch current_;
   size_t next_row_ = 0;
   std::vector<uint32_t> numbers_;
+  std::vector<size_t> latest_;  // as-of, of each key: the place behind the row matched last
   std::vector<uint32_t> streaming_rows_;
   std::vector<uint32_t> indexed_rows_;
 };
