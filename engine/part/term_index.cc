@@ -20,6 +20,10 @@ constexpr int kGroupBits = 64 - kTermHashBits;
 constexpr size_t kMergeReadBytes = 64 << 10;
 // A power of two; 256 KiB, so that it stays in the cache.
 constexpr size_t kRecentPairs = 32 << 10;
+// Terms that a reader remembers, and how many it is asked for at once at most if it is to: those of conditions, not the
+// ids of thousands of traces.
+constexpr size_t kRememberedMax = 64;
+constexpr size_t kRememberedAtOnce = 16;
 
 static_assert(kMaxRowGroups <= (uint32_t{1} << kGroupBits));
 
@@ -299,28 +303,48 @@ absl::Status TermIndex::ReadEntries(size_t block, Entries* entries) const {
   return absl::OkStatus();
 }
 
+bool TermIndex::FindKnown(uint64_t hash, std::vector<uint32_t>* groups) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto at = known_.find(hash);
+  if (at == known_.end()) return false;
+  *groups = at->second;
+  return true;
+}
+
+void TermIndex::Remember(uint64_t hash, const std::vector<uint32_t>& groups) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (known_.size() >= kRememberedMax) known_.clear();
+  known_.try_emplace(hash, groups);
+}
+
 absl::StatusOr<std::vector<std::vector<uint32_t>>> TermIndex::Lookup(const std::vector<uint64_t>& hashes,
                                                                      uint64_t* bytes_read) const {
   std::vector<std::vector<uint32_t>> found(hashes.size());
   std::vector<size_t> order(hashes.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return hashes[a] < hashes[b]; });
-  size_t loaded = blocks_.size();
+  size_t loaded = blocks_.size(), counted = blocks_.size();
+  const bool few = hashes.size() <= kRememberedAtOnce;
   Entries entries;
   for (size_t i : order) {
     uint64_t hash = hashes[i] >> (64 - bits_);
     auto after = std::upper_bound(first_hashes_.begin(), first_hashes_.end(), hash);
     if (after == first_hashes_.begin()) continue;
     size_t block = static_cast<size_t>(after - first_hashes_.begin()) - 1;
+    // What is known counts as read, so that an answer does not depend on what was asked before.
+    if (block != counted) *bytes_read += blocks_[block].size;
+    counted = block;
+    if (few && FindKnown(hash, &found[i])) continue;
     if (block != loaded) {
       RETURN_IF_ERROR(ReadEntries(block, &entries));
-      *bytes_read += blocks_[block].size;
       loaded = block;
     }
     auto at = std::lower_bound(entries.hashes.begin(), entries.hashes.end(), hash);
-    if (at == entries.hashes.end() || *at != hash) continue;
-    size_t entry = static_cast<size_t>(at - entries.hashes.begin());
-    found[i].assign(entries.groups.begin() + entries.begin[entry], entries.groups.begin() + entries.begin[entry + 1]);
+    if (at != entries.hashes.end() && *at == hash) {
+      size_t entry = static_cast<size_t>(at - entries.hashes.begin());
+      found[i].assign(entries.groups.begin() + entries.begin[entry], entries.groups.begin() + entries.begin[entry + 1]);
+    }
+    if (few) Remember(hash, found[i]);
   }
   return found;
 }

@@ -21,11 +21,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/memory/hash_map.h"
 #include "engine/part/block_file.h"
 
 namespace braid {
@@ -96,6 +98,8 @@ class TermIndex {
   };
   TermIndex() = default;
   absl::Status ReadEntries(size_t block, Entries* entries) const;
+  bool FindKnown(uint64_t hash, std::vector<uint32_t>* groups) const;
+  void Remember(uint64_t hash, const std::vector<uint32_t>& groups) const;
 
   std::unique_ptr<BlockFileReader> file_;
   uint32_t groups_ = 0;
@@ -103,6 +107,9 @@ class TermIndex {
   uint64_t entries_ = 0;
   std::vector<BlockRef> blocks_;
   std::vector<uint64_t> first_hashes_;
+  // Row groups of terms asked for lately: to find one decodes hundreds.
+  mutable std::mutex mutex_;
+  mutable HashMap<uint64_t, std::vector<uint32_t>> known_;
 };
 
 }  // namespace braid

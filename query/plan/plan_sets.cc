@@ -40,7 +40,8 @@ std::string SetText(const InExpr& in, const std::vector<std::string>& names) {
 // Stands for a set that explain does not read.
 class UnknownSet : public MemberSet {
  public:
-  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<const Column*>&, const Column*, size_t) const override {
+  absl::StatusOr<std::vector<uint8_t>> Contains(const std::vector<const Column*>&, const Column*,
+                                                size_t) const override {
     return absl::FailedPreconditionError("the set was planned, not read");
   }
 };

@@ -26,8 +26,8 @@ class IdTable {
   // REQUIRES: Fits(types).
   explicit IdTable(std::vector<Type> types);
   // Numbers the keys of `rows` rows; rows with a null in a key have none. `*order` becomes the rows by number of their
-  // key, ascending for each; those of number n stand in [(*begins)[n], (*begins)[n + 1]). Many rows are shared out among
-  // `threads` threads. Called once. ResourceExhausted: no memory on one of them.
+  // key, ascending for each; those of number n stand in [(*begins)[n], (*begins)[n + 1]). Many rows are shared out
+  // among `threads` threads. Called once. ResourceExhausted: no memory on one of them.
   // REQUIRES: the columns have the table's types or are all null.
   absl::Status Build(const std::vector<const Column*>& keys, size_t rows, size_t threads,
                      std::vector<uint32_t>* begins, std::vector<uint32_t>* order);

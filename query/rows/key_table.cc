@@ -291,7 +291,8 @@ void KeyTable::Assign(const std::vector<const Column*>& keys, size_t rows, std::
   }
 }
 
-void KeyTable::Find(const std::vector<const Column*>& keys, size_t rows, Cache* cache, std::vector<uint32_t>* numbers) const {
+void KeyTable::Find(const std::vector<const Column*>& keys, size_t rows, Cache* cache,
+                    std::vector<uint32_t>* numbers) const {
   if (columns_.empty()) {
     numbers->assign(rows, size_ > 0 ? 0 : kNoKey);
     return;
