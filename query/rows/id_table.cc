@@ -274,9 +274,10 @@ absl::Status IdTable::BuildRows(const Reader& reader, size_t rows, size_t thread
   };
   std::vector<absl::Status> statuses(known >= kThreadRowsMin ? threads : 1);
   {
-    WorkerThreads workers;
+    WorkerThreads workers(/*at_once=*/true);
     // A thread that cannot start leaves its runs to the others.
-    for (size_t i = 1; i < statuses.size(); ++i) workers.Start(&statuses[i], sort_runs);
+    for (size_t i = 1; i < statuses.size(); ++i) workers.Add(&statuses[i], sort_runs);
+    workers.StartIfDue();
     statuses[0] = sort_runs();
   }
   for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
