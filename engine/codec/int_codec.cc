@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -46,38 +47,59 @@ class Extremes {
  public:
   static constexpr size_t kKept = kOutlierCounts.back() + 1;
 
-  Extremes(const int64_t* values, size_t count) : count_(count), kept_(std::min(count, kKept)) {
-    // Times and counters rise: every value would be the greatest until then.
-    if (std::is_sorted(values, values + count)) {
-      std::copy_n(values, kept_, low_.begin());
-      std::copy_n(values + count - kept_, kept_, high_.begin());
+  // REQUIRES: values lie in [least, least + 2^width), count <= kBlockValues.
+  Extremes(const int64_t* values, size_t count, int64_t least, uint32_t width)
+      : count_(count), kept_(std::min(count, kKept)) {
+    // How many values there are of each, or of each run of 2^shift.
+    std::array<uint8_t, size_t{1} << kCountedBits> counts;
+    const uint32_t shift = width <= kCountedBits ? 0 : width - kCountedBits;
+    const size_t runs = size_t{1} << std::min(width, kCountedBits);
+    std::fill_n(counts.begin(), runs, 0);
+    for (size_t i = 0; i < count; ++i) ++counts[(Bits(values[i]) - Bits(least)) >> shift];
+    // The runs that have the least and the greatest values, and perhaps some more.
+    size_t lower = 0, lower_values = 0;
+    while (lower_values < kept_) lower_values += counts[lower++];
+    size_t upper = runs, upper_values = 0;
+    while (upper_values < kept_) upper_values += counts[--upper];
+    if (shift == 0) {
+      size_t at = 0;
+      for (size_t run = 0; run < lower; ++run) {
+        for (size_t end = std::min<size_t>(kept_, at + counts[run]); at < end; ++at) low_[at] = Value(least, run);
+      }
+      size_t left = kept_;
+      for (size_t run = runs; run-- > upper;) {
+        for (size_t end = left - std::min<size_t>(left, counts[run]); left > end;) high_[--left] = Value(least, run);
+      }
       return;
     }
-    std::copy_n(values, kept_, low_.begin());
-    std::sort(low_.begin(), low_.begin() + static_cast<ptrdiff_t>(kept_));
-    high_ = low_;
-    for (size_t i = kept_; i < count; ++i) {
-      const int64_t value = values[i];
-      if (value > high_[0]) {
-        size_t at = 1;
-        for (; at < kKept && high_[at] < value; ++at) high_[at - 1] = high_[at];
-        high_[at - 1] = value;
+    std::array<uint64_t, kBlockValues + 1> few;
+    const auto gather = [&](auto wanted, auto before) {
+      size_t found = 0;
+      for (size_t i = 0; i < count_; ++i) {
+        const uint64_t offset = Bits(values[i]) - Bits(least);
+        few[found] = offset;
+        found += wanted(offset >> shift) ? 1 : 0;
       }
-      if (value < low_[kKept - 1]) {
-        size_t at = kKept - 1;
-        for (; at > 0 && low_[at - 1] > value; --at) low_[at] = low_[at - 1];
-        low_[at] = value;
-      }
-    }
+      const auto kept = few.begin() + static_cast<ptrdiff_t>(kept_), end = few.begin() + static_cast<ptrdiff_t>(found);
+      if (found > 2 * kKept) std::nth_element(few.begin(), kept - 1, end, before);
+      std::sort(few.begin(), found > 2 * kKept ? kept : end, before);
+    };
+    gather([=](uint64_t run) { return run < lower; }, std::less<>());
+    for (size_t i = 0; i < kept_; ++i) low_[i] = Value(least, few[i]);
+    gather([=](uint64_t run) { return run >= upper; }, std::greater<>());
+    for (size_t i = 0; i < kept_; ++i) high_[kept_ - 1 - i] = Value(least, few[i]);
   }
   // The value at `rank` of the sorted block. REQUIRES: one of the first or of the last kKept.
   int64_t Sorted(size_t rank) const { return rank < kept_ ? low_[rank] : high_[rank - (count_ - kept_)]; }
 
  private:
+  static constexpr uint32_t kCountedBits = 8;
+  static int64_t Value(int64_t least, uint64_t offset) { return static_cast<int64_t>(Bits(least) + offset); }
+
   size_t count_;
   size_t kept_;
-  std::array<int64_t, kKept> low_{};
-  std::array<int64_t, kKept> high_{};
+  std::array<int64_t, kKept> low_;
+  std::array<int64_t, kKept> high_;
 };
 
 // The block with base and width of the values of ranks [begin, begin + kept); the others are outliers.
@@ -98,6 +120,28 @@ BlockPlan PlanWithWindow(const Extremes& extremes, size_t count, size_t begin, s
   return plan;
 }
 
+// Can leaving out outliers make a block smaller whose values lie in [least, least + 2^width)? False only if surely not:
+// then there is no need to know which they would be. REQUIRES: width > 1, count <= kBlockValues.
+bool MayHaveOutliers(const int64_t* values, size_t count, int64_t least, uint32_t width) {
+  // How many values lie in each eighth of the range, a byte each.
+  const uint32_t shift = width < 3 ? 0 : width - 3;
+  uint64_t eighths = 0;
+  for (size_t i = 0; i < count; ++i) eighths += uint64_t{1} << (((Bits(values[i]) - Bits(least)) >> shift) * 8);
+  // A bit less makes the block 16 bytes smaller and its base up to 9, and an outlier takes 2 bytes at least: up to 8 of
+  // them pay for a window of half the range, which meets five eighths, and up to 16 for one of a quarter, which meets
+  // three.
+  size_t most_of_three = 0, most_of_five = 0;
+  for (int first = 0; first < 8; ++first) {
+    size_t sum = 0;
+    for (int i = first; i < std::min(first + 5, 8); ++i) {
+      sum += (eighths >> (i * 8)) & 0xff;
+      if (i < first + 3) most_of_three = std::max(most_of_three, sum);
+    }
+    most_of_five = std::max(most_of_five, sum);
+  }
+  return most_of_five + 8 >= count || most_of_three + kOutlierCounts.back() >= count;
+}
+
 BlockPlan PlanBlock(const int64_t* values, size_t count) {
   int64_t least = values[0], greatest = values[0];
   for (size_t i = 1; i < count; ++i) {
@@ -105,15 +149,12 @@ BlockPlan PlanBlock(const int64_t* values, size_t count) {
     greatest = std::max(greatest, values[i]);
   }
   const uint32_t width = WidthOf(Bits(greatest) - Bits(least));
-  if (width <= 1) {
-    BlockPlan plan;
-    plan.base = Bits(least);
-    plan.width = width;
-    plan.bytes = 1 + VarintSize(ZigzagEncode(least)) + PackedBytes(count, width);
-    return plan;
-  }
-  const Extremes extremes(values, count);
-  BlockPlan best = PlanWithWindow(extremes, count, 0, count);
+  BlockPlan best;
+  best.base = Bits(least);
+  best.width = width;
+  best.bytes = 1 + VarintSize(ZigzagEncode(least)) + PackedBytes(count, width);
+  if (width <= 1 || !MayHaveOutliers(values, count, least, width)) return best;
+  const Extremes extremes(values, count, least, width);
   for (size_t outliers : kOutlierCounts) {
     if (outliers == 0 || outliers >= count) continue;
     const size_t kept = count - outliers;
@@ -218,7 +259,7 @@ struct ZstdPlain {
   std::string bytes;
 };
 
-bool TakePlanes(const std::vector<int64_t>& values, ZstdPlain* plain) {
+bool TakePlanes(std::span<const int64_t> values, ZstdPlain* plain) {
   int64_t least = values[0], greatest = values[0];
   for (int64_t value : values) {
     least = std::min(least, value);
@@ -236,9 +277,9 @@ bool TakePlanes(const std::vector<int64_t>& values, ZstdPlain* plain) {
   return true;
 }
 
-void TakeVarints(const std::vector<int64_t>& values, ZstdPlain* plain) {
+void TakeVarints(std::span<const int64_t> values, ZstdPlain* plain) {
   // Around their median most residuals are single bytes, which is what an entropy coder of bytes wants.
-  std::vector<int64_t> sorted = values;
+  std::vector<int64_t> sorted(values.begin(), values.end());
   const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
   std::nth_element(sorted.begin(), middle, sorted.end());
   plain->base = Bits(*middle);
@@ -246,7 +287,26 @@ void TakeVarints(const std::vector<int64_t>& values, ZstdPlain* plain) {
   for (int64_t value : values) PutZigzag(&plain->bytes, static_cast<int64_t>(Bits(value) - plain->base));
 }
 
+// Lists of so many values are tried by a part of them first where their residuals are wide: those are mostly noise, on
+// which zstd takes longest, and gains nothing.
+constexpr size_t kTrialValuesMin = 1024;
+constexpr size_t kTrialShare = 4;
+constexpr size_t kTrialBytesPerValueMin = 3;
+
+// Would zstd save anything? Judged by a part from the middle.
+bool IsNoise(const Residuals& residuals) {
+  const size_t count = residuals.values.size();
+  if (count < kTrialValuesMin || residuals.bytes < count * kTrialBytesPerValueMin) return false;
+  const size_t part = count / kTrialShare;
+  ZstdPlain plain;
+  TakeVarints(std::span(residuals.values).subspan((count - part) / 2, part), &plain);
+  std::string packed;
+  Compress(Compression::kZstd, kZstdLevel, plain.bytes, &packed);
+  return packed.size() * kTrialShare > residuals.bytes;
+}
+
 bool PutZstd(const Residuals& residuals, uint8_t kind, std::string* out) {
+  if (IsNoise(residuals)) return false;
   ZstdPlain plain;
   plain.kind = kind;
   if (!TakePlanes(residuals.values, &plain)) TakeVarints(residuals.values, &plain);
@@ -271,6 +331,8 @@ void PutBody(std::vector<int64_t> values, uint8_t flags, const std::string& befo
   std::string start;
   std::vector<int64_t> residual_values = values;
   for (uint32_t order = 0; order < kOrders && order < count; ++order) {
+    // Where differences are no smaller than the values, those of differences are not either.
+    if (order > best_order + 1) break;
     if (order > 0) {
       PutZigzag(&start, residual_values[0]);
       TakeDifferences(&residual_values);
