@@ -1,5 +1,6 @@
 #include "braid/record_batch.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/base/checksum.h"
@@ -155,7 +156,7 @@ RecordBatch RecordBatch::Select(const std::vector<uint32_t>& rows) const {
   return selected;
 }
 
-void ColumnBuilder::PushValid(bool valid) {
+inline void ColumnBuilder::PushValid(bool valid) {
   if (!valid && column_.valid.empty()) column_.valid.assign(column_.size, 1);
   if (!column_.valid.empty() || !valid) column_.valid.push_back(valid ? 1 : 0);
   ++column_.size;
@@ -182,8 +183,11 @@ void ColumnBuilder::Adopt(Type type) {
 }
 
 // Makes the column able to hold values of `type` beside its own.
-void ColumnBuilder::Widen(Type type) {
-  if (column_.type == type || column_.type == Type::kMixed) return;
+inline void ColumnBuilder::Widen(Type type) {
+  if (column_.type != type && column_.type != Type::kMixed) WidenFrom(type);
+}
+
+void ColumnBuilder::WidenFrom(Type type) {
   if (column_.type == Type::kNull) return Adopt(type);
   if (column_.type == Type::kInt && type == Type::kDouble) {
     bool exact = true;
@@ -290,46 +294,110 @@ void ColumnBuilder::AppendFrom(const Column& from, size_t row) {
   }
 }
 
-uint32_t ColumnBuilder::CodeOf(std::string_view text) {
-  const auto string_at = [this](size_t code) {
-    const size_t begin = code == 0 ? 0 : string_ends_[code - 1];
-    return std::string_view(string_bytes_).substr(begin, string_ends_[code] - begin);
+void ColumnBuilder::AppendRange(const Column& from, size_t begin, size_t end, std::vector<uint32_t>* codes) {
+  const size_t count = end - begin;
+  const auto valid = from.valid.begin() + static_cast<ptrdiff_t>(from.valid.empty() ? 0 : begin);
+  const size_t nulls =
+      from.valid.empty() ? 0 : static_cast<size_t>(std::count(valid, valid + static_cast<ptrdiff_t>(count), 0));
+  if (from.type == Type::kNull || nulls == count) {
+    for (size_t i = 0; i < count; ++i) AppendNull();
+    return;
+  }
+  // Values of several types may be of a single one here, and a histogram may be missing.
+  const bool by_row = from.type == Type::kMixed || from.type == Type::kHistogram;
+  if (column_.type == Type::kNull && !by_row) Adopt(from.type);
+  if (column_.type != from.type || by_row) {
+    for (size_t row = begin; row < end; ++row) AppendFrom(from, row);
+    return;
+  }
+  if (column_.valid.empty() && nulls > 0) column_.valid.assign(column_.size, 1);
+  if (nulls > 0) {
+    column_.valid.insert(column_.valid.end(), valid, valid + static_cast<ptrdiff_t>(count));
+  } else if (!column_.valid.empty()) {
+    column_.valid.insert(column_.valid.end(), count, 1);
+  }
+  column_.size += count;
+  const auto append = [&](auto* to, const auto& values) {
+    to->insert(to->end(), values.begin() + static_cast<ptrdiff_t>(begin), values.begin() + static_cast<ptrdiff_t>(end));
   };
-  const bool shared = string_ends_.size() < kSharedStringsMax;
-  if (string_slots_.size() < 2 * (string_ends_.size() + 1) && shared) {
-    string_slots_.assign(string_slots_.empty() ? kFirstSlots : string_slots_.size() * 2, 0);
-    for (size_t code = 0; code < string_ends_.size(); ++code) {
-      size_t slot = Hash64(string_at(code)) & (string_slots_.size() - 1);
-      while (string_slots_[slot] != 0) slot = (slot + 1) & (string_slots_.size() - 1);
-      string_slots_[slot] = static_cast<uint32_t>(code + 1);
-    }
+  switch (from.type) {
+    case Type::kDouble: return append(&column_.doubles, from.doubles);
+    case Type::kTraceId: return append(&column_.trace_ids, from.trace_ids);
+    case Type::kString:
+      codes->resize(from.dictionary->values.size(), 0);
+      for (size_t row = begin; row < end; ++row) {
+        if (from.IsNull(row)) {
+          column_.codes.push_back(0);
+          continue;
+        }
+        uint32_t& code = (*codes)[from.codes[row]];  // + 1
+        if (code == 0) code = CodeOf(from.StringAt(row)) + 1;
+        column_.codes.push_back(code - 1);
+      }
+      return;
+    default: return append(&column_.ints, from.ints);
   }
-  size_t slot = Hash64(text) & (string_slots_.size() - 1);
-  for (; string_slots_[slot] != 0; slot = (slot + 1) & (string_slots_.size() - 1)) {
-    const uint32_t code = string_slots_[slot] - 1;
-    if (string_at(code) == text) return code;
+}
+
+std::string_view ColumnBuilder::TextAt(size_t code) const {
+  if (text_owner_ != nullptr) return borrowed_[code];
+  const size_t begin = code == 0 ? 0 : string_ends_[code - 1];
+  return std::string_view(string_bytes_).substr(begin, string_ends_[code] - begin);
+}
+
+void ColumnBuilder::GrowSlots() {
+  const std::vector<Slot> old = std::move(string_slots_);
+  string_slots_.assign(old.empty() ? kFirstSlots : old.size() * 2, {});
+  for (const Slot& one : old) {
+    if (one.code == 0) continue;
+    size_t slot = one.hash & (string_slots_.size() - 1);
+    while (string_slots_[slot].code != 0) slot = (slot + 1) & (string_slots_.size() - 1);
+    string_slots_[slot] = one;
   }
-  const auto code = static_cast<uint32_t>(string_ends_.size());
-  string_bytes_.append(text);
-  string_ends_.push_back(string_bytes_.size());
-  if (shared) string_slots_[slot] = code + 1;
+}
+
+uint32_t ColumnBuilder::CodeOf(std::string_view text) {
+  const size_t count = texts();
+  const bool shared = count < kSharedStringsMax;
+  if (string_slots_.size() < 2 * (count + 1) && shared) GrowSlots();
+  const auto hash = static_cast<uint32_t>(Hash64(text));
+  size_t slot = hash & (string_slots_.size() - 1);
+  for (; string_slots_[slot].code != 0; slot = (slot + 1) & (string_slots_.size() - 1)) {
+    const Slot& known = string_slots_[slot];
+    if (known.hash == hash && TextAt(known.code - 1) == text) return known.code - 1;
+  }
+  if (text_owner_ != nullptr) {
+    borrowed_.push_back(text);
+  } else {
+    string_bytes_.append(text);
+    string_ends_.push_back(string_bytes_.size());
+  }
+  const auto code = static_cast<uint32_t>(count);
+  if (shared) string_slots_[slot] = {hash, code + 1};
   return code;
 }
 
 Column ColumnBuilder::Finish() {
   if (column_.type == Type::kString) {
     auto dictionary = std::make_shared<StringDictionary>();
-    dictionary->bytes = std::move(string_bytes_);
-    dictionary->values.reserve(string_ends_.size());
-    size_t begin = 0;
-    for (size_t end : string_ends_) {
-      dictionary->values.push_back(std::string_view(dictionary->bytes).substr(begin, end - begin));
-      begin = end;
+    dictionary->distinct = texts() <= kSharedStringsMax;
+    if (text_owner_ != nullptr) {
+      dictionary->values = std::move(borrowed_);
+      dictionary->owner = text_owner_;
+    } else {
+      dictionary->bytes = std::move(string_bytes_);
+      dictionary->values.reserve(string_ends_.size());
+      size_t begin = 0;
+      for (size_t end : string_ends_) {
+        dictionary->values.push_back(std::string_view(dictionary->bytes).substr(begin, end - begin));
+        begin = end;
+      }
     }
     column_.dictionary = std::move(dictionary);
   }
   string_bytes_.clear();
   string_ends_.clear();
+  borrowed_.clear();
   string_slots_.clear();
   Column finished = std::move(column_);
   column_ = Column();

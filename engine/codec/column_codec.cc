@@ -56,36 +56,30 @@ std::vector<uint8_t> ValidityOf(const Column& column) {
 }
 
 void PutNulls(const std::vector<uint8_t>& valid, std::string* out) {
-  std::string bitmap((valid.size() + 7) / 8, '\0');
+  const size_t rows = valid.size();
   std::vector<int64_t> runs;
-  int64_t run = 0;
-  bool current = true;
   size_t valid_count = 0;
-  for (size_t row = 0; row < valid.size(); ++row) {
-    const bool is_valid = valid[row] != 0;
-    if (is_valid) {
-      bitmap[row / 8] = static_cast<char>(bitmap[row / 8] | 1 << (row % 8));
-      ++valid_count;
-    }
-    if (is_valid != current) {
-      runs.push_back(run);
-      run = 0;
-      current = is_valid;
-    }
-    ++run;
+  bool current = true;
+  for (size_t begin = 0; begin < rows; current = !current) {
+    size_t end = begin;
+    while (end < rows && (valid.data()[end] != 0) == current) ++end;
+    runs.push_back(static_cast<int64_t>(end - begin));
+    if (current) valid_count += end - begin;
+    begin = end;
   }
-  runs.push_back(run);
   PutVarint(out, valid_count);
   std::string as_runs;
   PutByte(&as_runs, kRunNulls);
   PutVarint(&as_runs, runs.size());
   PutInts(runs, &as_runs);
-  if (as_runs.size() <= bitmap.size()) {
-    PutRaw(out, as_runs);
-  } else {
-    PutByte(out, kBitmapNulls);
-    PutRaw(out, bitmap);
+  if (as_runs.size() <= (rows + 7) / 8) return PutRaw(out, as_runs);
+  std::string bitmap((rows + 7) / 8, '\0');
+  char* bits = bitmap.data();
+  for (size_t row = 0; row < rows; ++row) {
+    bits[row / 8] = static_cast<char>(bits[row / 8] | (valid.data()[row] != 0 ? 1 : 0) << (row % 8));
   }
+  PutByte(out, kBitmapNulls);
+  PutRaw(out, bitmap);
 }
 
 bool ReadRunNulls(Decoder* decoder, size_t rows, std::vector<uint8_t>* valid) {
@@ -128,8 +122,9 @@ bool ReadNulls(Decoder* decoder, size_t rows, std::vector<uint8_t>* valid, size_
 template <typename T>
 std::span<const T> Dense(const std::vector<T>& values, const std::vector<uint8_t>& valid, std::vector<T>* room) {
   if (valid.empty()) return values;
+  room->reserve(values.size());
   for (size_t row = 0; row < values.size(); ++row) {
-    if (valid[row] != 0) room->push_back(values[row]);
+    if (valid.data()[row] != 0) room->push_back(values.data()[row]);
   }
   return *room;
 }

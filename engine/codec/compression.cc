@@ -42,19 +42,18 @@ size_t CompressZstd(int level, std::string_view bytes, char* to, size_t room) {
 }  // namespace
 
 Compression Compress(Compression wanted, int zstd_level, std::string_view bytes, std::string* out) {
-  const size_t before = out->size();
   if (wanted != Compression::kNone && !bytes.empty()) {
     const size_t room = wanted == Compression::kZstd ? ZSTD_compressBound(bytes.size())
                                                      : static_cast<size_t>(LZ4_COMPRESSBOUND(bytes.size()));
-    out->resize(before + room);
-    const size_t size = wanted == Compression::kZstd ? CompressZstd(zstd_level, bytes, out->data() + before, room)
-                                                     : CompressLz4(bytes, out->data() + before, room);
+    // Room that is mostly not used; in `out` all of it would be cleared first.
+    const auto packed = std::make_unique_for_overwrite<char[]>(room);
+    const size_t size = wanted == Compression::kZstd ? CompressZstd(zstd_level, bytes, packed.get(), room)
+                                                     : CompressLz4(bytes, packed.get(), room);
     if (size != 0 && size < bytes.size()) {
-      out->resize(before + size);
+      out->append(packed.get(), size);
       return wanted;
     }
   }
-  out->resize(before);
   out->append(bytes);
   return Compression::kNone;
 }

@@ -52,11 +52,14 @@ uint64_t Mix(uint64_t word) {
 void PutTextList(const std::vector<std::string_view>& texts, std::string* out) {
   std::vector<int64_t> lengths;
   lengths.reserve(texts.size());
-  std::string joined;
+  size_t bytes = 0;
   for (std::string_view text : texts) {
     lengths.push_back(static_cast<int64_t>(text.size()));
-    joined.append(text);
+    bytes += text.size();
   }
+  std::string joined;
+  joined.reserve(bytes);
+  for (std::string_view text : texts) joined.append(text);
   PutInts(lengths, out);
   PutText(joined, out);
 }
@@ -152,11 +155,13 @@ void PutStrings(const StringDictionary& dictionary, std::span<const uint32_t> co
   std::vector<std::string_view> distinct;
   std::vector<int64_t> numbers;
   numbers.reserve(codes.size());
-  Numbering numbering(std::min(codes.size(), dictionary.values.size()));
+  Numbering numbering(dictionary.distinct ? 0 : std::min(codes.size(), dictionary.values.size()));
   for (uint32_t code : codes) {
     if (number_of[code] == kUnknown) {
       const std::string_view text = dictionary.values[code];
-      number_of[code] = numbering.Number(Hash64(text), [&](uint32_t number) { return distinct[number] == text; });
+      number_of[code] = dictionary.distinct
+                            ? static_cast<uint32_t>(distinct.size())
+                            : numbering.Number(Hash64(text), [&](uint32_t number) { return distinct[number] == text; });
       if (number_of[code] == distinct.size()) distinct.push_back(text);
     }
     numbers.push_back(number_of[code]);
@@ -168,10 +173,11 @@ void PutStrings(const StringDictionary& dictionary, std::span<const uint32_t> co
     PutInts(numbers, out);
     return;
   }
+  PutByte(out, kPlainStrings);
+  if (distinct.size() == codes.size()) return PutTextList(distinct, out);
   std::vector<std::string_view> texts;
   texts.reserve(codes.size());
   for (uint32_t code : codes) texts.push_back(dictionary.values[code]);
-  PutByte(out, kPlainStrings);
   PutTextList(texts, out);
 }
 

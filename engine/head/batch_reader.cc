@@ -54,16 +54,32 @@ bool TakeRest(Decoder* in, std::string_view* attributes) {
   return true;
 }
 
-// Passes over attributes in the middle of a record.
-bool TakeAttributes(Decoder* in, std::string_view* attributes) {
-  const std::string_view start = in->rest();
+bool SkipValue(Decoder* in) {
+  uint8_t kind = 0;
+  uint64_t number = 0;
+  std::string_view text;
+  if (!in->ReadByte(&kind)) return false;
+  if (kind == 5) return in->ReadBytes(&text);
+  if (kind < 3) return true;
+  if (kind == 3) return in->ReadVarint(&number);
+  return kind == 4 ? in->Skip(sizeof(double)) : in->Fail();
+}
+
+// Passes over attributes.
+bool SkipAttributes(Decoder* in) {
   uint64_t count = 0;
   if (!in->ReadVarintMax(in->remaining(), &count)) return false;
   std::string_view name;
-  ValueView value;
   for (uint64_t i = 0; i < count; ++i) {
-    if (!in->ReadBytes(&name) || !ReadValue(in, &value)) return false;
+    if (!in->ReadBytes(&name) || !SkipValue(in)) return false;
   }
+  return true;
+}
+
+// Those in the middle of a record.
+bool TakeAttributes(Decoder* in, std::string_view* attributes) {
+  const std::string_view start = in->rest();
+  if (!SkipAttributes(in)) return false;
   *attributes = start.substr(0, start.size() - in->remaining());
   return true;
 }
@@ -86,11 +102,8 @@ bool ReadText(Decoder* in, std::string* text) {
 }
 
 bool CheckAttributes(std::string_view bytes) {
-  AttributeReader reader(bytes);
-  AttributeView attribute;
-  while (reader.Next(&attribute)) {
-  }
-  return reader.done();
+  Decoder in(bytes);
+  return SkipAttributes(&in) && in.done();
 }
 
 bool ReadBuckets(Decoder* in, std::vector<Histogram::Bucket>* buckets) {
@@ -195,9 +208,11 @@ bool DecodeLog(std::string_view payload, LogView* log) {
          TakeRest(&in, &log->attributes);
 }
 
-bool DecodeSpan(std::string_view payload, SpanView* view) {
-  Decoder in(payload);
-  Span& span = view->span;
+namespace {
+
+bool ReadSpanFields(Decoder* decoder, Span* fields) {
+  Decoder& in = *decoder;
+  Span& span = *fields;
   span = {};
   uint8_t has = 0, kind = 0, status = 0;
   int64_t length = 0;
@@ -218,10 +233,19 @@ bool DecodeSpan(std::string_view payload, SpanView* view) {
   }
   span.kind = static_cast<SpanKind>(kind);
   span.status = static_cast<StatusCode>(status);
-  if (!in.ReadBytes(&span.trace_state) || !in.ReadBytes(&span.name) || !in.ReadBytes(&span.status_message) ||
-      !TakeAttributes(&in, &view->attributes)) {
-    return false;
-  }
+  return in.ReadBytes(&span.trace_state) && in.ReadBytes(&span.name) && in.ReadBytes(&span.status_message);
+}
+
+}  // namespace
+
+bool DecodeSpanFields(std::string_view payload, SpanView* view) {
+  Decoder in(payload);
+  return ReadSpanFields(&in, &view->span) && TakeRest(&in, &view->attributes);
+}
+
+bool DecodeSpan(std::string_view payload, SpanView* view) {
+  Decoder in(payload);
+  if (!ReadSpanFields(&in, &view->span) || !TakeAttributes(&in, &view->attributes)) return false;
   for (auto* list : {&view->events, &view->links}) {
     uint64_t count = 0;
     if (!in.ReadVarintMax(in.remaining(), &count)) return false;
@@ -292,6 +316,50 @@ bool DecodeHistogram(std::string_view payload, Histogram* histogram) {
   return in.done();
 }
 
+std::string_view AttributesOf(Table table, std::string_view payload) {
+  Decoder in(payload);
+  uint8_t has = 0;
+  uint64_t skipped = 0;
+  std::string_view text;
+  const auto skip_varints = [&](int count) {
+    for (; count > 0; --count) in.ReadVarint(&skipped);
+  };
+  const auto skip_texts = [&](int count) {
+    for (; count > 0; --count) in.ReadBytes(&text);
+  };
+  switch (table) {
+    case Table::kLogs:  // as DecodeLog
+      in.ReadByte(&has);
+      in.Skip((has & 1) != 0 ? 16 : 8);
+      skip_varints((has & 2) != 0 ? 1 : 0);
+      in.Skip(((has & 4) != 0 ? 16 : 0) + ((has & 8) != 0 ? 8 : 0));
+      skip_varints(((has & 16) != 0 ? 1 : 0) + ((has & 32) != 0 ? 1 : 0));
+      skip_texts(3);
+      break;
+    case Table::kSpans:  // as DecodeSpan
+      in.ReadByte(&has);
+      in.Skip(8);
+      skip_varints(1);
+      in.Skip((has & 1) != 0 ? 32 : 24);
+      skip_varints(((has & 2) != 0 ? 1 : 0) + ((has & 4) != 0 ? 3 : 0));
+      in.Skip(2);
+      skip_texts(3);
+      break;
+    case Table::kEvents:  // as DecodeEvent
+      in.Skip(8);
+      skip_varints(1);
+      skip_texts(1);
+      break;
+    case Table::kLinks:  // as DecodeLink
+      in.Skip(24);
+      skip_varints(2);
+      skip_texts(1);
+      break;
+    default: return {};
+  }
+  return in.rest();
+}
+
 bool DecodeLabels(std::string_view bytes, Labels* labels) {
   Decoder in(bytes);
   labels->clear();
@@ -327,13 +395,21 @@ absl::Status CheckLabels(std::string_view bytes) {
 }
 
 absl::Status CheckStream(std::string_view bytes) {
-  Stream stream;
-  if (!DecodeStream(bytes, &stream)) return Bad("a stream is not readable");
-  for (const auto* attributes : {&stream.resource, &stream.scope_attributes}) {
-    for (size_t i = 1; i < attributes->size(); ++i) {
-      const std::string &last = (*attributes)[i - 1].name, &name = (*attributes)[i].name;
-      if (name == last) return Bad("a stream has attribute \"" + name + "\" twice");
-      if (name < last) return Bad("attributes of a stream are not in order");
+  Decoder in(bytes);
+  std::string_view resource, scope, text;
+  if (!TakeAttributes(&in, &resource) || !in.ReadBytes(&text) || !in.ReadBytes(&text) || !in.ReadBytes(&text) ||
+      !TakeAttributes(&in, &scope) || !in.ReadBytes(&text) || !in.done()) {
+    return Bad("a stream is not readable");
+  }
+  for (std::string_view attributes : {resource, scope}) {
+    AttributeReader reader(attributes);
+    AttributeView attribute;
+    std::string_view last;
+    for (bool first = true; reader.Next(&attribute); first = false) {
+      const int order = first ? 1 : CompareNames(attribute.name, last);
+      if (order == 0) return Bad("a stream has attribute \"" + std::string(attribute.name) + "\" twice");
+      if (order < 0) return Bad("attributes of a stream are not in order");
+      last = attribute.name;
     }
   }
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "braid/snapshot.h"
 #include "braid/write_batch.h"
 #include "engine/base/coding.h"
 
@@ -62,6 +63,8 @@ struct ExemplarView {
 
 bool DecodeLog(std::string_view payload, LogView* log);
 bool DecodeSpan(std::string_view payload, SpanView* span);
+// Without events and links, which stand behind `attributes`.
+bool DecodeSpanFields(std::string_view payload, SpanView* span);
 bool DecodeEvent(std::string_view payload, EventView* event);
 bool DecodeLink(std::string_view payload, LinkView* link);
 bool DecodeExemplar(std::string_view payload, ExemplarView* exemplar);
@@ -70,6 +73,9 @@ bool DecodeHistogram(std::string_view payload, Histogram* histogram);
 // Labels as the series section has them. Checked: at least one, ascending by name, no empty value.
 bool DecodeLabels(std::string_view bytes, Labels* labels);
 bool DecodeStream(std::string_view bytes, Stream* stream);
+
+// The attributes of a log record, span, event or link that was checked, with what follows them, nothing else decoded.
+std::string_view AttributesOf(Table table, std::string_view payload);
 
 // Steps through encoded attributes (with the count before them).
 class AttributeReader {

@@ -248,4 +248,33 @@ std::vector<ColumnInfo> Head::ColumnsOf(Table table, const HeadCut& cut) const {
   return infos;
 }
 
+std::vector<std::string> Head::AttributeNames(Table table, const HeadCut& cut) const {
+  const int index = static_cast<int>(table);
+  std::vector<std::string> names;
+  if (table == Table::kExemplars) {  // the labels of their series count as well
+    for (ColumnInfo& info : ColumnsOf(table, cut)) {
+      if (info.ref.level == ColumnLevel::kAttribute) names.push_back(std::move(info.ref.name));
+    }
+    return names;
+  }
+  HashSet<std::string_view> known;
+  // Names of the last row in their order: the next row mostly has the same.
+  std::vector<std::string_view> last_row;
+  for (uint32_t number = 0; number < cut.rows[index]; ++number) {
+    AttributeReader reader(AttributesOf(table, rows_[index].row(number).bytes()));
+    AttributeView attribute;
+    for (size_t place = 0; reader.Next(&attribute);) {
+      if (attribute.value.index() == 0) continue;
+      if (last_row.size() <= place) last_row.resize(place + 1);
+      std::string_view& last = last_row[place++];
+      if (last.data() != nullptr && last == attribute.name) continue;
+      last = attribute.name;
+      known.insert(attribute.name);
+    }
+  }
+  names.assign(known.begin(), known.end());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 }  // namespace braid

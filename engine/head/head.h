@@ -77,6 +77,8 @@ class Head : public std::enable_shared_from_this<Head> {
 
   // Attribute names with their types and counts, over at least the rows of `cut` and perhaps some written since.
   std::vector<ColumnInfo> ColumnsOf(Table table, const HeadCut& cut) const;
+  // The names of the attributes that rows of `cut` have, in order. Quicker than ColumnsOf.
+  std::vector<std::string> AttributeNames(Table table, const HeadCut& cut) const;
 
  private:
   friend class HeadView;

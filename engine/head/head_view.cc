@@ -28,7 +28,7 @@ class RowScan : public Scan {
   RowScan(std::shared_ptr<const HeadView> view, const Head* head, const ScanSpec& spec, uint32_t count)
       : view_(std::move(view)),
         rows_(head->rows(spec.table)),
-        projector_(head, spec.table, spec.columns),
+        projector_(head, spec.table, spec.columns, head->shared_from_this()),
         count_(count) {
     spec_.table = spec.table;
     spec_.time = spec.time;
@@ -277,8 +277,8 @@ std::vector<uint32_t> HeadView::InPartOrder(Table table, const RowTable& rows, u
 absl::StatusOr<OrderedRows> HeadView::OpenOrderedRows(Table table) const {
   OrderedRows ordered;
   for (const auto& [name, type] : StoredColumns(table)) ordered.columns.push_back({ColumnLevel::kBuiltin, name});
-  for (const ColumnInfo& info : head_->ColumnsOf(table, cut_)) {
-    if (info.ref.level == ColumnLevel::kAttribute) ordered.columns.push_back(info.ref);
+  for (std::string& name : head_->AttributeNames(table, cut_)) {
+    ordered.columns.push_back({ColumnLevel::kAttribute, std::move(name)});
   }
   const RowTable& rows = head_->rows(table);
   const uint32_t count = cut_.rows[static_cast<int>(table)];

@@ -1,6 +1,7 @@
 #include "engine/head/row_columns.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "engine/base/checksum.h"
@@ -115,7 +116,7 @@ void RowReader::Load(const Row& row) {
       attributes_ = log_.attributes;
       break;
     case Table::kSpans:
-      DecodeSpan(row.bytes(), &span_);
+      DecodeSpanFields(row.bytes(), &span_);
       attributes_ = span_.attributes;
       break;
     case Table::kEvents:
@@ -150,73 +151,104 @@ void RowReader::Load(const Row& row) {
   }
 }
 
-RowReader::Field RowReader::Get(size_t builtin) const {
-  auto integer = [](int64_t value) { return Field{.null = false, .integer = value}; };
-  auto count = [](uint64_t value) { return Field{.null = value == 0, .integer = static_cast<int64_t>(value)}; };
-  auto text = [](std::string_view value) { return Field{.null = value.empty(), .text = value}; };
-  auto trace = [](TraceId id) { return Field{.null = id.IsZero(), .id = id}; };
+template <typename Sink>
+inline bool RowReader::Give(size_t builtin, Sink&& sink) const {
   const Row& row = *row_;
   const bool of_series = table_ == Table::kExemplars;
   switch (static_cast<Code>(codes_[builtin])) {
-    case kTime: return integer(row.time);
-    case kTraceId: return trace(row.trace_id);
-    case kSpanId: return count(row.span_id.value);
+    case kTime: return sink.Integer(row.time);
+    case kTraceId: return sink.Trace(row.trace_id);
+    case kSpanId: return sink.Count(row.span_id.value);
     case kStream:
-      return integer(static_cast<int64_t>(of_series ? head_->series().fingerprint(row.owner)
-                                                    : head_->streams().stream(row.owner).fingerprint));
-    case kService: return text(of_series ? texts_->service : head_->streams().stream(row.owner).service);
-    case kInstance: return text(of_series ? texts_->instance : head_->streams().stream(row.owner).instance);
-    case kScopeName: return text(head_->streams().stream(row.owner).stream.scope_name);
-    case kScopeVersion: return text(head_->streams().stream(row.owner).stream.scope_version);
-    case kObservedTime: return count(static_cast<uint64_t>(log_.record.observed_time));
-    case kLevel: return count(static_cast<uint64_t>(LevelOfSeverity(log_.record.severity_number)));
-    case kSeverity: return count(static_cast<uint64_t>(int64_t{log_.record.severity_number}));
-    case kSeverityText: return text(log_.record.severity_text);
-    case kMessage: return text(log_.record.message);
-    case kEventName: return text(log_.record.event_name);
+      return sink.Integer(static_cast<int64_t>(of_series ? head_->series().fingerprint(row.owner)
+                                                         : head_->streams().stream(row.owner).fingerprint));
+    case kService: return sink.Text(of_series ? texts_->service : head_->streams().stream(row.owner).service);
+    case kInstance: return sink.Text(of_series ? texts_->instance : head_->streams().stream(row.owner).instance);
+    case kScopeName: return sink.Text(head_->streams().stream(row.owner).stream.scope_name);
+    case kScopeVersion: return sink.Text(head_->streams().stream(row.owner).stream.scope_version);
+    case kObservedTime: return sink.Count(static_cast<uint64_t>(log_.record.observed_time));
+    case kLevel: return sink.Count(static_cast<uint64_t>(LevelOfSeverity(log_.record.severity_number)));
+    case kSeverity: return sink.Count(static_cast<uint64_t>(int64_t{log_.record.severity_number}));
+    case kSeverityText: return sink.Text(log_.record.severity_text);
+    case kMessage: return sink.Text(log_.record.message);
+    case kEventName: return sink.Text(log_.record.event_name);
     case kFlags:
-      return count(table_ == Table::kLogs    ? log_.record.flags
-                   : table_ == Table::kSpans ? span_.span.flags
-                                             : link_.link.flags);
+      return sink.Count(table_ == Table::kLogs    ? log_.record.flags
+                        : table_ == Table::kSpans ? span_.span.flags
+                                                  : link_.link.flags);
     case kDroppedAttributes:
-      return count(table_ == Table::kLogs     ? log_.record.dropped_attributes
-                   : table_ == Table::kSpans  ? span_.span.dropped_attributes
-                   : table_ == Table::kEvents ? event_.event.dropped_attributes
-                                              : link_.link.dropped_attributes);
-    case kEnd: return integer(row.end);
-    case kDuration: return integer(LengthOf(row.time, row.end));
-    case kParentId: return count(span_.span.parent_id.value);
-    case kName: return text(table_ == Table::kSpans ? span_.span.name : event_.event.name);
-    case kKind: return integer(static_cast<int64_t>(span_.span.kind));
-    case kStatus: return integer(static_cast<int64_t>(span_.span.status));
-    case kStatusMessage: return text(span_.span.status_message);
-    case kTraceState: return text(table_ == Table::kSpans ? span_.span.trace_state : link_.link.trace_state);
-    case kDroppedEvents: return count(span_.span.dropped_events);
-    case kDroppedLinks: return count(span_.span.dropped_links);
-    case kLinkedTraceId: return trace(link_.link.trace_id);
-    case kLinkedSpanId: return count(link_.link.span_id.value);
-    case kMetric: return text(texts_->metric);
-    case kValue: return Field{.null = false, .number = exemplar_.exemplar.value};
+      return sink.Count(table_ == Table::kLogs     ? log_.record.dropped_attributes
+                        : table_ == Table::kSpans  ? span_.span.dropped_attributes
+                        : table_ == Table::kEvents ? event_.event.dropped_attributes
+                                                   : link_.link.dropped_attributes);
+    case kEnd: return sink.Integer(row.end);
+    case kDuration: return sink.Integer(LengthOf(row.time, row.end));
+    case kParentId: return sink.Count(span_.span.parent_id.value);
+    case kName: return sink.Text(table_ == Table::kSpans ? span_.span.name : event_.event.name);
+    case kKind: return sink.Integer(static_cast<int64_t>(span_.span.kind));
+    case kStatus: return sink.Integer(static_cast<int64_t>(span_.span.status));
+    case kStatusMessage: return sink.Text(span_.span.status_message);
+    case kTraceState: return sink.Text(table_ == Table::kSpans ? span_.span.trace_state : link_.link.trace_state);
+    case kDroppedEvents: return sink.Count(span_.span.dropped_events);
+    case kDroppedLinks: return sink.Count(span_.span.dropped_links);
+    case kLinkedTraceId: return sink.Trace(link_.link.trace_id);
+    case kLinkedSpanId: return sink.Count(link_.link.span_id.value);
+    case kMetric: return sink.Text(texts_->metric);
+    case kValue: return sink.Number(exemplar_.exemplar.value);
   }
-  return {};
+  return false;
 }
 
-bool RowReader::IsNull(size_t builtin) const { return Get(builtin).null; }
+bool RowReader::IsNull(size_t builtin) const {
+  struct {
+    bool Integer(int64_t) const { return false; }
+    bool Count(uint64_t value) const { return value == 0; }
+    bool Text(std::string_view value) const { return value.empty(); }
+    bool Trace(TraceId id) const { return id.IsZero(); }
+    bool Number(double) const { return false; }
+  } const sink;
+  return Give(builtin, sink);
+}
 
 bool RowReader::Append(size_t builtin, ColumnBuilder* column) const {
-  const Field field = Get(builtin);
-  if (field.null) return false;
-  const Type type = builtins_[builtin].second;
-  switch (type) {
-    case Type::kString: column->AppendString(field.text); break;
-    case Type::kTraceId: column->AppendTraceId(field.id); break;
-    case Type::kDouble: column->AppendDouble(field.number); break;
-    default: column->AppendInt(type, field.integer);
-  }
-  return true;
+  struct {
+    Type type;
+    ColumnBuilder* column;
+    bool Integer(int64_t value) const {
+      column->AppendInt(type, value);
+      return true;
+    }
+    bool Count(uint64_t value) const { return value != 0 && Integer(static_cast<int64_t>(value)); }
+    bool Text(std::string_view value) const {
+      if (value.empty()) return false;
+      column->AppendString(value);
+      return true;
+    }
+    bool Trace(TraceId id) const {
+      if (id.IsZero()) return false;
+      column->AppendTraceId(id);
+      return true;
+    }
+    bool Number(double value) const {
+      column->AppendDouble(value);
+      return true;
+    }
+  } const sink{builtins_[builtin].second, column};
+  return Give(builtin, sink);
 }
 
-RowProjector::RowProjector(const Head* head, Table table, const std::vector<ColumnRef>& columns)
+void RowProjector::Slot::AddRow(uint32_t row) {
+  if (rows.empty() && row != values) {
+    rows.resize(values);
+    std::iota(rows.begin(), rows.end(), 0);
+  }
+  if (!rows.empty() || row != values) rows.push_back(row);
+  ++values;
+  last_row = row;
+}
+
+RowProjector::RowProjector(const Head* head, Table table, const std::vector<ColumnRef>& columns,
+                           std::shared_ptr<const void> owner)
     : head_(head), reader_(head, table) {
   const auto& builtins = BuiltinColumns(table);
   slots_.resize(columns.size());
@@ -224,6 +256,8 @@ RowProjector::RowProjector(const Head* head, Table table, const std::vector<Colu
     const ColumnRef& ref = columns[i];
     Slot& slot = slots_[i];
     slot.name = ref.name;
+    // The texts of exemplars are partly made up by the reader.
+    if (table != Table::kExemplars) slot.builder.BorrowTexts(owner);
     const bool any = ref.level == ColumnLevel::kAny;
     if (any || ref.level == ColumnLevel::kBuiltin) {
       for (size_t b = 0; b < builtins.size(); ++b) {
@@ -264,7 +298,7 @@ void RowProjector::Add(const Row& row) {
   const auto number = static_cast<uint32_t>(rows_);
   for (size_t i : builtin_slots_) {
     Slot& slot = slots_[i];
-    if (reader_.Append(static_cast<size_t>(slot.builtin), &slot.builder)) slot.rows.push_back(number);
+    if (reader_.Append(static_cast<size_t>(slot.builtin), &slot.builder)) slot.AddRow(number);
   }
   if (!attribute_slots_.empty()) {
     size_t place = 0;
@@ -281,7 +315,7 @@ void RowProjector::Add(const Row& row) {
         Slot& slot = slots_[i];
         if (slot.HasRow(rows_) || slot.name != attribute.name) continue;
         slot.builder.AppendValue(attribute.value);
-        slot.rows.push_back(number);
+        slot.AddRow(number);
       }
     });
   }
@@ -291,7 +325,7 @@ void RowProjector::Add(const Row& row) {
       Slot& slot = slots_[stream_slots_[n]];
       if (values[n].index() == 0 || slot.HasRow(rows_)) continue;
       slot.builder.AppendValue(values[n]);
-      slot.rows.push_back(number);
+      slot.AddRow(number);
     }
   }
   ++rows_;
@@ -303,11 +337,14 @@ RecordBatch RowProjector::Finish() {
   batch.columns.reserve(slots_.size());
   for (Slot& slot : slots_) {
     Column column = slot.builder.Finish();
-    if (slot.rows.size() < rows_) {
-      column = slot.rows.empty() ? NullColumn(rows_) : SpreadColumn(column, slot.rows, rows_);
+    if (slot.values < rows_) {
+      // Without a gap the first rows have values.
+      for (uint32_t row = static_cast<uint32_t>(slot.rows.size()); row < slot.values; ++row) slot.rows.push_back(row);
+      column = slot.values == 0 ? NullColumn(rows_) : SpreadColumn(column, slot.rows, rows_);
     }
     batch.columns.push_back(std::move(column));
     slot.rows.clear();
+    slot.values = 0;
   }
   rows_ = 0;
   return batch;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,15 +44,10 @@ class RowReader {
   uint32_t owner() const { return row_->owner; }
 
  private:
-  // A built-in column's value before it takes its type.
-  struct Field {
-    bool null = true;
-    int64_t integer = 0;
-    double number = 0;
-    std::string_view text;
-    TraceId id;
-  };
-  Field Get(size_t builtin) const;
+  // Hands the value of a built-in column to the one of `sink`'s methods that goes with its kind: Integer, Count (null
+  // if zero), Text (null if empty), Trace (null if zero), Number. What `sink` answers.
+  template <typename Sink>
+  bool Give(size_t builtin, Sink&& sink) const;
 
   const Head* const head_;
   const Table table_;
@@ -75,8 +71,8 @@ class RowReader {
 // Fills batches of the columns that a scan asked for.
 class RowProjector {
  public:
-  // REQUIRES: built-in names are known.
-  RowProjector(const Head* head, Table table, const std::vector<ColumnRef>& columns);
+  // REQUIRES: built-in names are known. Batches keep `owner`, which keeps the head's bytes.
+  RowProjector(const Head* head, Table table, const std::vector<ColumnRef>& columns, std::shared_ptr<const void> owner);
   void Add(const Row& row);
   size_t rows() const { return rows_; }
   RecordBatch Finish();  // and begins anew
@@ -88,10 +84,14 @@ class RowProjector {
     bool resource = false;
     bool scope = false;
     std::string name;
-    // Values, and the rows that have them: attributes that few rows have cost nothing in the others.
+    // Values, and the rows that have them: attributes that few rows have cost nothing in the others. The rows are
+    // listed from the first gap on.
     ColumnBuilder builder;
+    uint32_t values = 0;
+    uint32_t last_row = 0;
     std::vector<uint32_t> rows;
-    bool HasRow(size_t row) const { return !rows.empty() && rows.back() == row; }
+    bool HasRow(size_t row) const { return values > 0 && last_row == row; }
+    void AddRow(uint32_t row);
   };
   const std::vector<ValueView>& StreamValues(uint32_t stream);
 

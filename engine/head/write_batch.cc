@@ -51,28 +51,41 @@ void PutTraceId(std::string* out, TraceId id) {
   PutFixed64(out, id.low);
 }
 
-void PutValue(std::string* out, const ValueView& value) {
+char* PutBytesTo(char* at, std::string_view bytes) {
+  at = PutVarintTo(at, bytes.size());
+  std::memcpy(at, bytes.data(), bytes.size());
+  return at + bytes.size();
+}
+
+char* PutValueTo(char* at, const ValueView& value) {
   switch (value.index()) {
-    case 0: PutByte(out, 0); break;
-    case 1: PutByte(out, std::get<bool>(value) ? 2 : 1); break;
-    case 2:
-      PutByte(out, 3);
-      PutZigzag(out, std::get<int64_t>(value));
-      break;
-    case 3:
-      PutByte(out, 4);
-      PutDouble(out, std::get<double>(value));
-      break;
-    default: PutByte(out, 5); PutBytes(out, std::get<std::string_view>(value));
+    case 0: *at++ = 0; return at;
+    case 1: *at++ = std::get<bool>(value) ? 2 : 1; return at;
+    case 2: *at++ = 3; return PutVarintTo(at, ZigzagEncode(std::get<int64_t>(value)));
+    case 3: {
+      *at++ = 4;
+      const double number = std::get<double>(value);
+      std::memcpy(at, &number, sizeof(number));
+      return at + sizeof(number);
+    }
+    default: *at++ = 5; return PutBytesTo(at, std::get<std::string_view>(value));
   }
 }
 
 void PutAttributes(std::string* out, std::span<const AttributeView> attributes) {
-  PutVarint(out, attributes.size());
+  // One growth, then plain copies.
+  size_t room = kMaxVarintBytes;
   for (const AttributeView& attribute : attributes) {
-    PutBytes(out, attribute.name);
-    PutValue(out, attribute.value);
+    const auto* text = std::get_if<std::string_view>(&attribute.value);
+    room += 2 * kMaxVarintBytes + 1 + attribute.name.size() + (text != nullptr ? text->size() : 0);
   }
+  const size_t before = out->size();
+  out->resize(before + room);
+  char* at = PutVarintTo(out->data() + before, attributes.size());
+  for (const AttributeView& attribute : attributes) {
+    at = PutValueTo(PutBytesTo(at, attribute.name), attribute.value);
+  }
+  out->resize(static_cast<size_t>(at - out->data()));
 }
 
 void PutSortedAttributes(std::string* out, const std::vector<Attribute>& attributes) {
@@ -148,15 +161,7 @@ WriteBatch::SeriesRef WriteBatch::AddSeries(std::span<const LabelView> labels) {
   const size_t before = series_.size();
   series_.resize(before + kMaxVarintBytes + size);
   char* at = PutVarintTo(series_.data() + before, size);
-  auto put = [&at](std::string_view text) {
-    at = PutVarintTo(at, text.size());
-    std::memcpy(at, text.data(), text.size());
-    at += text.size();
-  };
-  for (const LabelView& label : labels) {
-    put(label.name);
-    put(label.value);
-  }
+  for (const LabelView& label : labels) at = PutBytesTo(PutBytesTo(at, label.name), label.value);
   series_.resize(static_cast<size_t>(at - series_.data()));
   return series_count_++;
 }

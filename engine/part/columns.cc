@@ -16,7 +16,8 @@ std::vector<T> Slice(const std::vector<T>& from, size_t begin, size_t end) {
 template <typename T>
 std::vector<T> Spread(const std::vector<T>& from, const std::vector<uint32_t>& at, size_t rows) {
   std::vector<T> out(rows);
-  for (size_t i = 0; i < from.size(); ++i) out[at[i]] = from[i];
+  T* to = out.data();
+  for (size_t i = 0; i < from.size(); ++i) to[at[i]] = from[i];
   return out;
 }
 
@@ -125,10 +126,12 @@ bool IsWellFormed(const Column& column, size_t rows) {
     case Type::kDouble: return column.doubles.size() == rows;
     case Type::kString: {
       if (column.codes.size() != rows || column.dictionary == nullptr) return false;
-      for (size_t row = 0; row < rows; ++row) {
-        if (!column.IsNull(row) && column.codes[row] >= column.dictionary->values.size()) return false;
-      }
-      return true;
+      const size_t texts = column.dictionary->values.size();
+      const uint32_t* codes = column.codes.data();
+      const uint8_t* valid = column.valid.empty() ? nullptr : column.valid.data();
+      bool wrong = false;
+      for (size_t row = 0; row < rows; ++row) wrong |= codes[row] >= texts && (valid == nullptr || valid[row] != 0);
+      return !wrong;
     }
     case Type::kTraceId: return column.trace_ids.size() == rows;
     case Type::kMixed: return column.mixed.size() == rows;

@@ -180,17 +180,30 @@ class RowMerge {
 
   absl::Status Flush() {
     if (waiting_ == 0) return absl::OkStatus();
+    // Of each batch that rows come from, and of each of its columns, what the builder made of the texts.
+    std::vector<std::vector<std::vector<uint32_t>>> codes;
+    auto batches = std::make_shared<std::vector<std::shared_ptr<RecordBatch>>>();
+    std::vector<size_t> batch_of(runs_.size());
+    for (size_t run = 0; run < runs_.size(); ++run) {
+      const auto known = std::find(batches->begin(), batches->end(), runs_[run].batch);
+      batch_of[run] = static_cast<size_t>(known - batches->begin());
+      if (known != batches->end()) continue;
+      batches->push_back(runs_[run].batch);
+      codes.emplace_back(runs_[run].batch->columns.size());
+    }
     std::vector<ColumnBuilder> builders(refs_.size());
+    for (ColumnBuilder& builder : builders) builder.BorrowTexts(batches);
     size_t rows = 0;
-    for (const Piece& run : runs_) {
-      for (size_t i = 0; i < run.batch->columns.size(); ++i) {
-        const Column& from = run.batch->columns[i];
+    for (size_t run = 0; run < runs_.size(); ++run) {
+      const Piece& piece = runs_[run];
+      for (size_t i = 0; i < piece.batch->columns.size(); ++i) {
+        const Column& from = piece.batch->columns[i];
         if (from.type == Type::kNull) continue;
-        ColumnBuilder& builder = builders[(*run.targets)[i]];
+        ColumnBuilder& builder = builders[(*piece.targets)[i]];
         while (builder.size() < rows) builder.AppendNull();
-        for (size_t row = run.begin; row < run.end; ++row) builder.AppendFrom(from, row);
+        builder.AppendRange(from, piece.begin, piece.end, &codes[batch_of[run]][i]);
       }
-      rows += run.end - run.begin;
+      rows += piece.end - piece.begin;
     }
     RecordBatch batch;
     batch.num_rows = rows;

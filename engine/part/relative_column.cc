@@ -1,9 +1,11 @@
 #include "engine/part/relative_column.h"
 
+#include <bit>
+#include <vector>
+
 #include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/column_codec.h"
-#include "engine/memory/hash_map.h"
 #include "engine/part/columns.h"
 
 namespace braid {
@@ -14,6 +16,33 @@ int64_t Minus(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
 }
 int64_t Plus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
+
+// The first row of each id: open addressing over row numbers, as everything is put in before anything is looked up.
+class RowsById {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  explicit RowsById(const Column& ids) : ids_(ids.ints.data()), slots_(std::bit_ceil(ids.size * 2 + 1), kNone) {
+    for (uint32_t row = 0; row < ids.size; ++row) {
+      if (ids.IsNull(row)) continue;
+      uint32_t& slot = slots_[PlaceOf(ids_[row])];
+      if (slot == kNone) slot = row;
+    }
+  }
+  uint32_t Find(int64_t id) const { return slots_[PlaceOf(id)]; }
+
+ private:
+  size_t PlaceOf(int64_t id) const {
+    const size_t mask = slots_.size() - 1;
+    const uint64_t hash = static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15ULL;
+    size_t slot = (hash >> 32) & mask;
+    while (slots_[slot] != kNone && ids_[slots_[slot]] != id) slot = (slot + 1) & mask;
+    return slot;
+  }
+
+  const int64_t* ids_;
+  std::vector<uint32_t> slots_;
+};
 
 }  // namespace
 
@@ -38,18 +67,15 @@ void AddTime(const Column& time, Column* column) {
 }
 
 std::string EncodeParents(const Column& parents, const Column& span_ids) {
-  HashMap<int64_t, uint32_t> rows_of;
-  for (uint32_t row = 0; row < span_ids.size; ++row) {
-    if (!span_ids.IsNull(row)) rows_of.try_emplace(span_ids.ints[row], row);
-  }
+  const RowsById rows_of(span_ids);
   Column rows = parents;
   rows.type = Type::kInt;
   std::vector<int64_t> ids;
   for (uint32_t row = 0; row < parents.size; ++row) {
     if (parents.IsNull(row)) continue;
-    auto at = rows_of.find(parents.ints[row]);
-    bool found = at != rows_of.end() && at->second != row;
-    rows.ints[row] = found ? static_cast<int64_t>(at->second) - row : 0;
+    const uint32_t at = rows_of.Find(parents.ints[row]);
+    bool found = at != RowsById::kNone && at != row;
+    rows.ints[row] = found ? static_cast<int64_t>(at) - row : 0;
     if (!found) ids.push_back(parents.ints[row]);
   }
   std::string out;

@@ -50,6 +50,45 @@ TEST(ColumnBuilderTest, WidensIntsToDoublesOnlyWhereExact) {
   EXPECT_TRUE(column.IsNull(1));
 }
 
+TEST(ColumnBuilderTest, RangesAreTheirRows) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<Column> sources;
+    for (int i = 0; i < 3; ++i) {
+      ColumnBuilder source;
+      const int kind = static_cast<int>(random() % 5);
+      for (int row = 0; row < 40; ++row) {
+        const int64_t number = static_cast<int64_t>(random() % 6);
+        const bool null = random() % (round % 3 + 1) != 0;
+        if (null) source.AppendNull();
+        if (!null && kind == 0) source.AppendInt(Type::kInt, number);
+        if (!null && kind == 1) source.AppendDouble(static_cast<double>(number) + 0.5);
+        if (!null && kind == 2) source.AppendString("text" + std::to_string(number));
+        if (!null && kind == 3) source.AppendTraceId({1, static_cast<uint64_t>(number)});
+        if (!null && kind == 4) number < 3 ? source.AppendString("t") : source.AppendInt(Type::kInt, number);
+      }
+      sources.push_back(source.Finish());
+    }
+    ColumnBuilder by_range, by_row;
+    if (round % 2 == 0) by_range.BorrowTexts(std::make_shared<int>());
+    std::vector<std::vector<uint32_t>> codes(sources.size());
+    for (int run = 0; run < 10; ++run) {
+      const size_t of = random() % (round % 4 == 0 ? 1 : sources.size()), begin = random() % 40;
+      const size_t end = begin + random() % (41 - begin);
+      by_range.AppendRange(sources[of], begin, end, &codes[of]);
+      for (size_t row = begin; row < end; ++row) by_row.AppendFrom(sources[of], row);
+    }
+    const Column a = by_range.Finish(), b = by_row.Finish();
+    ASSERT_EQ(a.type, b.type);
+    ASSERT_EQ(a.size, b.size);
+    EXPECT_EQ(a.valid, b.valid);
+    for (size_t row = 0; row < a.size; ++row) EXPECT_EQ(a.ValueAt(row), b.ValueAt(row));
+    if (a.type != Type::kString) continue;
+    EXPECT_TRUE(a.dictionary->distinct);
+    EXPECT_EQ(a.dictionary->values, b.dictionary->values);
+  }
+}
+
 TEST(ColumnBuilderTest, MixedKeepsEveryValue) {
   ColumnBuilder builder;
   builder.AppendString("a");

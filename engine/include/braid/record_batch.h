@@ -39,6 +39,7 @@ struct StringDictionary {
   std::vector<std::string_view> values;
   std::shared_ptr<const void> owner;  // keeps the bytes alive
   std::string bytes;                  // or holds them itself
+  bool distinct = false;              // surely no text is there twice
 
   // Copies `texts` into a dictionary that owns its bytes.
   static std::shared_ptr<const StringDictionary> Make(const std::vector<std::string_view>& texts);
@@ -87,8 +88,13 @@ class ColumnBuilder {
   void AppendHistogram(std::shared_ptr<const Histogram> histogram);
   // Row `row` of `from`, whatever its type.
   void AppendFrom(const Column& from, size_t row);
+  // Rows [begin, end) of it. `codes` is empty at first and kept by the caller for each dictionary that it appends from,
+  // until Finish: each of its texts is looked up once.
+  void AppendRange(const Column& from, size_t begin, size_t end, std::vector<uint32_t>* codes);
+  // Texts from here on are not copied; `owner` keeps them. REQUIRES: no text has come yet.
+  void BorrowTexts(std::shared_ptr<const void> owner) { text_owner_ = std::move(owner); }
   size_t size() const { return column_.size; }
-  // The column built so far; the builder is then empty and untyped.
+  // The column built so far; the builder is then empty and untyped, and borrows from the same owner.
   Column Finish();
 
  private:
@@ -96,15 +102,25 @@ class ColumnBuilder {
   void PushValid(bool valid);
 
   void Widen(Type type);
+  void WidenFrom(Type type);
   void PushZero();
   uint32_t CodeOf(std::string_view text);
+  size_t texts() const { return text_owner_ == nullptr ? string_ends_.size() : borrowed_.size(); }
+  std::string_view TextAt(size_t code) const;
+  void GrowSlots();
 
   Column column_;
-  // Distinct strings one after another, and where each ends.
+  // Distinct strings one after another, and where each ends; or where they are borrowed from.
   std::string string_bytes_;
   std::vector<size_t> string_ends_;
-  // Index over the strings by hash; open addressing kept in the .cc file's terms (code + 1, 0 = empty).
-  std::vector<uint32_t> string_slots_;
+  std::vector<std::string_view> borrowed_;
+  std::shared_ptr<const void> text_owner_;
+  // Index over the strings by hash, open addressing.
+  struct Slot {
+    uint32_t hash = 0;
+    uint32_t code = 0;  // + 1; 0 = empty
+  };
+  std::vector<Slot> string_slots_;
 };
 
 }  // namespace braid
