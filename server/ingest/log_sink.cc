@@ -4,17 +4,21 @@
 
 namespace braid::ingest {
 
-std::string ResourceKey(std::span<const AttributeView> resource) {
-  std::string key;
+void AppendResourceKey(std::span<const AttributeView> resource, std::string* key) {
   for (const AttributeView& field : resource) {
-    key.append(field.name).push_back('\0');
-    key.push_back(static_cast<char>(field.value.index()));
+    key->append(field.name).push_back('\0');
+    key->push_back(static_cast<char>(field.value.index()));
     if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-      key.append(*text).push_back('\0');
+      key->append(*text).push_back('\0');
     } else {
-      key.append(ToText(field.value)).push_back('\0');
+      key->append(ToText(field.value)).push_back('\0');
     }
   }
+}
+
+std::string ResourceKey(std::span<const AttributeView> resource) {
+  std::string key;
+  AppendResourceKey(resource, &key);
   return key;
 }
 
@@ -23,12 +27,13 @@ bool BatchLogSink::TakesResource(std::span<const AttributeView> resource) {
 }
 
 void BatchLogSink::Add(std::span<const AttributeView> resource, const LogRecord& record) {
-  std::string key = ResourceKey(resource);
-  auto found = streams_.find(key);
+  key_.clear();
+  AppendResourceKey(resource, &key_);
+  auto found = streams_.find(key_);
   if (found == streams_.end()) {
     Stream stream;
     for (const AttributeView& field : resource) stream.resource.push_back({std::string(field.name), Own(field.value)});
-    found = streams_.emplace(std::move(key), batch_->AddStream(stream)).first;
+    found = streams_.emplace(key_, batch_->AddStream(stream)).first;
   }
   batch_->AddLog(found->second, record);
 }

@@ -35,6 +35,7 @@ class BatchLogSink : public LogSink {
  private:
   WriteBatch* batch_ = nullptr;
   absl::flat_hash_map<std::string, WriteBatch::StreamRef> streams_;
+  std::string key_;  // reused
 };
 
 // The resource as bytes that are equal for equal resources.

@@ -3,183 +3,22 @@
 #include <deque>
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
+#include <tuple>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "engine/base/status_macros.h"
 #include "server/ingest/attribute_list.h"
-#include "server/ingest/json_text.h"
 #include "server/ingest/otlp_metrics.h"
+#include "server/ingest/otlp_protobuf_value.h"
 
 namespace braid::ingest {
 namespace {
 
 using protozero::pbf_reader;
 
-// Fields are told apart by number and wire type together: a known number with a foreign wire type is an unknown field.
-constexpr uint32_t Varint(uint32_t field) { return protozero::tag_and_type(field, protozero::pbf_wire_type::varint); }
-constexpr uint32_t Fixed64(uint32_t field) { return protozero::tag_and_type(field, protozero::pbf_wire_type::fixed64); }
-constexpr uint32_t Fixed32(uint32_t field) { return protozero::tag_and_type(field, protozero::pbf_wire_type::fixed32); }
-constexpr uint32_t Bytes(uint32_t field) {
-  return protozero::tag_and_type(field, protozero::pbf_wire_type::length_delimited);
-}
-
-std::string_view TakeBytes(pbf_reader* reader) {
-  const protozero::data_view view = reader->get_view();
-  return {view.data(), view.size()};
-}
 Timestamp TakeTime(pbf_reader* reader) { return static_cast<Timestamp>(reader->get_fixed64()); }
-
-// ---- AnyValue
-
-void AppendAnyJson(pbf_reader any, int depth, std::string* out);
-
-void AppendArrayJson(pbf_reader array, int depth, std::string* out) {
-  out->push_back('[');
-  for (bool first = true; array.next();) {
-    if (array.tag_and_type() != Bytes(1)) {
-      array.skip();
-      continue;
-    }
-    if (!first) out->push_back(',');
-    first = false;
-    AppendAnyJson(array.get_message(), depth + 1, out);
-  }
-  out->push_back(']');
-}
-
-void AppendMapJson(pbf_reader map, int depth, std::string* out) {
-  out->push_back('{');
-  for (bool first = true; map.next();) {
-    if (map.tag_and_type() != Bytes(1)) {
-      map.skip();
-      continue;
-    }
-    if (!first) out->push_back(',');
-    first = false;
-    pbf_reader pair = map.get_message();
-    std::string_view key;
-    pbf_reader value;
-    while (pair.next()) {
-      switch (pair.tag_and_type()) {
-        case Bytes(1): key = TakeBytes(&pair); break;
-        case Bytes(2): value = pair.get_message(); break;
-        default: pair.skip();
-      }
-    }
-    AppendJsonString(key, out);
-    out->push_back(':');
-    AppendAnyJson(value, depth + 1, out);
-  }
-  out->push_back('}');
-}
-
-void AppendAnyJson(pbf_reader any, int depth, std::string* out) {
-  const size_t before = out->size();
-  if (depth <= kAnyValueDepthMax) {
-    while (any.next()) {
-      const size_t size = out->size();
-      switch (any.tag_and_type()) {
-        case Bytes(1): AppendJsonString(TakeBytes(&any), out); break;
-        case Varint(2): out->append(any.get_bool() ? "true" : "false"); break;
-        case Varint(3): out->append(std::to_string(any.get_int64())); break;
-        case Fixed64(4): AppendJsonNumber(any.get_double(), out); break;
-        case Bytes(5): AppendArrayJson(any.get_message(), depth, out); break;
-        case Bytes(6): AppendMapJson(any.get_message(), depth, out); break;
-        case Bytes(7):
-          out->push_back('"');
-          AppendBase64(TakeBytes(&any), out);
-          out->push_back('"');
-          break;
-        default: any.skip(); continue;
-      }
-      // Of several values of a oneof the last counts.
-      if (size > before) out->erase(before, size - before);
-    }
-  }
-  if (out->size() == before) out->append("null");
-}
-
-void AddAny(std::string_view name, pbf_reader any, int depth, AttributeList* list);
-
-void AddPair(std::string_view prefix, pbf_reader pair, int depth, AttributeList* list) {
-  std::string_view key;
-  pbf_reader value;
-  while (pair.next()) {
-    switch (pair.tag_and_type()) {
-      case Bytes(1): key = TakeBytes(&pair); break;
-      case Bytes(2): value = pair.get_message(); break;
-      default: pair.skip();
-    }
-  }
-  if (!prefix.empty()) key = list->arena().Keep(std::string(prefix) + "." + std::string(key));
-  AddAny(key, value, depth, list);
-}
-
-// Maps become dotted names, arrays their JSON text, bytes base64.
-void AddAny(std::string_view name, pbf_reader any, int depth, AttributeList* list) {
-  ValueView value;
-  while (any.next()) {
-    switch (any.tag_and_type()) {
-      case Bytes(1): value = TakeBytes(&any); break;
-      case Varint(2): value = any.get_bool(); break;
-      case Varint(3): value = any.get_int64(); break;
-      case Fixed64(4): value = any.get_double(); break;
-      case Bytes(5): {
-        std::string text;
-        AppendArrayJson(any.get_message(), depth, &text);
-        value = list->arena().Keep(std::move(text));
-        break;
-      }
-      case Bytes(6): {
-        pbf_reader map = any.get_message();
-        if (map.length() == 0 || depth >= kAnyValueDepthMax || name.size() > kAttributeNameBytesMax) {
-          std::string text;
-          AppendMapJson(map, depth, &text);
-          value = list->arena().Keep(std::move(text));
-          break;
-        }
-        while (map.next()) {
-          if (map.tag_and_type() == Bytes(1)) {
-            AddPair(name, map.get_message(), depth + 1, list);
-          } else {
-            map.skip();
-          }
-        }
-        return;
-      }
-      case Bytes(7): {
-        std::string text;
-        AppendBase64(TakeBytes(&any), &text);
-        value = list->arena().Keep(std::move(text));
-        break;
-      }
-      default: any.skip();
-    }
-  }
-  list->Add(name, value);
-}
-
-void AddAttribute(pbf_reader pair, AttributeList* list) { AddPair("", pair, 0, list); }
-
-// A body: strings as they are, everything else as JSON text.
-std::string_view BodyText(pbf_reader any, TextArena* arena) {
-  pbf_reader look = any;
-  std::string_view text;
-  bool is_text = false;
-  while (look.next()) {
-    is_text = look.tag_and_type() == Bytes(1);
-    if (is_text) {
-      text = TakeBytes(&look);
-    } else {
-      look.skip();
-    }
-  }
-  if (is_text) return arena->CleanText(text);
-  if (any.length() == 0) return {};
-  std::string json;
-  AppendAnyJson(any, 0, &json);
-  return arena->Keep(std::move(json));
-}
 
 struct Scope {
   std::string name, version;
@@ -210,20 +49,23 @@ class Decoder {
  private:
   // The resource may stand behind the records it belongs to: first look for it, then read them.
   absl::Status DecodeResource(const pbf_reader& message) {
-    AttributeList resource;
-    std::string_view schema_url;
+    resource_message_ = message;
+    resource_ = {};
+    size_t resources = 0;
     for (pbf_reader fields = message; fields.next();) {
       switch (fields.tag_and_type()) {
-        case Bytes(1): DecodeAttributeHolder(fields.get_message(), 1, 2, &resource); break;
-        case Bytes(3): schema_url = resource.arena().CleanText(TakeBytes(&fields)); break;
+        case Bytes(1):
+          std::get<0>(resource_) = TakeBytes(&fields);
+          ++resources;
+          break;
+        case Bytes(3): std::get<1>(resource_) = TakeBytes(&fields); break;
         default: fields.skip();
       }
     }
-    if (place_.signal == OtlpSignal::kMetrics) {
-      metrics_.BeginResource(resource);
-    } else {
-      records_.BeginResource(resource, schema_url);
-    }
+    // Senders that gather batches repeat a resource many times in a body: that it is the same shows without reading it.
+    repeatable_ = place_.signal != OtlpSignal::kMetrics && resources <= 1;
+    begun_ = false;
+    if (!repeatable_ || resources_.insert(resource_).second) BeginResource();
     place_.scope = 0;
     for (pbf_reader fields = message; fields.next();) {
       if (fields.tag_and_type() != Bytes(2)) {
@@ -235,6 +77,24 @@ class Decoder {
     }
     if (place_.signal == OtlpSignal::kMetrics) metrics_.EndResource();
     return absl::OkStatus();
+  }
+
+  void BeginResource() {
+    AttributeList resource;
+    std::string_view schema_url;
+    for (pbf_reader fields = resource_message_; fields.next();) {
+      switch (fields.tag_and_type()) {
+        case Bytes(1): DecodeAttributeHolder(fields.get_message(), 1, 2, &resource); break;
+        case Bytes(3): schema_url = resource.arena().CleanText(TakeBytes(&fields)); break;
+        default: fields.skip();
+      }
+    }
+    if (place_.signal == OtlpSignal::kMetrics) {
+      metrics_.BeginResource(resource);
+    } else {
+      records_.BeginResource(resource, schema_url);
+    }
+    begun_ = true;
   }
 
   // Resource {attributes, dropped_attributes_count}; a count of attributes dropped by the sender is kept as one more.
@@ -252,6 +112,34 @@ class Decoder {
   }
 
   absl::Status DecodeScope(const pbf_reader& message) {
+    std::tuple<Named, Named> stream{resource_, {}};
+    size_t scopes = 0;
+    for (pbf_reader fields = message; fields.next();) {
+      switch (fields.tag_and_type()) {
+        case Bytes(1):
+          std::get<0>(std::get<1>(stream)) = TakeBytes(&fields);
+          ++scopes;
+          break;
+        case Bytes(3): std::get<1>(std::get<1>(stream)) = TakeBytes(&fields); break;
+        default: fields.skip();
+      }
+    }
+    const bool repeatable = repeatable_ && scopes <= 1;
+    const auto known = repeatable ? streams_.find(stream) : streams_.end();
+    if (known != streams_.end()) {
+      records_.ResumeStream(known->second);
+    } else {
+      if (!begun_) BeginResource();
+      BeginScope(message);
+    }
+    RETURN_IF_ERROR(DecodeRecords(message));
+    if (WriteBatch::StreamRef ref; repeatable && known == streams_.end() && records_.IsNamed(&ref)) {
+      streams_.emplace(stream, ref);
+    }
+    return absl::OkStatus();
+  }
+
+  void BeginScope(const pbf_reader& message) {
     Scope scope;
     std::string_view schema_url;
     for (pbf_reader fields = message; fields.next();) {
@@ -277,6 +165,9 @@ class Decoder {
     } else {
       records_.BeginScope(scope.name, scope.version, schema_url, scope.attributes);
     }
+  }
+
+  absl::Status DecodeRecords(const pbf_reader& message) {
     place_.metric = place_.record = 0;
     for (pbf_reader fields = message; fields.next();) {
       if (fields.tag_and_type() != Bytes(2)) {
@@ -602,6 +493,14 @@ class Decoder {
   OtlpPlace place_;
   WriteBatch* batch_;
   IngestReport* report_;
+  // Bytes and schema URL of a resource or of a scope, as the body has them.
+  using Named = std::tuple<std::string_view, std::string_view>;
+  pbf_reader resource_message_;
+  Named resource_;
+  bool repeatable_ = false;
+  bool begun_ = false;                                                            // the resource is read
+  absl::flat_hash_set<Named> resources_;                                          // those that were read
+  absl::flat_hash_map<std::tuple<Named, Named>, WriteBatch::StreamRef> streams_;  // by resource and scope
   OtlpRecords records_;
   OtlpMetricsWriter metrics_;
   AttributeList attributes_;

@@ -35,6 +35,16 @@ class OtlpRecords {
   void BeginResource(const AttributeList& attributes, std::string_view schema_url);
   void BeginScope(std::string_view name, std::string_view version, std::string_view schema_url,
                   const AttributeList& attributes);
+  // Instead of both: the records that follow belong to a stream that this object has named in the batch before.
+  void ResumeStream(WriteBatch::StreamRef ref) {
+    ref_ = ref;
+    named_ = true;
+  }
+  // Whether the stream is in the batch, which it is from its first record on, and under which number.
+  bool IsNamed(WriteBatch::StreamRef* ref) const {
+    *ref = ref_;
+    return named_;
+  }
   // `attributes` become the record's. A record without a time gets its observed time, else now. A level that stands
   // only in the severity text is read from it.
   void AddLog(LogRecord* record, const AttributeList& attributes);

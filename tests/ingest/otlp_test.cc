@@ -168,6 +168,55 @@ TEST(OtlpTraces, KeepsEveryFieldOfJson) {
   EXPECT_THAT(decoded.lines, ElementsAre(kTraceText));
 }
 
+// Resources and scopes that come again in a body are recognized by their bytes. What a body of many gives must be what
+// its pieces give one by one, whatever order they come in.
+TEST(OtlpTraces, RepeatedResourcesKeepTheirSpans) {
+  const auto piece = [](int resource, int scope, int span_id) {
+    std::string body;
+    pbf_writer request(body);
+    pbf_writer resource_spans(request, 1);
+    if (resource > 0) {
+      pbf_writer fields(resource_spans, 1);
+      AddText(fields, 1, "service.name", std::string(static_cast<size_t>(resource), 's'));
+      if (resource == 3) AddText(fields, 1, std::string(300, 'n'), std::string(200, 'v'));
+    }
+    // Once more: the attributes of both count.
+    if (resource == 2) {
+      pbf_writer fields(resource_spans, 1);
+      AddText(fields, 1, "more", std::to_string(span_id % 2));
+    }
+    for (int twice = 0; twice < 2; ++twice) {
+      pbf_writer scope_spans(resource_spans, 2);
+      if (scope + twice > 0) {
+        pbf_writer fields(scope_spans, 1);
+        fields.add_string(1, std::string(static_cast<size_t>(scope + twice), 'l'));
+        AddText(fields, 3, "sa", std::to_string(scope));
+      }
+      if (scope == 2) scope_spans.add_string(3, "https://scope");
+      pbf_writer span(scope_spans, 2);
+      // One in five is rejected, perhaps the first of its stream.
+      if (span_id % 5 != 0) span.add_bytes(1, kTraceBytes);
+      span.add_bytes(2, kSpanBytes);
+      span.add_string(5, std::to_string(span_id));
+    }
+    if (resource == 1) resource_spans.add_string(3, "https://resource");
+    return body;
+  };
+  std::string body;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 200; ++i) {
+    const std::string one = piece(i * 7 % 4, i * 5 / 4 % 3, i);
+    const std::vector<std::string> lines = Protobuf(OtlpSignal::kTraces, one).lines;
+    expected.insert(expected.end(), lines.begin(), lines.end());
+    body += one;
+  }
+  const Decoded decoded = Protobuf(OtlpSignal::kTraces, body);
+  ASSERT_TRUE(decoded.status.ok()) << decoded.status;
+  EXPECT_EQ(decoded.lines, expected);
+  EXPECT_EQ(decoded.report.accepted, 320u);
+  EXPECT_EQ(decoded.report.rejected, 80u);
+}
+
 TEST(OtlpTraces, RejectsSpansWithoutIdsAndKeepsTheOthers) {
   const Decoded decoded = Json(OtlpSignal::kTraces, R"({"resourceSpans":[{"scopeSpans":[{"spans":[
     {"traceId":"","spanId":"0000000000000001","name":"a"},
