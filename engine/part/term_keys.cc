@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "engine/base/checksum.h"
+#include "engine/base/inline_hash.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/tokenizer.h"
 #include "engine/memory/hash_map.h"
@@ -28,11 +28,14 @@ uint64_t KeyOf(char type, const void* bytes, size_t size, uint64_t seed) {
 // The rows' distinct strings: a dictionary may hold texts that no row uses, and more than once.
 std::vector<std::string_view> UsedTexts(const Column& column) {
   std::vector<uint8_t> used(column.dictionary->values.size(), 0);
-  std::vector<std::string_view> texts;
+  const uint8_t* valid = column.valid.empty() ? nullptr : column.valid.data();
+  const uint32_t* codes = column.codes.data();
   for (size_t row = 0; row < column.size; ++row) {
-    if (column.IsNull(row) || used[column.codes[row]] != 0) continue;
-    used[column.codes[row]] = 1;
-    texts.push_back(column.StringAt(row));
+    if (valid == nullptr || valid[row] != 0) used.data()[codes[row]] = 1;
+  }
+  std::vector<std::string_view> texts;
+  for (size_t code = 0; code < used.size(); ++code) {
+    if (used[code] != 0) texts.push_back(column.dictionary->values[code]);
   }
   return texts;
 }
@@ -42,7 +45,7 @@ void TextTerms(const ColumnKeys& keys, const Column& column, bool words, Emit em
   bool other = false;
   for (std::string_view text : UsedTexts(column)) {
     if (words) {
-      ForEachToken(text, [&](std::string_view token) { emit(WordKey(token)); });
+      ForEachToken(text, [&](std::string_view token) { emit(InlineHash64(token)); });
     } else if (text.size() <= kMaxIndexedValueBytes) {
       emit(keys.Text(text));
     } else {
