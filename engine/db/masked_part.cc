@@ -86,7 +86,7 @@ class RowMasker {
     }
     for (const Mask* mask : masks_) {
       RowMask hit(batch.num_rows, 1);
-      FilterByTime(mask->spec.time, At(batch, kTime), nullptr, &hit);
+      FilterByTime(mask->spec.time, At(batch, kTime), nullptr, nullptr, &hit);
       for (const Predicate& predicate : mask->spec.predicates) {
         FilterByPredicate(predicate, At(batch, predicate.column), &hit);
       }

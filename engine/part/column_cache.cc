@@ -61,6 +61,15 @@ std::shared_ptr<const TextFilter> ColumnCache::FindFilter(const Key& key) {
   return kept == nullptr ? nullptr : kept->entry.filter;
 }
 
+void ColumnCache::AddTimes(const Key& key, std::shared_ptr<const CoarseTimes> times) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto at = young_.find(key);
+  if (at == young_.end() || at->second.entry.times != nullptr) return;
+  at->second.bytes += times->bytes();
+  young_bytes_ += times->bytes();
+  at->second.entry.times = std::move(times);
+}
+
 ColumnCache::Kept* ColumnCache::Add(Key key, Kept kept) {
   if (young_bytes_ + kept.bytes > generation_bytes_max_) {
     old_ = std::exchange(young_, Generation());

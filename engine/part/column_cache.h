@@ -18,6 +18,7 @@
 
 #include "braid/snapshot.h"
 #include "engine/memory/hash_map.h"
+#include "engine/part/coarse_times.h"
 #include "engine/part/text_search.h"
 
 namespace braid {
@@ -42,6 +43,7 @@ class ColumnCache {
     std::shared_ptr<const Column> column;
     std::vector<uint32_t> blocks;              // of the group: those that it was decoded from
     std::shared_ptr<const TextFilter> filter;  // of its texts; null until they are searched a second time
+    std::shared_ptr<const CoarseTimes> times;  // of a column of times; null until it is looked at a second time
   };
 
   explicit ColumnCache(size_t bytes_max) : generation_bytes_max_(bytes_max / 2) {}
@@ -52,10 +54,11 @@ class ColumnCache {
   uint64_t NewFile() { return files_.fetch_add(1, std::memory_order_relaxed); }
   bool Find(const Key& key, Entry* entry);
   void Put(Key key, Entry entry);
-  // Keeps a filter of the texts of a column that is here.
+  // Keep a filter of the texts, or the coarse times, of a column that is here.
   void AddFilter(const Key& key, std::shared_ptr<const TextFilter> filter);
   // Null if there is none.
   std::shared_ptr<const TextFilter> FindFilter(const Key& key);
+  void AddTimes(const Key& key, std::shared_ptr<const CoarseTimes> times);
   // Forgets the columns of a file that is closed.
   void Drop(uint64_t file);
   size_t bytes() const;

@@ -65,6 +65,19 @@ bool ColumnResolver::MayContain(const ColumnRef& ref, std::string_view literal) 
   return entry.filter->MayContain(literal);
 }
 
+const CoarseTimes* ColumnResolver::TimesOf(const ColumnRef& ref) {
+  auto at = made_.find(ref);
+  if (at == made_.end()) return nullptr;
+  ColumnCache::Entry& entry = at->second;
+  if (entry.times == nullptr) {
+    const bool again = std::find(found_.begin(), found_.end(), ref) != found_.end();
+    if (!again) return nullptr;
+    entry.times = std::make_shared<const CoarseTimes>(entry.column->ints);
+    cache_->AddTimes({context_->file->cache_id(), number_, ref}, entry.times);
+  }
+  return entry.times.get();
+}
+
 absl::StatusOr<const Column*> ColumnResolver::Resolve(const ColumnRef& ref) {
   return Known(ref, [&] { return Make(ref); });
 }

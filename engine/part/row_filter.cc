@@ -334,13 +334,18 @@ void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, bool a
   }
 }
 
-void FilterByTime(const TimeRange& range, const Column& time, const Column* end, RowMask* keep) {
+void FilterByTime(const TimeRange& range, const Column& time, const Column* end, const CoarseTimes* coarse,
+                  RowMask* keep) {
   if (range.empty()) {
     std::fill(keep->begin(), keep->end(), uint8_t{0});
     return;
   }
   if (end == nullptr || end->type == Type::kNull) {
-    return KeepByRange(time.ints.data(), range.start, range.end, true, keep);
+    const int64_t* const times = time.ints.data();
+    if (coarse == nullptr || !coarse->Filter(range, keep)) {
+      return KeepByRange(times, range.start, range.end, true, keep);
+    }
+    return KeepIf(keep, [&](size_t row) { return range.Contains(times[row]); });
   }
   KeepByRange(time.ints.data(), INT64_MIN, range.end, true, keep);
   KeepIf(keep, [&](size_t row) {

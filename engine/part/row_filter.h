@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "braid/snapshot.h"
+#include "engine/part/coarse_times.h"
 #include "engine/part/row_mask.h"
 
 namespace braid {
@@ -23,8 +24,9 @@ void FilterByTerm(const std::string& term, const Column& column, RowMask* keep);
 // Exact. `ids` is sorted; `ascending`: so is the column.
 void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, bool ascending, RowMask* keep);
 // Exact. With `end` (spans, overlap) a row passes if [time, end] meets the range; an end before its time counts as
-// time.
-void FilterByTime(const TimeRange& range, const Column& time, const Column* end, RowMask* keep);
+// time. `coarse`, of these times, may be null.
+void FilterByTime(const TimeRange& range, const Column& time, const Column* end, const CoarseTimes* coarse,
+                  RowMask* keep);
 
 class IntervalFilter {
  public:

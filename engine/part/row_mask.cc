@@ -37,6 +37,10 @@ void CodeRows(const uint32_t* codes, const uint8_t* passes, size_t row, size_t r
   }
 }
 
+void StepRows(const uint8_t* steps, uint8_t first, uint8_t last, size_t row, size_t rows, uint8_t* mask) {
+  for (; row < rows; ++row) mask[row] &= static_cast<uint8_t>((steps[row] >= first) & (steps[row] <= last));
+}
+
 #if defined(__x86_64__)
 // The mask of a block without the rows whose bit is not set.
 __attribute__((target("avx2"))) inline void MeetBlock(uint32_t bits, uint8_t* mask) {
@@ -88,6 +92,19 @@ __attribute__((target("avx2"))) void CodeRowsAvx2(const uint32_t* codes, const s
   CodeRows(codes, passes.data(), row, rows, mask);
 }
 
+__attribute__((target("avx2"))) void StepRowsAvx2(const uint8_t* steps, uint8_t first, uint8_t last, size_t rows,
+                                                  uint8_t* mask) {
+  const __m256i firsts = _mm256_set1_epi8(static_cast<char>(first)), lasts = _mm256_set1_epi8(static_cast<char>(last));
+  size_t row = 0;
+  for (; row + kMaskBlock <= rows; row += kMaskBlock) {
+    const __m256i block = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(steps + row));
+    const __m256i clamped = _mm256_min_epu8(_mm256_max_epu8(block, firsts), lasts);
+    auto* const at = reinterpret_cast<__m256i*>(mask + row);
+    _mm256_storeu_si256(at, _mm256_and_si256(_mm256_loadu_si256(at), _mm256_cmpeq_epi8(block, clamped)));
+  }
+  StepRows(steps, first, last, row, rows, mask);
+}
+
 bool HasAvx2() {
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0;
   return avx2;
@@ -126,6 +143,13 @@ void KeepByRange(const int64_t* values, int64_t low, int64_t high, bool inside, 
   if (HasAvx2()) return RangeRowsAvx2(values, low, high, inside, keep->size(), keep->data());
 #endif
   RangeRows(values, low, high, inside, 0, keep->size(), keep->data());
+}
+
+void KeepByStep(const uint8_t* steps, uint8_t first, uint8_t last, RowMask* keep) {
+#if defined(__x86_64__)
+  if (HasAvx2()) return StepRowsAvx2(steps, first, last, keep->size(), keep->data());
+#endif
+  StepRows(steps, first, last, 0, keep->size(), keep->data());
 }
 
 void KeepByCodes(const uint32_t* codes, const std::vector<uint8_t>& passes, RowMask* keep) {

@@ -23,8 +23,16 @@ void KeepIf(RowMask* keep, const Test& test) {
   for (size_t begin = 0; begin < rows; begin += kMaskBlock) {
     const size_t end = std::min(rows, begin + kMaskBlock);
     if (end - begin == kMaskBlock && !AnyKeptOf(mask + begin)) continue;
-    for (size_t row = begin; row < end; ++row) {
-      if (mask[row] != 0 && !test(row)) mask[row] = 0;
+    for (size_t row = begin; row < end;) {
+      uint64_t eight = 0;
+      if (row + 8 <= end) std::memcpy(&eight, mask + row, sizeof eight);
+      if (row + 8 <= end && eight == 0) {
+        row += 8;
+        continue;
+      }
+      for (const size_t stop = std::min(end, row + 8); row < stop; ++row) {
+        if (mask[row] != 0 && !test(row)) mask[row] = 0;
+      }
     }
   }
 }

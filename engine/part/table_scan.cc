@@ -120,7 +120,10 @@ class TableScan : public SplittableScan {
       if (overlap) {
         ASSIGN_OR_RETURN(end, Builtin(columns, "end"));
       }
-      FilterByTime(spec_.time, *time, end, keep);
+      // Of logs, which are stored in order of time, few row groups are left, and they mostly have their rows in range.
+      const bool scattered = end == nullptr && context_.table == Table::kSpans;
+      const CoarseTimes* coarse = scattered ? columns->TimesOf({ColumnLevel::kBuiltin, "time"}) : nullptr;
+      FilterByTime(spec_.time, *time, end, coarse, keep);
     }
     if (spec_.trace_ids != nullptr) {
       ASSIGN_OR_RETURN(const Column* trace, Builtin(columns, "trace_id"));

@@ -54,6 +54,9 @@ class ColumnResolver {
   // Whether a text of the column may contain `literal`. Texts that are searched for the second time get a filter.
   // REQUIRES: `ref` has been resolved.
   bool MayContain(const ColumnRef& ref, std::string_view literal);
+  // The column's times in short, once they are looked at for the second time; null else.
+  // REQUIRES: `ref` has been resolved.
+  const CoarseTimes* TimesOf(const ColumnRef& ref);
   // Stored bytes of the blocks behind the columns resolved until now, whether they had to be read or not.
   uint64_t bytes_read() const { return bytes_read_; }
 

@@ -87,6 +87,41 @@ TEST(RowMask, TextsOfASmallDictionaryAreComparedAsOneByOne) {
   }
 }
 
+TEST(RowMask, CoarseTimesLoseNone) {
+  std::mt19937_64 random(5);
+  std::mt19937 masks(6);
+  const std::vector<int64_t> edges = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX - 1, INT64_MAX};
+  for (size_t round = 0; round < 2000; ++round) {
+    const auto some = [&] {
+      if (round % 4 == 0) return edges[random() % edges.size()];
+      const auto wide = static_cast<int64_t>(random() >> (random() % 2 == 0 ? 1 : 40));
+      return round % 4 == 1 ? wide : wide % 100'000;
+    };
+    std::vector<int64_t> times(random() % 100);
+    for (int64_t& time : times) time = some();
+    TimeRange range{some(), some()};
+    if (range.empty()) std::swap(range.start, range.end);
+    if (round % 3 == 0) range.end = range.start;
+    const RowMask before = RandomMask(&masks, times.size());
+    RowMask keep = before;
+    Column column;
+    column.type = Type::kTimestamp;
+    column.size = times.size();
+    column.ints = times;
+    const bool done = CoarseTimes(times).Filter(range, &keep);
+    for (size_t row = 0; row < times.size(); ++row) {
+      if (!done || range.Contains(times[row])) {
+        EXPECT_EQ(keep[row], before[row]);
+      }
+      EXPECT_LE(keep[row], before[row]);
+    }
+    FilterByTime(range, column, nullptr, nullptr, &keep);
+    for (size_t row = 0; row < times.size(); ++row) {
+      EXPECT_EQ(keep[row] != 0, before[row] != 0 && range.Contains(times[row]));
+    }
+  }
+}
+
 TEST(RowMask, TimesInsideOfARangeWithAndWithoutAnEnd) {
   std::mt19937 random(4);
   std::uniform_int_distribution<int64_t> some(-50, 50);
@@ -102,7 +137,8 @@ TEST(RowMask, TimesInsideOfARangeWithAndWithoutAnEnd) {
     const bool lasting = round % 2 == 0;
     const RowMask before = RandomMask(&random, time.size);
     RowMask keep = before;
-    FilterByTime(range, time, lasting ? &end : nullptr, &keep);
+    const CoarseTimes coarse(time.ints);
+    FilterByTime(range, time, lasting ? &end : nullptr, round % 3 == 0 ? &coarse : nullptr, &keep);
     for (size_t row = 0; row < time.size; ++row) {
       const TimeRange own{time.ints[row], lasting ? std::max(time.ints[row], end.ints[row]) : time.ints[row]};
       EXPECT_EQ(keep[row] != 0, before[row] != 0 && !range.empty() && range.Overlaps(own));
