@@ -1,4 +1,4 @@
-"""braid_bench on little data, `braid load` against a server, and a comparison without peers. No timing is asserted."""
+"""braid_bench and braid_query_worker on little data, `braid load`, a comparison without peers. No timing is asserted."""
 import json
 import os
 import subprocess
@@ -44,6 +44,24 @@ def check_load(folder):
     expect("load on nothing fails", run.returncode == 1)
 
 
+def check_query_worker(folder):
+    made, store = os.path.join(folder, "made"), os.path.join(folder, "worker")
+    subprocess.run([PROGRAM, "generate", "--out", made, "--rate", "1", "--quiet"], check=True)
+    logs = os.path.join(made, "logs.ndjson")
+    subprocess.run([PROGRAM, "import", "--quiet", "--data", store, logs], check=True, stdout=subprocess.DEVNULL)
+    with open(logs) as file:
+        lines = sum(1 for line in file)
+    requests = [{"query": "logs | keep message", "start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z",
+                 "limit": 1_000_000}, {"query": "logs |"}]
+    run = subprocess.run([os.path.join(os.path.dirname(BENCH), "braid_query_worker"), store], capture_output=True, text=True,
+                         input="".join(json.dumps(r) + "\n" for r in requests))
+    answers = [json.loads(line) for line in run.stdout.splitlines()]
+    expect("braid_query_worker is ready and answers each line", len(answers) == 3 and "ready" in answers[0], run)
+    expect("it has read every row", answers[1]["rows"] == lines, (answers[1], lines))
+    expect("it tells a time", answers[1]["ms"] > 0 and answers[1]["cpu_ms"] >= 0, answers[1])
+    expect("and names what is wrong", "error" in answers[2], answers[2])
+
+
 def check_comparison(folder):
     run = subprocess.run([os.path.join(ROOT, "bench", "compare"), "M8", "G8", "--quick", "--braid", PROGRAM, "--repeats",
                           "1", "--work", os.path.join(folder, "compare"), "--out", os.path.join(folder, "table.md")],
@@ -57,6 +75,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_workloads(folder)
         check_load(folder)
+        check_query_worker(folder)
         check_comparison(folder)
     finish()
 
