@@ -1,7 +1,7 @@
 // braid_query_worker FOLDER: Braid as a library, timed as the SQL engines are that bench/compare runs.
 //
-// Reads one JSON request a line, a body of POST /v1/query, and answers one line: {"ms", "cpu_ms", "rows"} or an error. The
-// time is that of the whole call: from the text until every row of the answer is in this process.
+// Reads one JSON request a line, a body of POST /v1/query, and answers one line: {"ms", "cpu_ms", "rows"} or an error.
+// The time is that of the whole call: from the text until every row of the answer is in this process.
 #include <sys/resource.h>
 
 #include <chrono>

@@ -83,7 +83,7 @@ class SeriesTable {
   void Append(uint32_t series, uint64_t commit, uint64_t oldest_snapshot, Timestamp time, double value);
   void AppendHistogram(uint32_t series, uint64_t commit, uint64_t oldest_snapshot, Timestamp time,
                        std::shared_ptr<const Histogram> histogram);
-  uint32_t size() const { return series_.size(); }   // writer
+  uint32_t size() const { return series_.size(); }                                                  // writer
   uint64_t byte_size() const { return byte_size_ + index_bytes_.load(std::memory_order_relaxed); }  // writer
   // Writer. What of it, and of the arena, the series themselves take, however many samples they have.
   uint64_t series_byte_size() const { return series_byte_size_ + index_bytes_.load(std::memory_order_relaxed); }
@@ -141,7 +141,8 @@ class SeriesTable {
   uint64_t byte_size_ = 0;
   uint64_t series_byte_size_ = 0;
   mutable std::array<std::mutex, 256> locks_;
-  // Series by hash of one label pair, ascending; hashes may collide, so matches are checked again. Those below indexed_.
+  // Series by hash of one label pair, ascending; hashes may collide, so matches are checked again. Those below
+  // indexed_.
   mutable std::shared_mutex index_mutex_;
   mutable HashMap<uint64_t, std::vector<uint32_t>> index_;
   mutable uint32_t indexed_ = 0;

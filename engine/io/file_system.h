@@ -59,8 +59,9 @@ class FileSystem {
   virtual absl::Status SyncDir(const std::string& dir) = 0;    // entries of the directory are on disk
   virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& dir) = 0;
   virtual absl::StatusOr<bool> IsDirectory(const std::string& path) = 0;  // NotFound if there is nothing
-  // An exclusive lock on the file, which is created, and where the file system can on its directory; its content becomes
-  // `owner`. FailedPrecondition, naming the owner that is written there, if another process (or handle) holds it.
+  // An exclusive lock on the file, which is created, and where the file system can on its directory; its content
+  // becomes `owner`. FailedPrecondition, naming the owner that is written there, if another process (or handle) holds
+  // it.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path, const std::string& owner) = 0;
 
   static FileSystem* Posix();  // the real one; lives for ever

@@ -184,8 +184,8 @@ class PosixFileLock : public FileLock {
   Descriptor dir_;
 };
 
-// False if somebody else has it. flock belongs to the open file, so that a second handle of this very process is refused
-// as well.
+// False if somebody else has it. flock belongs to the open file, so that a second handle of this very process is
+// refused as well.
 absl::StatusOr<bool> TryLock(int fd, const std::string& path) {
   int result;
   do {

@@ -23,7 +23,7 @@ class CoarseTimes {
 
  private:
   Timestamp least_ = 0, greatest_ = 0;
-  int shift_ = 0;  // a step is 2^shift_ ns
+  int shift_ = 0;               // a step is 2^shift_ ns
   std::vector<uint8_t> steps_;  // from the least time on
 };
 

@@ -29,8 +29,8 @@ class IdTable {
   // key, ascending for each; those of number n stand in [(*begins)[n], (*begins)[n + 1]). Many rows are shared out
   // among `threads` threads. Called once. ResourceExhausted: no memory on one of them.
   // REQUIRES: the columns have the table's types or are all null.
-  absl::Status Build(const std::vector<const Column*>& keys, size_t rows, size_t threads,
-                     std::vector<uint32_t>* begins, std::vector<uint32_t>* order);
+  absl::Status Build(const std::vector<const Column*>& keys, size_t rows, size_t threads, std::vector<uint32_t>* begins,
+                     std::vector<uint32_t>* order);
   // The number of each row's key: kNoKey for keys that were not there, for nulls, and where a column has another type.
   void Find(const std::vector<const Column*>& keys, size_t rows, std::vector<uint32_t>* numbers) const;
 

@@ -1,8 +1,8 @@
 // An HTTP server (1.1, and 2 where gRPC is expected) that knows nothing of what it serves.
 //
 // One thread at a time does the network's work; handlers run in two "lanes", so that slow ones never keep fast ones or
-// new connections waiting. Requests of an HTTP/1.1 connection are answered one after another, in order; those of an HTTP/2
-// connection as they are done.
+// new connections waiting. Requests of an HTTP/1.1 connection are answered one after another, in order; those of an
+// HTTP/2 connection as they are done.
 //
 // Threads: Start returns a running server; its methods may be called from any thread. The handler is called from many
 // threads at once.

@@ -344,8 +344,9 @@ class Session : public OpenConnection, public std::enable_shared_from_this<Sessi
       response.headers.push_back({"Retry-After", "1"});
       response.body = "too many requests are waiting; try again\n";
     }
-    const bool keep = whole.text.empty() ? co_await Send(std::move(response), head, lane)
-                                         : co_await Write(std::string_view(whole.text).substr(whole.sent)) && whole.keep;
+    const bool keep = whole.text.empty()
+                          ? co_await Send(std::move(response), head, lane)
+                          : co_await Write(std::string_view(whole.text).substr(whole.sent)) && whole.keep;
     if (ran && watch) StopWatching();
     // The body is counted until here; it can be large.
     request.body.clear();

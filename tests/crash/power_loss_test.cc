@@ -121,8 +121,8 @@ TEST(PowerLossTest, EveryStateOpensWithAPrefixThatHoldsWhatWasPromised) {
               static_cast<unsigned long long>(opened_empty));
 }
 
-// A write that did not fit is taken back. Until that is on disk, a power failure may bring its bytes back, and they must
-// not stand before a later segment.
+// A write that did not fit is taken back. Until that is on disk, a power failure may bring its bytes back, and they
+// must not stand before a later segment.
 TEST(PowerLossTest, WhatAFullDiskMadeTheWalTakeBackStaysAway) {
   Options options;
   options.background_work = false;

@@ -104,14 +104,13 @@ TEST(IdTable, FindsTheRowsOfEachKey) {
   std::mt19937_64 random(1);
   const Type trace = Type::kTraceId, span = Type::kSpanId;
   for (int look = 0; look <= 6; ++look) {
-    for (const std::vector<Type>& types : std::vector<std::vector<Type>>{
-             {trace},
-             {span},
-             {trace, span},
-             {span, trace},
-             {trace, trace},
-             {span, span, trace, trace},
-             {trace, trace, trace, trace}}) {
+    for (const std::vector<Type>& types : std::vector<std::vector<Type>>{{trace},
+                                                                         {span},
+                                                                         {trace, span},
+                                                                         {span, trace},
+                                                                         {trace, trace},
+                                                                         {span, span, trace, trace},
+                                                                         {trace, trace, trace, trace}}) {
       for (const size_t rows : {0, 1, 2, 17, 1000, 4000}) Compare(types, look, rows, rows % 2 == 1, &random);
     }
     Compare({trace, span}, look, 100'000, false, &random);

@@ -7,8 +7,8 @@
 #include "query/rows/operators.h"
 #include "query/rows/row_order.h"
 #include "query/rows/sort_in_steps.h"
-#include "tests/rows/table.h"
 #include "re2/re2.h"
+#include "tests/rows/table.h"
 
 namespace braid {
 namespace {

@@ -350,7 +350,8 @@ TEST_F(ServerTest, EveryAnswerNamesWhatWasSetAside) {
     auto server = Server::Start(server_options, db->get());
     ASSERT_TRUE(server.ok()) << server.status();
     client_ = std::make_unique<RawClient>((*server)->addresses().at(0));
-    EXPECT_THAT(Get("/v1/query?query=logs"), AllOf(HasSubstr("\"partial\""), HasSubstr(when), HasSubstr("000000000001")));
+    EXPECT_THAT(Get("/v1/query?query=logs"),
+                AllOf(HasSubstr("\"partial\""), HasSubstr(when), HasSubstr("000000000001")));
     EXPECT_THAT(Get("/v1/query?query=logs&format=ndjson"), AllOf(HasSubstr("Braid-Notes: "), HasSubstr(when)));
     EXPECT_THAT(Get("/api/v1/query?query=up"), AllOf(HasSubstr("\"warnings\":["), HasSubstr(when)));
     client_.reset();
