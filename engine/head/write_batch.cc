@@ -53,8 +53,7 @@ void PutTraceId(std::string* out, TraceId id) {
 
 char* PutBytesTo(char* at, std::string_view bytes) {
   at = PutVarintTo(at, bytes.size());
-  std::memcpy(at, bytes.data(), bytes.size());
-  return at + bytes.size();
+  return std::copy(bytes.begin(), bytes.end(), at);  // also of no bytes, which may stand nowhere
 }
 
 char* PutValueTo(char* at, const ValueView& value) {

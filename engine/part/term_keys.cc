@@ -17,7 +17,7 @@ uint64_t KeyOf(char type, const void* bytes, size_t size, uint64_t seed) {
   char buffer[64];
   if (size < sizeof(buffer)) {
     buffer[0] = type;
-    std::memcpy(buffer + 1, bytes, size);
+    if (size > 0) std::memcpy(buffer + 1, bytes, size);
     return Hash64({buffer, size + 1}, seed);
   }
   std::string text(1, type);
