@@ -77,20 +77,21 @@ def compare_sql(context, row, name, text, sql, options=None, shape=None, extra=N
     """
     braid = braid_with(context, name)
     options = {"limit": 1_000_000, **window(context, name), **(options or {})}
-    ours = rows_of(braid.ask(text, **options)[1])
-    if shape:
-        ours = [shape(r) for r in ours if shape(r) is not None]
+    found = rows_of(braid.ask(text, **options)[1])
+    ours = [shape(r) for r in found if shape(r) is not None] if shape else found
     if not ours:
         raise RuntimeError(f"{row.row}: {text} finds nothing")
     # The SQL engines answer in their own process; so does Braid for the ratio. Over HTTP it is measured beside that.
     library = library_with(context, name)
-    ask = lambda: braid.ask(text, **options)[0]  # noqa: E731
     cpus = {}
+
+    def ask():
+        return braid.ask(text, **options)[0]
     runs = {"braid": ask}
     if library:
-        found = library.ask(text, **options)["rows"]
-        if found != len(rows_of(braid.ask(text, **options)[1])):
-            raise RuntimeError(f"{row.row}: {text}: {found} rows in the process, another number over HTTP")
+        rows = library.ask(text, **options)["rows"]
+        if rows != len(found):
+            raise RuntimeError(f"{row.row}: {text}: {rows} rows in the process, {len(found)} over HTTP")
 
         def in_process():
             answer = library.ask(text, **options)

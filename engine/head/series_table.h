@@ -21,7 +21,7 @@
 #include "braid/snapshot.h"
 #include "engine/codec/chunk.h"
 #include "engine/head/arena.h"
-#include "engine/head/number_table.h"
+#include "engine/memory/number_table.h"
 #include "engine/head/segmented_vector.h"
 #include "engine/memory/hash_map.h"
 #include "engine/part/label_matcher.h"

@@ -45,29 +45,10 @@ void ColumnCache::Put(Key key, Entry entry) {
   Add(std::move(key), std::move(kept));
 }
 
-void ColumnCache::AddFilter(const Key& key, std::shared_ptr<const TextFilter> filter) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  // Whoever searches has just found the column, so that it is young.
-  auto at = young_.find(key);
-  if (at == young_.end() || at->second.entry.filter != nullptr) return;
-  at->second.bytes += filter->bytes();
-  young_bytes_ += filter->bytes();
-  at->second.entry.filter = std::move(filter);
-}
-
 std::shared_ptr<const TextFilter> ColumnCache::FindFilter(const Key& key) {
   std::lock_guard<std::mutex> lock(mutex_);
   const Kept* kept = Touch(key);
   return kept == nullptr ? nullptr : kept->entry.filter;
-}
-
-void ColumnCache::AddTimes(const Key& key, std::shared_ptr<const CoarseTimes> times) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  auto at = young_.find(key);
-  if (at == young_.end() || at->second.entry.times != nullptr) return;
-  at->second.bytes += times->bytes();
-  young_bytes_ += times->bytes();
-  at->second.entry.times = std::move(times);
 }
 
 ColumnCache::Kept* ColumnCache::Add(Key key, Kept kept) {

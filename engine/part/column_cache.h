@@ -54,11 +54,11 @@ class ColumnCache {
   uint64_t NewFile() { return files_.fetch_add(1, std::memory_order_relaxed); }
   bool Find(const Key& key, Entry* entry);
   void Put(Key key, Entry entry);
-  // Keep a filter of the texts, or the coarse times, of a column that is here.
-  void AddFilter(const Key& key, std::shared_ptr<const TextFilter> filter);
+  // Keeps what was made of a column that is here: Entry::filter or Entry::times.
+  template <typename Made>
+  void Attach(const Key& key, std::shared_ptr<const Made> Entry::*part, std::shared_ptr<const Made> made);
   // Null if there is none.
   std::shared_ptr<const TextFilter> FindFilter(const Key& key);
-  void AddTimes(const Key& key, std::shared_ptr<const CoarseTimes> times);
   // Forgets the columns of a file that is closed.
   void Drop(uint64_t file);
   size_t bytes() const;
@@ -81,5 +81,16 @@ class ColumnCache {
   size_t young_bytes_ = 0;
   size_t old_bytes_ = 0;
 };
+
+template <typename Made>
+void ColumnCache::Attach(const Key& key, std::shared_ptr<const Made> Entry::*part, std::shared_ptr<const Made> made) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  // Who makes something of a column has just found it, so that it is young.
+  auto at = young_.find(key);
+  if (at == young_.end() || at->second.entry.*part != nullptr) return;
+  at->second.bytes += made->bytes();
+  young_bytes_ += made->bytes();
+  at->second.entry.*part = std::move(made);
+}
 
 }  // namespace braid

@@ -60,7 +60,7 @@ bool ColumnResolver::MayContain(const ColumnRef& ref, std::string_view literal) 
     const bool again = std::find(found_.begin(), found_.end(), ref) != found_.end();
     if (!again || ColumnBytes(*entry.column) < kFilteredBytesMin) return true;
     entry.filter = std::make_shared<const TextFilter>(*entry.column->dictionary);
-    cache_->AddFilter({context_->file->cache_id(), number_, ref}, entry.filter);
+    cache_->Attach({context_->file->cache_id(), number_, ref}, &ColumnCache::Entry::filter, entry.filter);
   }
   return entry.filter->MayContain(literal);
 }
@@ -73,7 +73,7 @@ const CoarseTimes* ColumnResolver::TimesOf(const ColumnRef& ref) {
     const bool again = std::find(found_.begin(), found_.end(), ref) != found_.end();
     if (!again) return nullptr;
     entry.times = std::make_shared<const CoarseTimes>(entry.column->ints);
-    cache_->AddTimes({context_->file->cache_id(), number_, ref}, entry.times);
+    cache_->Attach({context_->file->cache_id(), number_, ref}, &ColumnCache::Entry::times, entry.times);
   }
   return entry.times.get();
 }

@@ -1,11 +1,11 @@
 #include "engine/part/relative_column.h"
 
-#include <bit>
 #include <vector>
 
 #include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
 #include "engine/codec/column_codec.h"
+#include "engine/memory/number_table.h"
 #include "engine/part/columns.h"
 
 namespace braid {
@@ -17,31 +17,24 @@ int64_t Minus(int64_t a, int64_t b) {
 }
 int64_t Plus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
 
-// The first row of each id: open addressing over row numbers, as everything is put in before anything is looked up.
+// The first row of each id.
 class RowsById {
  public:
-  static constexpr uint32_t kNone = UINT32_MAX;
-
-  explicit RowsById(const Column& ids) : ids_(ids.ints.data()), slots_(std::bit_ceil(ids.size * 2 + 1), kNone) {
+  explicit RowsById(const Column& ids) : ids_(ids.ints.data()) {
     for (uint32_t row = 0; row < ids.size; ++row) {
-      if (ids.IsNull(row)) continue;
-      uint32_t& slot = slots_[PlaceOf(ids_[row])];
-      if (slot == kNone) slot = row;
+      if (!ids.IsNull(row) && Find(ids_[row]) == NumberTable::kNone) rows_.Add(HashOf(ids_[row]), row);
     }
   }
-  uint32_t Find(int64_t id) const { return slots_[PlaceOf(id)]; }
-
- private:
-  size_t PlaceOf(int64_t id) const {
-    const size_t mask = slots_.size() - 1;
-    const uint64_t hash = static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15ULL;
-    size_t slot = (hash >> 32) & mask;
-    while (slots_[slot] != kNone && ids_[slots_[slot]] != id) slot = (slot + 1) & mask;
-    return slot;
+  uint32_t Find(int64_t id) const {
+    return rows_.Find(HashOf(id), [&](uint32_t row) { return ids_[row] == id; });
   }
 
+ private:
+  // NumberTable looks at the upper half alone.
+  static uint64_t HashOf(int64_t id) { return static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15ULL; }
+
   const int64_t* ids_;
-  std::vector<uint32_t> slots_;
+  NumberTable rows_;
 };
 
 }  // namespace
@@ -74,7 +67,7 @@ std::string EncodeParents(const Column& parents, const Column& span_ids) {
   for (uint32_t row = 0; row < parents.size; ++row) {
     if (parents.IsNull(row)) continue;
     const uint32_t at = rows_of.Find(parents.ints[row]);
-    bool found = at != RowsById::kNone && at != row;
+    bool found = at != NumberTable::kNone && at != row;
     rows.ints[row] = found ? static_cast<int64_t>(at) - row : 0;
     if (!found) ids.push_back(parents.ints[row]);
   }

@@ -11,34 +11,30 @@ namespace {
 
 constexpr int kBitCodes = 32;
 
-// Row by row from `row` on, where no block of rows is left or the processor knows no better.
-void RangeRows(const int64_t* __restrict values, int64_t low, int64_t high, bool inside, size_t row, size_t rows,
-               uint8_t* __restrict mask) {
+// Row by row from `row` on, where no block of rows is left or the processor knows no better: `keeps(row)` for the rows
+// of blocks of which some are left, without asking which.
+template <typename Keeps>
+void MeetRows(size_t row, size_t rows, uint8_t* mask, const Keeps& keeps) {
   while (row < rows) {
     const size_t end = std::min(rows, row + kMaskBlock);
     if (end - row == kMaskBlock && !AnyKeptOf(mask + row)) {
       row = end;
       continue;
     }
-    for (; row < end; ++row) {
-      mask[row] &= static_cast<uint8_t>(((values[row] >= low) & (values[row] <= high)) == inside);
-    }
+    for (; row < end; ++row) mask[row] &= static_cast<uint8_t>(keeps(row));
   }
+}
+
+void RangeRows(const int64_t* values, int64_t low, int64_t high, bool inside, size_t row, size_t rows, uint8_t* mask) {
+  MeetRows(row, rows, mask, [=](size_t at) { return ((values[at] >= low) & (values[at] <= high)) == inside; });
 }
 
 void CodeRows(const uint32_t* codes, const uint8_t* passes, size_t row, size_t rows, uint8_t* mask) {
-  while (row < rows) {
-    const size_t end = std::min(rows, row + kMaskBlock);
-    if (end - row == kMaskBlock && !AnyKeptOf(mask + row)) {
-      row = end;
-      continue;
-    }
-    for (; row < end; ++row) mask[row] &= passes[codes[row]];
-  }
+  MeetRows(row, rows, mask, [=](size_t at) { return passes[codes[at]]; });
 }
 
 void StepRows(const uint8_t* steps, uint8_t first, uint8_t last, size_t row, size_t rows, uint8_t* mask) {
-  for (; row < rows; ++row) mask[row] &= static_cast<uint8_t>((steps[row] >= first) & (steps[row] <= last));
+  MeetRows(row, rows, mask, [=](size_t at) { return (steps[at] >= first) & (steps[at] <= last); });
 }
 
 #if defined(__x86_64__)

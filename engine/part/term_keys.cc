@@ -11,6 +11,9 @@
 #include "engine/part/part_format.h"
 
 namespace braid {
+
+uint64_t WordKey(std::string_view token) { return InlineHash64(token); }
+
 namespace {
 
 uint64_t KeyOf(char type, const void* bytes, size_t size, uint64_t seed) {
@@ -45,7 +48,7 @@ void TextTerms(const ColumnKeys& keys, const Column& column, bool words, Emit em
   bool other = false;
   for (std::string_view text : UsedTexts(column)) {
     if (words) {
-      ForEachToken(text, [&](std::string_view token) { emit(InlineHash64(token)); });
+      ForEachToken(text, [&](std::string_view token) { emit(WordKey(token)); });
     } else if (text.size() <= kMaxIndexedValueBytes) {
       emit(keys.Text(text));
     } else {
@@ -99,8 +102,6 @@ void ForEachTerm(Table table, const ColumnRef& ref, const Column& column, Emit e
 }
 
 }  // namespace
-
-uint64_t WordKey(std::string_view token) { return Hash64(token); }
 
 ColumnKeys::ColumnKeys(ColumnLevel level, std::string_view name)
     : seed_(Hash64(name, static_cast<uint64_t>(level) + 0x6272616964ULL)) {}

@@ -65,7 +65,8 @@ class Decoder {
     // Senders that gather batches repeat a resource many times in a body: that it is the same shows without reading it.
     repeatable_ = place_.signal != OtlpSignal::kMetrics && resources <= 1;
     begun_ = false;
-    if (!repeatable_ || resources_.insert(resource_).second) BeginResource();
+    if (!repeatable_ || !resources_.contains(resource_)) BeginResource();
+    if (repeatable_ && resources_.size() < kRememberedMax) resources_.insert(resource_);
     place_.scope = 0;
     for (pbf_reader fields = message; fields.next();) {
       if (fields.tag_and_type() != Bytes(2)) {
@@ -133,8 +134,8 @@ class Decoder {
       BeginScope(message);
     }
     RETURN_IF_ERROR(DecodeRecords(message));
-    if (WriteBatch::StreamRef ref; repeatable && known == streams_.end() && records_.IsNamed(&ref)) {
-      streams_.emplace(stream, ref);
+    if (WriteBatch::StreamRef ref; repeatable && streams_.size() < kRememberedMax && records_.IsNamed(&ref)) {
+      streams_.try_emplace(stream, ref);
     }
     return absl::OkStatus();
   }
@@ -493,6 +494,8 @@ class Decoder {
   OtlpPlace place_;
   WriteBatch* batch_;
   IngestReport* report_;
+  // Those beyond are read each time: a body of nothing but different resources must not take many times its size.
+  static constexpr size_t kRememberedMax = 1024;
   // Bytes and schema URL of a resource or of a scope, as the body has them.
   using Named = std::tuple<std::string_view, std::string_view>;
   pbf_reader resource_message_;

@@ -1,6 +1,7 @@
 #include "server/ingest/otlp_protobuf_value.h"
 
 #include <string>
+#include <utility>
 
 #include "server/ingest/ingest_limits.h"
 #include "server/ingest/json_text.h"
@@ -12,43 +13,55 @@ using protozero::pbf_reader;
 
 void AppendAnyJson(pbf_reader any, int depth, std::string* out);
 
-void AppendArrayJson(pbf_reader array, int depth, std::string* out) {
-  out->push_back('[');
-  for (bool first = true; array.next();) {
-    if (array.tag_and_type() != Bytes(1)) {
-      array.skip();
-      continue;
+struct KeyAndValue {
+  std::string_view key;
+  pbf_reader value;
+};
+
+KeyAndValue ReadPair(pbf_reader pair) {
+  KeyAndValue read;
+  while (pair.next()) {
+    switch (pair.tag_and_type()) {
+      case Bytes(1): read.key = TakeBytes(&pair); break;
+      case Bytes(2): read.value = pair.get_message(); break;
+      default: pair.skip();
     }
-    if (!first) out->push_back(',');
-    first = false;
-    AppendAnyJson(array.get_message(), depth + 1, out);
   }
+  return read;
+}
+
+// Calls `each` for the values of an ArrayValue or a KeyValueList.
+template <typename Each>
+void ForEachValue(pbf_reader list, const Each& each) {
+  while (list.next()) {
+    if (list.tag_and_type() == Bytes(1)) {
+      each(list.get_message());
+    } else {
+      list.skip();
+    }
+  }
+}
+
+void AppendArrayJson(pbf_reader array, int depth, std::string* out) {
+  char before = '[';
+  ForEachValue(array, [&](pbf_reader value) {
+    out->push_back(std::exchange(before, ','));
+    AppendAnyJson(value, depth + 1, out);
+  });
+  if (before == '[') out->push_back('[');
   out->push_back(']');
 }
 
 void AppendMapJson(pbf_reader map, int depth, std::string* out) {
-  out->push_back('{');
-  for (bool first = true; map.next();) {
-    if (map.tag_and_type() != Bytes(1)) {
-      map.skip();
-      continue;
-    }
-    if (!first) out->push_back(',');
-    first = false;
-    pbf_reader pair = map.get_message();
-    std::string_view key;
-    pbf_reader value;
-    while (pair.next()) {
-      switch (pair.tag_and_type()) {
-        case Bytes(1): key = TakeBytes(&pair); break;
-        case Bytes(2): value = pair.get_message(); break;
-        default: pair.skip();
-      }
-    }
-    AppendJsonString(key, out);
+  char before = '{';
+  ForEachValue(map, [&](pbf_reader pair) {
+    const KeyAndValue read = ReadPair(pair);
+    out->push_back(std::exchange(before, ','));
+    AppendJsonString(read.key, out);
     out->push_back(':');
-    AppendAnyJson(value, depth + 1, out);
-  }
+    AppendAnyJson(read.value, depth + 1, out);
+  });
+  if (before == '{') out->push_back('{');
   out->push_back('}');
 }
 
@@ -81,15 +94,7 @@ void AppendAnyJson(pbf_reader any, int depth, std::string* out) {
 void AddAny(std::string_view name, pbf_reader any, int depth, AttributeList* list);
 
 void AddPair(std::string_view prefix, pbf_reader pair, int depth, AttributeList* list) {
-  std::string_view key;
-  pbf_reader value;
-  while (pair.next()) {
-    switch (pair.tag_and_type()) {
-      case Bytes(1): key = TakeBytes(&pair); break;
-      case Bytes(2): value = pair.get_message(); break;
-      default: pair.skip();
-    }
-  }
+  auto [key, value] = ReadPair(pair);
   if (!prefix.empty()) key = list->arena().Keep(std::string(prefix) + "." + std::string(key));
   AddAny(key, value, depth, list);
 }
@@ -117,13 +122,7 @@ void AddAny(std::string_view name, pbf_reader any, int depth, AttributeList* lis
           value = list->arena().Keep(std::move(text));
           break;
         }
-        while (map.next()) {
-          if (map.tag_and_type() == Bytes(1)) {
-            AddPair(name, map.get_message(), depth + 1, list);
-          } else {
-            map.skip();
-          }
-        }
+        ForEachValue(map, [&](pbf_reader pair) { AddPair(name, pair, depth + 1, list); });
         return;
       }
       case Bytes(7): {

@@ -1,4 +1,4 @@
-#include "engine/head/number_table.h"
+#include "engine/memory/number_table.h"
 
 #include <gtest/gtest.h>
 

@@ -217,6 +217,33 @@ TEST(OtlpTraces, RepeatedResourcesKeepTheirSpans) {
   EXPECT_EQ(decoded.report.rejected, 80u);
 }
 
+// Only so many resources of a body are remembered; the others are read each time that they come.
+TEST(OtlpTraces, MoreResourcesThanAreRememberedKeepTheirSpans) {
+  std::string body;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 2600; ++i) {
+    std::string one;
+    pbf_writer request(one);
+    {
+      pbf_writer resource_spans(request, 1);
+      {
+        pbf_writer fields(resource_spans, 1);
+        AddText(fields, 1, "service.name", "s" + std::to_string(i % 1300));
+      }
+      pbf_writer scope_spans(resource_spans, 2);
+      pbf_writer span(scope_spans, 2);
+      span.add_bytes(1, kTraceBytes);
+      span.add_bytes(2, kSpanBytes);
+      span.add_string(5, std::to_string(i));
+    }
+    const std::vector<std::string> lines = Protobuf(OtlpSignal::kTraces, one).lines;
+    ASSERT_EQ(lines.size(), 1u);
+    expected.push_back(lines[0]);
+    body += one;
+  }
+  EXPECT_EQ(Protobuf(OtlpSignal::kTraces, body).lines, expected);
+}
+
 TEST(OtlpTraces, RejectsSpansWithoutIdsAndKeepsTheOthers) {
   const Decoded decoded = Json(OtlpSignal::kTraces, R"({"resourceSpans":[{"scopeSpans":[{"spans":[
     {"traceId":"","spanId":"0000000000000001","name":"a"},
