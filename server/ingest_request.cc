@@ -25,7 +25,7 @@ absl::Status DecodeTo(const IngestBytes& bytes, const BodyDecoder& decode, inges
   }
   const auto body = ingest::DecodeContent(*bytes.coding, bytes.body, ingest::DecodeLimits(), share);
   if (!body.ok()) return body.status();
-  return decode(*body, batch, report);
+  return decode(body->view(), batch, report);
 }
 
 absl::Status ReadDurability(std::string_view text, WriteOptions* options) {

@@ -130,7 +130,7 @@ absl::Status CheckBounds(size_t decoded, size_t encoded, const DecodeLimits& lim
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> DecodeSnappy(std::string_view body, const DecodeLimits& limits,
+absl::StatusOr<DecodedBody> DecodeSnappy(std::string_view body, const DecodeLimits& limits,
                                          DecodeBudget::Share* share) {
   size_t size = 0;
   if (!snappy::GetUncompressedLength(body.data(), body.size(), &size)) {
@@ -140,12 +140,11 @@ absl::StatusOr<std::string> DecodeSnappy(std::string_view body, const DecodeLimi
   // Snappy makes at most 64 bytes of 3: a larger claim cannot be honest, whatever the bounds allow.
   if (size / 22 > body.size()) return absl::InvalidArgumentError("damaged snappy data: impossible length");
   if (share != nullptr && !share->Grow(size)) return TooManyBodies();
-  std::string decoded;
   if (!snappy::IsValidCompressedBuffer(body.data(), body.size())) {
     return absl::InvalidArgumentError("damaged snappy data");
   }
-  decoded.resize(size);
-  if (!snappy::RawUncompress(body.data(), body.size(), decoded.data())) {
+  DecodedBody decoded;
+  if (!snappy::RawUncompress(body.data(), body.size(), decoded.Extend(size))) {
     return absl::InvalidArgumentError("damaged snappy data");
   }
   return decoded;
@@ -186,20 +185,19 @@ std::unique_ptr<Decompressor> Decompressor::Make(Coding coding) {
 
 absl::Status TooManyBodies() { return absl::UnavailableError("too many bodies are being decoded at once; try again"); }
 
-absl::StatusOr<std::string> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits,
+absl::StatusOr<DecodedBody> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits,
                                           DecodeBudget::Share* share) {
   if (coding == Coding::kSnappy) return DecodeSnappy(body, limits, share);
   if (coding == Coding::kIdentity) {
     RETURN_IF_ERROR(CheckBounds(body.size(), body.size(), limits));
-    return std::string(body);
+    return DecodedBody(body);
   }
-  std::string decoded;
+  DecodedBody decoded;
   const auto decompressor = Decompressor::Make(coding);
   const auto sink = [&](std::string_view piece) {
     RETURN_IF_ERROR(CheckBounds(decoded.size() + piece.size(), body.size(), limits));
-    // Before the string grows: it doubles.
     if (share != nullptr && !share->Grow(decoded.size() + piece.size())) return TooManyBodies();
-    decoded.append(piece);
+    decoded.Append(piece);
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(decompressor->Feed(body, sink));

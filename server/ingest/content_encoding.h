@@ -7,12 +7,12 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/ingest/decode_budget.h"
+#include "server/ingest/decoded_body.h"
 #include "server/ingest/ingest_limits.h"
 
 namespace braid::ingest {
@@ -34,7 +34,7 @@ Coding SniffCoding(std::string_view head);
 absl::Status TooManyBodies();
 
 // A whole body. Unavailable if it does not fit into `share`, which may be null.
-absl::StatusOr<std::string> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits,
+absl::StatusOr<DecodedBody> DecodeContent(Coding coding, std::string_view body, const DecodeLimits& limits,
                                           DecodeBudget::Share* share = nullptr);
 
 // Piece by piece, with constant memory: for files. Gzip and zstd may hold several members one after another.

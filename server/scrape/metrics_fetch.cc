@@ -138,9 +138,9 @@ asio::awaitable<absl::StatusOr<FetchedMetrics>> FetchMetrics(const FetchRequest&
     }
     ingest::DecodeLimits limits;
     limits.decoded_bytes_max = request.body_bytes_max;
-    absl::StatusOr<std::string> body = ingest::DecodeContent(*coding, answer->body(), limits);
+    const auto body = ingest::DecodeContent(*coding, answer->body(), limits);
     if (!body.ok()) co_return body.status();
-    metrics.body = *std::move(body);
+    metrics.body = body->view();
     co_return metrics;
   }
   co_return absl::FailedPreconditionError("more than " + std::to_string(kRedirectsMax) + " redirects");

@@ -64,7 +64,7 @@ absl::Status Grpc(std::string_view body, WriteBatch* batch, IngestReport* report
   if (!compressed) return ingest::DecodeOtlpProtobuf(OtlpSignal::kTraces, message, kNow, batch, report);
   const auto decoded = ingest::DecodeContent(Coding::kGzip, message, ingest::DecodeLimits());
   if (!decoded.ok()) return decoded.status();
-  return ingest::DecodeOtlpProtobuf(OtlpSignal::kTraces, *decoded, kNow, batch, report);
+  return ingest::DecodeOtlpProtobuf(OtlpSignal::kTraces, decoded->view(), kNow, batch, report);
 }
 
 absl::Status RemoteWrite(std::string_view body, WriteBatch* batch, IngestReport* report) {
@@ -192,7 +192,7 @@ absl::Status Content(std::string_view body, WriteBatch*, IngestReport*) {
   if (status.ok()) status = decompressor->Finish();
   if (status.code() == absl::StatusCode::kResourceExhausted) return status;
   if (status.ok() != whole.ok()) Die("a content encoding", "pieces differ from the whole: " + status.ToString());
-  if (whole.ok() && pieces != *whole) Die("a content encoding", "pieces are other bytes than the whole");
+  if (whole.ok() && pieces != whole->view()) Die("a content encoding", "pieces are other bytes than the whole");
   return whole.status();
 }
 

@@ -56,17 +56,40 @@ TEST(ContentEncoding, RoundTripsAndDamage) {
                         Case{Coding::kSnappy, Snappy(text)}}) {
     const auto decoded = DecodeContent(c.coding, c.encoded, DecodeLimits());
     ASSERT_TRUE(decoded.ok()) << decoded.status();
-    EXPECT_EQ(*decoded, text);
+    EXPECT_EQ(decoded->view(), text);
     EXPECT_EQ(DecodeContent(c.coding, c.encoded + "x", DecodeLimits()).status().code(),
               absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(DecodeContent(c.coding, c.encoded.substr(0, c.encoded.size() - 9), DecodeLimits()).status().code(),
               absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(DecodeContent(c.coding, "", DecodeLimits()).status().code(), absl::StatusCode::kInvalidArgument);
   }
-  EXPECT_EQ(*DecodeContent(Coding::kGzip, Gzip("a") + Gzip("b"), DecodeLimits()), "ab");
+  EXPECT_EQ(DecodeContent(Coding::kGzip, Gzip("a") + Gzip("b"), DecodeLimits())->view(), "ab");
   EXPECT_EQ(ParseContentEncoding("br").status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(ParseContentEncoding("gzip, gzip").status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(*ParseContentEncoding(" GZIP "), Coding::kGzip);
+}
+
+TEST(DecodedBody, KeepsItsBytesFromTheHeapToPagesOfItsOwn) {
+  std::string text;
+  std::mt19937 random(2);
+  DecodedBody body;
+  EXPECT_EQ(body.view(), "");
+  while (text.size() < (size_t{5} << 20)) {
+    const std::string piece(random() % 100'000, static_cast<char>('a' + random() % 26));
+    text += piece;
+    if (random() % 2 == 0) {
+      body.Append(piece);
+    } else {
+      std::copy(piece.begin(), piece.end(), body.Extend(piece.size()));
+    }
+    ASSERT_EQ(body.size(), text.size());
+    if (random() % 8 == 0) {
+      DecodedBody moved = std::move(body);
+      body = std::move(moved);
+    }
+  }
+  EXPECT_TRUE(body.view() == text);
+  EXPECT_TRUE(DecodedBody(text).view() == text);
 }
 
 TEST(ContentEncoding, BombsAreCut) {
