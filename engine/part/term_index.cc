@@ -4,7 +4,7 @@
 #include <array>
 #include <bit>
 #include <numeric>
-#include <queue>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,7 +17,9 @@ namespace braid {
 namespace {
 
 constexpr int kGroupBits = 64 - kTermHashBits;
-constexpr size_t kMergeReadBytes = 64 << 10;
+// Runs are merged by so many parts of the space of hashes, each of which fits into the cache.
+constexpr size_t kBuckets = 256;
+constexpr int kBucketShift = 64 - 8;
 // A power of two; 256 KiB, so that it stays in the cache.
 constexpr size_t kRecentPairs = 32 << 10;
 // Terms that a reader remembers, and how many it is asked for at once at most if it is to: those of conditions, not the
@@ -49,69 +51,48 @@ int GroupRice(uint32_t groups, uint64_t count) {
 
 }  // namespace
 
-// Sorted, unique pairs of all runs.
+// Sorted, unique pairs of all runs, bucket by bucket.
 class TermIndexWriter::Merge {
  public:
-  Merge(const std::vector<uint64_t>* pairs, const RandomReadFile* file, const std::vector<Run>& runs)
-      : pairs_(pairs), file_(file) {
-    for (const Run& run : runs) cursors_.push_back({run.offset, run.pairs * 8, {}, 0});
-  }
-  // False at the end.
-  absl::StatusOr<bool> Next(uint64_t* pair) {
-    if (!started_) {
-      started_ = true;
-      if (!pairs_->empty()) heap_.push({pairs_->front(), cursors_.size()});
-      for (size_t i = 0; i < cursors_.size(); ++i) RETURN_IF_ERROR(Push(i));
-    }
-    while (!heap_.empty()) {
-      auto [value, source] = heap_.top();
-      heap_.pop();
-      if (source < cursors_.size()) {
-        RETURN_IF_ERROR(Push(source));
-      } else if (++at_ < pairs_->size()) {
-        heap_.push({(*pairs_)[at_], source});
-      }
-      if (any_ && value == last_) continue;
-      any_ = true;
-      last_ = *pair = value;
-      return true;
-    }
-    return false;
+  Merge(const Run* waiting, const std::vector<uint64_t>* pairs, const RandomReadFile* file,
+        const std::vector<Run>& runs)
+      : waiting_(waiting), pairs_(pairs), file_(file), runs_(runs) {}
+  // False at the end. `*pairs` is valid until the next call.
+  absl::StatusOr<bool> Next(std::span<const uint64_t>* pairs) {
+    if (bucket_ == kBuckets) return false;
+    const size_t bucket = bucket_++;
+    *pairs = std::span(*pairs_).subspan(waiting_->begin[bucket], waiting_->begin[bucket + 1] - waiting_->begin[bucket]);
+    if (runs_.empty()) return true;
+    // Earlier runs have lower row groups where groups came in order, so that a sort by hash sorts the pairs.
+    merged_.clear();
+    for (const Run& run : runs_) RETURN_IF_ERROR(Read(run, bucket));
+    merged_.insert(merged_.end(), pairs->begin(), pairs->end());
+    SortByHash(&merged_);
+    if (!std::is_sorted(merged_.begin(), merged_.end())) std::sort(merged_.begin(), merged_.end());
+    merged_.erase(std::unique(merged_.begin(), merged_.end()), merged_.end());
+    *pairs = merged_;
+    return true;
   }
 
  private:
-  struct Cursor {
-    uint64_t offset;
-    uint64_t left;
-    std::string bytes;
-    size_t at;
-  };
-  absl::Status Push(size_t i) {
-    Cursor& cursor = cursors_[i];
-    if (cursor.at == cursor.bytes.size()) {
-      if (cursor.left == 0) return absl::OkStatus();
-      size_t size = std::min<uint64_t>(cursor.left, kMergeReadBytes);
-      RETURN_IF_ERROR(file_->Read(cursor.offset, size, &cursor.bytes));
-      if (cursor.bytes.size() != size) return absl::UnavailableError("the scratch file of a term index is cut short");
-      cursor.offset += size;
-      cursor.left -= size;
-      cursor.at = 0;
-    }
-    uint64_t value;
-    std::memcpy(&value, cursor.bytes.data() + cursor.at, 8);
-    cursor.at += 8;
-    heap_.push({value, i});
+  absl::Status Read(const Run& run, size_t bucket) {
+    const size_t begin = run.begin[bucket], count = run.begin[bucket + 1] - begin;
+    if (count == 0) return absl::OkStatus();
+    RETURN_IF_ERROR(file_->Read(run.offset + begin * 8, count * 8, &bytes_));
+    if (bytes_.size() != count * 8) return absl::UnavailableError("the scratch file of a term index is cut short");
+    const size_t before = merged_.size();
+    merged_.resize(before + count);
+    std::memcpy(merged_.data() + before, bytes_.data(), bytes_.size());
     return absl::OkStatus();
   }
 
+  const Run* waiting_;
   const std::vector<uint64_t>* pairs_;
   const RandomReadFile* file_;
-  std::vector<Cursor> cursors_;
-  std::priority_queue<std::pair<uint64_t, size_t>, std::vector<std::pair<uint64_t, size_t>>, std::greater<>> heap_;
-  size_t at_ = 0;
-  bool started_ = false;
-  bool any_ = false;
-  uint64_t last_ = 0;
+  const std::vector<Run>& runs_;
+  size_t bucket_ = 0;
+  std::string bytes_;
+  std::vector<uint64_t> merged_;
 };
 
 TermIndexWriter::TermIndexWriter(FileSystem* fs, std::string spill_path, size_t pairs_max)
@@ -142,8 +123,20 @@ absl::Status TermIndexWriter::Add(uint64_t hash, uint32_t group) {
   recent = pair;
   ascending_ = ascending_ && group >= last_group_;
   last_group_ = group;
+  if (pairs_.size() == pairs_.capacity())
+    pairs_.reserve(std::min(pairs_max_, std::max<size_t>(1024, 2 * pairs_.size())));
   pairs_.push_back(pair);
   return pairs_.size() < pairs_max_ ? absl::OkStatus() : Spill();
+}
+
+TermIndexWriter::Run TermIndexWriter::RunOf(const std::vector<uint64_t>& pairs) {
+  Run run{0, std::vector<size_t>(kBuckets + 1)};
+  for (size_t bucket = 1; bucket <= kBuckets; ++bucket) {
+    const auto before = [&](uint64_t pair) { return pair >> kBucketShift < bucket; };
+    const auto from = pairs.begin() + static_cast<ptrdiff_t>(run.begin[bucket - 1]);
+    run.begin[bucket] = static_cast<size_t>(std::partition_point(from, pairs.end(), before) - pairs.begin());
+  }
+  return run;
 }
 
 absl::Status TermIndexWriter::Spill() {
@@ -151,7 +144,8 @@ absl::Status TermIndexWriter::Spill() {
   if (spill_ == nullptr) {
     ASSIGN_OR_RETURN(spill_, fs_->OpenAppend(spill_path_, /*keep=*/false));
   }
-  runs_.push_back({spill_->size(), pairs_.size()});
+  runs_.push_back(RunOf(pairs_));
+  runs_.back().offset = spill_->size();
   RETURN_IF_ERROR(spill_->Append({reinterpret_cast<const char*>(pairs_.data()), pairs_.size() * 8}));
   pairs_.clear();
   sorted_ = 0;
@@ -167,12 +161,16 @@ absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
     ASSIGN_OR_RETURN(spilled, fs_->OpenRead(spill_path_));
   }
   // Two passes: the first counts terms, which decides how many bits of a hash are worth keeping.
-  uint64_t pair = 0, terms = 0, last = 0;
-  for (Merge merge(&pairs_, spilled.get(), runs_);;) {
-    ASSIGN_OR_RETURN(bool more, merge.Next(&pair));
+  const Run waiting = RunOf(pairs_);
+  std::span<const uint64_t> pairs;
+  uint64_t terms = 0, last = 0;
+  for (Merge merge(&waiting, &pairs_, spilled.get(), runs_);;) {
+    ASSIGN_OR_RETURN(bool more, merge.Next(&pairs));
     if (!more) break;
-    if (terms == 0 || pair >> kGroupBits != last) ++terms;
-    last = pair >> kGroupBits;
+    for (const uint64_t pair : pairs) {
+      if (terms == 0 || pair >> kGroupBits != last) ++terms;
+      last = pair >> kGroupBits;
+    }
   }
   int bits = std::min(kTermHashBits, static_cast<int>(std::bit_width(terms)) + kTermGuardBits);
 
@@ -206,16 +204,18 @@ absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
     lists.clear();
     return absl::OkStatus();
   };
-  for (Merge merge(&pairs_, spilled.get(), runs_);;) {
-    ASSIGN_OR_RETURN(bool more, merge.Next(&pair));
+  for (Merge merge(&waiting, &pairs_, spilled.get(), runs_);;) {
+    ASSIGN_OR_RETURN(bool more, merge.Next(&pairs));
     if (!more) break;
-    uint64_t hash = pair >> (64 - bits);
-    if (hashes.empty() || hashes.back() != hash) {
-      if (hashes.size() == kTermsPerBlock) RETURN_IF_ERROR(flush());
-      hashes.push_back(hash);
-      lists.emplace_back();
+    for (const uint64_t pair : pairs) {
+      const uint64_t hash = pair >> (64 - bits);
+      if (hashes.empty() || hashes.back() != hash) {
+        if (hashes.size() == kTermsPerBlock) RETURN_IF_ERROR(flush());
+        hashes.push_back(hash);
+        lists.emplace_back();
+      }
+      lists.back().push_back(static_cast<uint32_t>(pair & ((uint64_t{1} << kGroupBits) - 1)));
     }
-    lists.back().push_back(static_cast<uint32_t>(pair & ((uint64_t{1} << kGroupBits) - 1)));
   }
   RETURN_IF_ERROR(flush());
   std::string directory;

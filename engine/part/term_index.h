@@ -48,10 +48,11 @@ class TermIndexWriter {
 
  private:
   struct Run {
-    uint64_t offset;
-    uint64_t pairs;
+    uint64_t offset;            // in the scratch file
+    std::vector<size_t> begin;  // pairs of bucket i of the hashes are [begin[i], begin[i + 1])
   };
   class Merge;
+  static Run RunOf(const std::vector<uint64_t>& pairs);
   absl::Status Spill();
   void SortPairs();
 
