@@ -93,3 +93,7 @@ class Context:
     def event_sets(self, *wanted):
         """Names of the generated sets: 1x and 10x."""
         return ["generated-2", "generated-20"] if self.quick else ["generated-10", "generated-100"]
+
+    def ten_times_lines(self):
+        """Name of a set ten times the larger one, of which only the lines are kept."""
+        return "generated-200" if self.quick else "generated-1000"

@@ -86,14 +86,17 @@ def ingest(context, name, cores=None, connections=1):
 
 
 def g4(context):
-    small, large = context.event_sets()
+    """Ten times the larger set, so that the smaller fills heads too and makes parts of them."""
+    small, large = context.event_sets()[1], context.ten_times_lines()
     runs = [(ingest(context, small), ingest(context, large)) for _ in range(context.ingest_repeats)]
     row = Row("G4", f"{small} -> {large}", "log lines per core-second", "1000/s", True, (("braid 1x", 1 / 0.9),))
     row.scores = {"braid": statistics.median(r[1][0] for r in runs) / 1e3,
                   "braid 1x": statistics.median(r[0][0] for r in runs) / 1e3}
     context.table.add(row)
-    growth_row(context, "G4", "peak memory while taking them", "MB", statistics.median(r[0][2] for r in runs) / 1e3,
-               statistics.median(r[1][2] for r in runs) / 1e3, 1.2)
+    row = Row("G4", f"{small} -> {large}", "peak memory while taking them", "MB", False, (("braid 1x", 1.2),))
+    row.scores = {"braid": statistics.median(r[1][2] for r in runs) / 1e3,
+                  "braid 1x": statistics.median(r[0][2] for r in runs) / 1e3}
+    context.table.add(row)
 
 
 def g5(context):

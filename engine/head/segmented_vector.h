@@ -11,6 +11,8 @@
 #include <memory>
 #include <utility>
 
+#include "engine/memory/large_allocator.h"
+
 namespace braid {
 
 template <typename T>
@@ -22,7 +24,7 @@ class SegmentedVector {
   ~SegmentedVector() {
     for (uint32_t i = 0; i < size_; ++i) std::destroy_at(&(*this)[i]);
     for (size_t block = 0; block < blocks_.size() && blocks_[block] != nullptr; ++block) {
-      std::allocator<T>().deallocate(blocks_[block], kFirst << block);
+      LargeAllocator<T>().deallocate(blocks_[block], kFirst << block);
     }
   }
 
@@ -30,7 +32,7 @@ class SegmentedVector {
   T& PushBack(T value) {
     const auto [block, offset] = Place(size_);
     // Only entries that are there are constructed: the rest of a large block is memory that was never touched.
-    if (blocks_[block] == nullptr) blocks_[block] = std::allocator<T>().allocate(kFirst << block);
+    if (blocks_[block] == nullptr) blocks_[block] = LargeAllocator<T>().allocate(kFirst << block);
     T* slot = std::construct_at(blocks_[block] + offset, std::move(value));
     ++size_;
     return *slot;

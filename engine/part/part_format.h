@@ -84,7 +84,7 @@ inline constexpr size_t kTermsPerBlock = 2048;
 // Row groups of a table: a term index keeps their numbers in 24 bits.
 inline constexpr uint32_t kMaxRowGroups = 1 << 24;
 // (hash, row group) pairs that a writer sorts in memory, 16 bytes each; more are spilled to a scratch file.
-inline constexpr size_t kTermPairsInMemory = size_t{2} << 20;
+inline constexpr size_t kTermPairsInMemory = size_t{1} << 20;
 // Bits of a term's hash beyond log2(terms): an absent term is taken for a present one in 1 of 8 look-ups, which costs
 // reading a row group in vain; each further bit would cost an eighth of a byte per rare term.
 inline constexpr int kTermGuardBits = 3;

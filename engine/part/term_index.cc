@@ -30,11 +30,11 @@ constexpr size_t kRememberedAtOnce = 16;
 static_assert(kMaxRowGroups <= (uint32_t{1} << kGroupBits));
 
 // Least-significant-digit radix sort by the hash alone; pairs of one hash keep their order.
-void SortByHash(std::vector<uint64_t>* pairs) {
+void SortByHash(TermPairs* pairs) {
   constexpr int kDigitBits = kTermHashBits / 4;
   constexpr size_t kDigits = size_t{1} << kDigitBits;
   static_assert(kTermHashBits % 4 == 0);
-  std::vector<uint64_t> other(pairs->size());
+  TermPairs other(pairs->size());
   for (int shift = kGroupBits; shift < 64; shift += kDigitBits) {
     std::array<size_t, kDigits> begin{};
     for (uint64_t pair : *pairs) ++begin[(pair >> shift) % kDigits];
@@ -54,8 +54,7 @@ int GroupRice(uint32_t groups, uint64_t count) {
 // Sorted, unique pairs of all runs, bucket by bucket.
 class TermIndexWriter::Merge {
  public:
-  Merge(const Run* waiting, const std::vector<uint64_t>* pairs, const RandomReadFile* file,
-        const std::vector<Run>& runs)
+  Merge(const Run* waiting, const TermPairs* pairs, const RandomReadFile* file, const std::vector<Run>& runs)
       : waiting_(waiting), pairs_(pairs), file_(file), runs_(runs) {}
   // False at the end. `*pairs` is valid until the next call.
   absl::StatusOr<bool> Next(std::span<const uint64_t>* pairs) {
@@ -87,12 +86,12 @@ class TermIndexWriter::Merge {
   }
 
   const Run* waiting_;
-  const std::vector<uint64_t>* pairs_;
+  const TermPairs* pairs_;
   const RandomReadFile* file_;
   const std::vector<Run>& runs_;
   size_t bucket_ = 0;
   std::string bytes_;
-  std::vector<uint64_t> merged_;
+  TermPairs merged_;
 };
 
 TermIndexWriter::TermIndexWriter(FileSystem* fs, std::string spill_path, size_t pairs_max)
@@ -129,7 +128,7 @@ absl::Status TermIndexWriter::Add(uint64_t hash, uint32_t group) {
   return pairs_.size() < pairs_max_ ? absl::OkStatus() : Spill();
 }
 
-TermIndexWriter::Run TermIndexWriter::RunOf(const std::vector<uint64_t>& pairs) {
+TermIndexWriter::Run TermIndexWriter::RunOf(const TermPairs& pairs) {
   Run run{0, std::vector<size_t>(kBuckets + 1)};
   for (size_t bucket = 1; bucket <= kBuckets; ++bucket) {
     const auto before = [&](uint64_t pair) { return pair >> kBucketShift < bucket; };

@@ -28,12 +28,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/memory/hash_map.h"
+#include "engine/memory/large_allocator.h"
 #include "engine/part/block_file.h"
 
 namespace braid {
 
 // Bits of a hash that are kept at most, counted from its highest: with 24 bits of row group they make one word.
 inline constexpr int kTermHashBits = 40;
+
+// hash << 24 | row group
+using TermPairs = std::vector<uint64_t, LargeAllocator<uint64_t>>;
 
 class TermIndexWriter {
  public:
@@ -52,14 +56,14 @@ class TermIndexWriter {
     std::vector<size_t> begin;  // pairs of bucket i of the hashes are [begin[i], begin[i + 1])
   };
   class Merge;
-  static Run RunOf(const std::vector<uint64_t>& pairs);
+  static Run RunOf(const TermPairs& pairs);
   absl::Status Spill();
   void SortPairs();
 
   FileSystem* fs_;
   std::string spill_path_;
   size_t pairs_max_;
-  std::vector<uint64_t> pairs_;  // hash << 24 | group
+  TermPairs pairs_;
   // Pairs that came lately, by a hash of theirs: most words of a row group are there hundreds of times.
   std::vector<uint64_t> recent_;
   uint32_t last_group_ = 0;

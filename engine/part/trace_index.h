@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "braid/types.h"
+#include "engine/memory/large_allocator.h"
 
 namespace braid {
 
@@ -26,7 +27,7 @@ class TraceFilterBuilder {
   std::string Serialize();
 
  private:
-  std::vector<uint64_t> hashes_;
+  std::vector<uint64_t, LargeAllocator<uint64_t>> hashes_;
   size_t sorted_ = 0;  // the first so many are sorted and unique
   TraceId last_;
 };
