@@ -7,9 +7,10 @@
 namespace braid::promql {
 
 bool HasNan(const std::vector<double>& values) {
-  bool found = false;
-  for (const double value : values) found |= value != value;
-  return found;
+  // As wide as the values, so that they are compared several at a time.
+  int64_t found = 0;
+  for (const double value : values) found |= -static_cast<int64_t>(value != value);
+  return found != 0;
 }
 
 size_t FirstAfter(const std::vector<Timestamp>& times, size_t from, size_t to, Timestamp bound) {

@@ -10,9 +10,8 @@
 namespace braid::promql {
 namespace {
 
-// Samples (a series counts as some) that are worked out before a thread is worth its start: some tenths of a
-// millisecond.
-constexpr size_t kDirectSamples = 30'000;
+// Samples (a series counts as some) that are worked out before a thread is worth its start: some 0.1 ms.
+constexpr size_t kDirectSamples = 3'000;
 constexpr size_t kSamplesOfSeries = 64;
 // Samples and series of a batch, and batches that may wait: together they stay near the second-level cache of a core.
 constexpr size_t kBatchSamples = 8'192;
@@ -72,7 +71,8 @@ void SeriesPool::RunThread() {
 void SeriesPool::TakeSeries(Worker* worker, Batch* batch) {
   worker->taken.clear();
   worker->cost = 0;
-  while (worker->cost < kBatchSamples) {
+  const size_t cost_max = threads_max_ > 1 && !started_ ? kDirectSamples : kBatchSamples;
+  while (worker->cost < cost_max) {
     Taken taken;
     const absl::StatusOr<bool> more =
         unread_ != nullptr ? unread_->NextUnread(&taken.unread) : scan_->Next(&taken.data);
@@ -168,7 +168,7 @@ absl::Status SeriesPool::Each(SeriesSink sink, Annotations* annotations) {
     if (!ended_ && batches_.size() < kBatchesMax) {
       lock.unlock();
       if (WorkOnBatch(own.get())) cost_taken_ += own->cost;
-      if (!started_ && threads_max_ > 1 && cost_taken_ >= kDirectSamples) StartThreads();
+      if (!started_ && !ended_ && threads_max_ > 1 && cost_taken_ >= kDirectSamples) StartThreads();
       continue;
     }
     changed_.wait(lock);
