@@ -120,6 +120,11 @@ class SourceOrder : public Operator {
 
   const Schema& schema() const override { return schema_; }
 
+  absl::StatusOr<bool> TakeWhole(RecordBatch* rows) override {
+    ASSIGN_OR_RETURN(*rows, ReadSorted());
+    return true;
+  }
+
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     if (sorted_ == nullptr) {
       ASSIGN_OR_RETURN(RecordBatch rows, ReadSorted());

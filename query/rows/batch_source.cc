@@ -1,5 +1,3 @@
-#include "query/rows/batch_source.h"
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -7,6 +5,8 @@
 #include <utility>
 
 #include "query/rows/column_concat.h"
+#include "query/rows/operator.h"
+#include "query/syntax/status_macros.h"
 
 namespace braid {
 namespace {
@@ -67,8 +67,7 @@ class BatchSource : public Operator {
     return true;
   }
 
-  bool TakeWhole(RecordBatch* rows) {
-    if (next_row_ > 0) return false;
+  absl::StatusOr<bool> TakeWhole(RecordBatch* rows) override {
     *rows = std::exchange(rows_, RecordBatch());
     return true;
   }
@@ -93,18 +92,22 @@ class BatchSource : public Operator {
 }  // namespace
 
 absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const char* owner) {
+  RecordBatch all;
+  ASSIGN_OR_RETURN(const bool whole, op->TakeWhole(&all));
+  if (whole) {
+    RETURN_IF_ERROR(context->Reserve(ApproximateBytes(all), owner));
+    return all;
+  }
   const size_t num_columns = op->schema().columns.size();
   std::vector<ColumnConcat> columns(num_columns);
   // The dictionary counted last per column: most batches of one source share
   // it.
   std::vector<const StringDictionary*> counted(num_columns, nullptr);
-  RecordBatch all;
   while (true) {
     RecordBatch batch;
-    auto more = op->Next(&batch);
-    if (!more.ok()) return more.status();
-    if (!*more) break;
-    if (absl::Status alive = context->CheckAlive(); !alive.ok()) return alive;
+    ASSIGN_OR_RETURN(const bool more, op->Next(&batch));
+    if (!more) break;
+    RETURN_IF_ERROR(context->CheckAlive());
     if (batch.num_rows == 0) continue;
     uint64_t bytes = 0;
     for (size_t i = 0; i < num_columns; ++i) {
@@ -113,7 +116,7 @@ absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const cha
       bytes += fresh ? ApproximateBytes(column) : ApproximateRowBytes(column);
       if (fresh) counted[i] = column.dictionary.get();
     }
-    if (absl::Status reserved = context->Reserve(bytes, owner); !reserved.ok()) return reserved;
+    RETURN_IF_ERROR(context->Reserve(bytes, owner));
     for (size_t i = 0; i < num_columns; ++i) columns[i].Append(batch.columns[i]);
     all.num_rows += batch.num_rows;
   }
@@ -127,11 +130,6 @@ absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const cha
     all.columns.push_back(std::move(column));
   }
   return all;
-}
-
-bool TakeWholeBatch(Operator* op, RecordBatch* rows) {
-  auto* source = dynamic_cast<BatchSource*>(op);
-  return source != nullptr && source->TakeWhole(rows);
 }
 
 OperatorPtr MakeBatchSource(Schema schema, RecordBatch rows) {

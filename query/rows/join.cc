@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "query/rows/batch_source.h"
 #include "query/rows/column_concat.h"
 #include "query/rows/indexed_side.h"
 #include "query/rows/key_table.h"
@@ -297,7 +296,8 @@ class JoinOperator : public Operator {
     built_ = true;
     RecordBatch rows;
     // Rows that are at hand are counted already.
-    if (!TakeWholeBatch(indexed_.get(), &rows)) {
+    ASSIGN_OR_RETURN(const bool whole, indexed_->TakeWhole(&rows));
+    if (!whole) {
       ASSIGN_OR_RETURN(rows, DrainInto(indexed_.get(), shared_.context, &reservation_));
     }
     const size_t num_keys = shared_.spec.keys.size();

@@ -81,6 +81,10 @@ class Operator {
   // The next rows; an empty batch (num_rows 0) is allowed and means "go on". False at the end.
   virtual absl::StatusOr<bool> Next(RecordBatch* batch) = 0;
 
+  // All rows at once, from an operator that has or makes them as one batch; false: they have to be asked for. Their
+  // memory is counted by this operator as long as it lives. REQUIRES: neither Next nor Split has been called.
+  virtual absl::StatusOr<bool> TakeWhole(RecordBatch*) { return false; }
+
   // Operators for as many threads, at most `parts`, that share this one's batches out among themselves; none if it
   // cannot be split or that does not pay. This operator is not asked for rows afterwards, but must outlive them.
   // REQUIRES: Next has not been called.

@@ -39,6 +39,8 @@ class Parallel : public Operator {
 
   std::vector<OperatorPtr> Split(size_t parts) override { return input_->Split(parts); }
 
+  absl::StatusOr<bool> TakeWhole(RecordBatch* rows) override { return input_->TakeWhole(rows); }
+
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     if (!started_) Start();
     if (parts_.empty()) return input_->Next(batch);
