@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <memory>
 #include <numeric>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "query/rows/key_table.h"
 #include "query/rows/worker_threads.h"
 #include "query/syntax/status_macros.h"
@@ -21,11 +23,30 @@ constexpr size_t kAhead = 16;
 constexpr size_t kFewKeys = 16;
 // Buckets among which the keys of one first id are spread.
 constexpr uint64_t kSpread = 64;
-// Leading bits of a bucket that tell its run. Keys below which runs are not shared out among threads.
+// Leading bits of a bucket that tell its run. Rows below which the work is not shared out among threads.
 constexpr int kRunBits = 8;
 constexpr size_t kThreadRowsMin = 65'536;
+constexpr size_t kStretchesOfThread = 4;
 
 bool IsId(Type type) { return type == Type::kTraceId || type == Type::kSpanId; }
+
+// Does `work` for 0 … count - 1, shared out among the threads. One that cannot start leaves its share to the others.
+absl::Status ShareOut(size_t threads, size_t count, absl::FunctionRef<void(size_t)> work) {
+  std::atomic<size_t> next = 0;
+  const auto take = [&] {
+    for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) work(i);
+    return absl::OkStatus();
+  };
+  std::vector<absl::Status> statuses(threads);
+  {
+    WorkerThreads workers(/*at_once=*/true);
+    for (size_t i = 1; i < threads; ++i) workers.Add(&statuses[i], take);
+    workers.StartIfDue();
+    statuses[0] = take();
+  }
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
 
 template <size_t kWidth>
 void CopyKey(const uint64_t* from, uint64_t* to) {
@@ -126,7 +147,7 @@ uint64_t IdTable::BucketOf(const uint64_t* words) const {
 template <size_t kWidth>
 class IdTable::RunSorter {
  public:
-  RunSorter(IdTable* table, uint32_t* rows) : table_(table), words_(table->words_.data()), rows_(rows) {}
+  RunSorter(IdTable* table, uint32_t* rows) : table_(table), words_(table->words_.get()), rows_(rows) {}
 
   // The buckets [first, last), whose keys stand in [begin, end).
   void Sort(size_t first, size_t last, size_t begin, size_t end) {
@@ -153,6 +174,23 @@ class IdTable::RunSorter {
       starts[bucket] = static_cast<uint32_t>(start);
       start = bucket_end;
     }
+  }
+
+  // Leaves of equal keys one, at the front of the run, and tells how many there are. Of each the place of its first row
+  // goes to `begins`, at the key's place; buckets start where their first key now is.
+  size_t DropRepeats(size_t first, size_t last, size_t begin, size_t end, uint32_t* begins) {
+    uint32_t* const starts = table_->starts_.data();
+    size_t kept = begin;
+    for (size_t bucket = first, place = begin; bucket < last; ++bucket) {
+      const size_t bucket_first = place, bucket_end = bucket + 1 < last ? starts[bucket + 1] : end;
+      starts[bucket] = static_cast<uint32_t>(kept);
+      for (; place < bucket_end; ++place) {
+        if (place > bucket_first && IsSame<kWidth>(KeyAt(place), KeyAt(kept - 1))) continue;
+        if (place != kept) CopyKey<kWidth>(KeyAt(place), KeyAt(kept));
+        begins[kept++] = static_cast<uint32_t>(place);
+      }
+    }
+    return kept - begin;
   }
 
  private:
@@ -201,36 +239,37 @@ class IdTable::RunSorter {
 };
 
 template <size_t kWidth>
-void IdTable::Number(std::vector<uint32_t>* begins) {
-  uint64_t* const words = words_.data();
-  size_t place = 0;
-  for (size_t bucket = 0; bucket + 1 < starts_.size(); ++bucket) {
-    const size_t first = place, end = starts_[bucket + 1];
-    starts_[bucket] = static_cast<uint32_t>(size_);
-    for (; place < end; ++place) {
-      const uint64_t* const key = words + place * kWidth;
-      if (place > first && IsSame<kWidth>(key, words + (size_ - 1) * kWidth)) continue;
-      if (place != size_) CopyKey<kWidth>(key, words + size_ * kWidth);
-      begins->push_back(static_cast<uint32_t>(place));
-      ++size_;
-    }
-  }
-  starts_.back() = static_cast<uint32_t>(size_);
-  begins->push_back(static_cast<uint32_t>(place));
-  words_.resize(size_ * kWidth);
-}
-
-template <size_t kWidth>
 absl::Status IdTable::BuildRows(const Reader& reader, size_t rows, size_t threads, std::vector<uint32_t>* begins,
                                 std::vector<uint32_t>* order) {
-  std::array<uint64_t, kWordsMax> key;
+  // Stretches of rows, which threads take one after another.
+  struct Stretch {
+    size_t begin = 0, end = 0, known = 0;
+    TraceId least, greatest;
+    std::vector<uint32_t> run_places;  // of each run: how many keys, then where the next goes
+  };
+  if (rows < kThreadRowsMin) threads = 1;
+  std::vector<Stretch> stretches(threads == 1 ? 1 : threads * kStretchesOfThread);
+  for (size_t i = 0; i < stretches.size(); ++i) {
+    stretches[i].begin = rows * i / stretches.size();
+    stretches[i].end = rows * (i + 1) / stretches.size();
+  }
+  RETURN_IF_ERROR(ShareOut(threads, stretches.size(), [&](size_t i) {
+    Stretch& stretch = stretches[i];
+    std::array<uint64_t, kWordsMax> key;
+    for (size_t row = stretch.begin; row < stretch.end; ++row) {
+      if (!reader.Read(row, key.data())) continue;
+      const TraceId id = FirstId(key.data());
+      if (stretch.known == 0 || id < stretch.least) stretch.least = id;
+      if (stretch.known == 0 || stretch.greatest < id) stretch.greatest = id;
+      ++stretch.known;
+    }
+  }));
   size_t known = 0;
-  for (size_t row = 0; row < rows; ++row) {
-    if (!reader.Read(row, key.data())) continue;
-    const TraceId id = FirstId(key.data());
-    if (known == 0 || id < least_) least_ = id;
-    if (known == 0 || greatest_ < id) greatest_ = id;
-    ++known;
+  for (const Stretch& stretch : stretches) {
+    if (stretch.known == 0) continue;
+    if (known == 0 || stretch.least < least_) least_ = stretch.least;
+    if (known == 0 || greatest_ < stretch.greatest) greatest_ = stretch.greatest;
+    known += stretch.known;
   }
   if (known == 0) {
     begins->push_back(0);
@@ -240,55 +279,72 @@ absl::Status IdTable::BuildRows(const Reader& reader, size_t rows, size_t thread
   skipped_bits_ = high != 0 ? std::countl_zero(high) : 64 + std::countl_zero(low);
   bucket_bits_ = skipped_bits_ == 128 ? 0 : std::bit_width(known);
   const size_t buckets = (size_t{1} << bucket_bits_) + kSpread - 1;
-  starts_.assign(buckets + 1, static_cast<uint32_t>(known));
-  words_.resize(known * kWidth);
+  starts_.resize(buckets + 1);
+  words_ = std::make_unique_for_overwrite<uint64_t[]>(known * kWidth);
   order->resize(known);
+  begins->resize(known + 1);
   // First by runs of buckets, of which each fits the near caches, then each run by bucket.
   const int run_shift = std::max(0, bucket_bits_ - kRunBits);
-  std::vector<uint32_t> run_starts((buckets >> run_shift) + 2, 0);
-  std::vector<uint32_t> run_of(rows, kNoKey);
-  for (size_t row = 0; row < rows; ++row) {
-    if (!reader.Read(row, key.data())) continue;
-    run_of[row] = static_cast<uint32_t>(BucketOf<kWidth>(key.data()) >> run_shift);
-    ++run_starts[run_of[row] + 1];
-  }
-  std::partial_sum(run_starts.begin(), run_starts.end(), run_starts.begin());
-  std::vector<uint32_t> at(run_starts.begin(), run_starts.end() - 1);
-  uint64_t* const words = words_.data();
-  uint32_t* const placed = order->data();
-  for (size_t row = 0; row < rows; ++row) {
-    if (run_of[row] == kNoKey) continue;
-    reader.Read(row, key.data());
-    const size_t place = at[run_of[row]]++;
-    CopyKey<kWidth>(key.data(), words + place * kWidth);
-    placed[place] = static_cast<uint32_t>(row);
-  }
-  std::atomic<size_t> next_run = 0;
-  const auto sort_runs = [&] {
-    RunSorter<kWidth> sorter(this, placed);
-    for (size_t run = next_run.fetch_add(1); run < at.size(); run = next_run.fetch_add(1)) {
-      const size_t first = run << run_shift;
-      sorter.Sort(first, std::min(buckets, first + (size_t{1} << run_shift)), run_starts[run], run_starts[run + 1]);
+  const size_t runs = (buckets >> run_shift) + 1;
+  const auto run_of = std::make_unique_for_overwrite<uint32_t[]>(rows);
+  RETURN_IF_ERROR(ShareOut(threads, stretches.size(), [&](size_t i) {
+    Stretch& stretch = stretches[i];
+    stretch.run_places.resize(runs);
+    std::array<uint64_t, kWordsMax> key;
+    for (size_t row = stretch.begin; row < stretch.end; ++row) {
+      run_of[row] = kNoKey;
+      if (!reader.Read(row, key.data())) continue;
+      run_of[row] = static_cast<uint32_t>(BucketOf<kWidth>(key.data()) >> run_shift);
+      ++stretch.run_places[run_of[row]];
     }
-    return absl::OkStatus();
-  };
-  std::vector<absl::Status> statuses(known >= kThreadRowsMin ? threads : 1);
-  {
-    WorkerThreads workers(/*at_once=*/true);
-    // A thread that cannot start leaves its runs to the others.
-    for (size_t i = 1; i < statuses.size(); ++i) workers.Add(&statuses[i], sort_runs);
-    workers.StartIfDue();
-    statuses[0] = sort_runs();
+  }));
+  std::vector<uint32_t> run_starts(runs + 1);
+  uint32_t next_place = 0;
+  for (size_t run = 0; run < runs; ++run) {
+    run_starts[run] = next_place;
+    for (Stretch& stretch : stretches) next_place += std::exchange(stretch.run_places[run], next_place);
   }
-  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
-  begins->reserve(known + 1);
-  Number<kWidth>(begins);
+  run_starts[runs] = next_place;
+  uint32_t* const placed = order->data();
+  RETURN_IF_ERROR(ShareOut(threads, stretches.size(), [&](size_t i) {
+    Stretch& stretch = stretches[i];
+    std::array<uint64_t, kWordsMax> key;
+    for (size_t row = stretch.begin; row < stretch.end; ++row) {
+      if (run_of[row] == kNoKey) continue;
+      reader.Read(row, key.data());
+      const size_t place = stretch.run_places[run_of[row]]++;
+      CopyKey<kWidth>(key.data(), words_.get() + place * kWidth);
+      placed[place] = static_cast<uint32_t>(row);
+    }
+  }));
+  std::vector<uint32_t> run_keys(runs);
+  RETURN_IF_ERROR(ShareOut(threads, runs, [&](size_t run) {
+    const size_t first = run << run_shift, last = std::min(buckets, first + (size_t{1} << run_shift));
+    RunSorter<kWidth> sorter(this, placed);
+    sorter.Sort(first, last, run_starts[run], run_starts[run + 1]);
+    run_keys[run] =
+        static_cast<uint32_t>(sorter.DropRepeats(first, last, run_starts[run], run_starts[run + 1], begins->data()));
+  }));
+  // The runs' keys move together.
+  for (size_t run = 0; run < runs; ++run) {
+    const size_t from = run_starts[run], moved = from - size_;
+    if (moved > 0) {
+      std::copy_n(words_.get() + from * kWidth, run_keys[run] * kWidth, words_.get() + size_ * kWidth);
+      std::copy_n(begins->data() + from, run_keys[run], begins->data() + size_);
+      const size_t first = run << run_shift, last = std::min(buckets, first + (size_t{1} << run_shift));
+      for (size_t bucket = first; bucket < last; ++bucket) starts_[bucket] -= static_cast<uint32_t>(moved);
+    }
+    size_ += run_keys[run];
+  }
+  starts_.back() = static_cast<uint32_t>(size_);
+  begins->resize(size_ + 1);
+  begins->back() = static_cast<uint32_t>(known);
   return absl::OkStatus();
 }
 
 template <size_t kWidth>
 uint32_t IdTable::FindIn(uint32_t begin, uint32_t end, const uint64_t* words) const {
-  const uint64_t* const known = words_.data();
+  const uint64_t* const known = words_.get();
   if (end - begin > kFewKeys) {
     const uint32_t last = end;
     while (begin < end) {
@@ -334,7 +390,7 @@ void IdTable::FindRows(const Reader& reader, size_t rows, uint32_t* numbers) con
       if (!row.known) continue;
       row.begin = starts[buckets[i]];
       row.end = starts[buckets[i] + 1];
-      __builtin_prefetch(words_.data() + row.begin * kWidth);
+      __builtin_prefetch(words_.get() + row.begin * kWidth);
     }
     for (size_t i = 0; i < count; ++i) {
       const Ahead& row = ahead[i];

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,8 +49,6 @@ class IdTable {
   absl::Status BuildRows(const Reader& reader, size_t rows, size_t threads, std::vector<uint32_t>* begins,
                          std::vector<uint32_t>* order);
   template <size_t kWidth>
-  void Number(std::vector<uint32_t>* begins);
-  template <size_t kWidth>
   uint64_t BucketOf(const uint64_t* words) const;
   template <size_t kWidth>
   uint32_t FindIn(uint32_t begin, uint32_t end, const uint64_t* words) const;
@@ -64,8 +63,8 @@ class IdTable {
   TraceId least_, greatest_;     // first ids
   int skipped_bits_ = 0;         // leading bits that all first ids share
   int bucket_bits_ = 0;
-  std::vector<uint32_t> starts_;  // of each bucket: the number of its first key
-  std::vector<uint64_t> words_;   // `width_` of each key, by number
+  std::vector<uint32_t> starts_;       // of each bucket: the number of its first key
+  std::unique_ptr<uint64_t[]> words_;  // `width_` of each key, by number
   size_t size_ = 0;
 };
 
