@@ -18,26 +18,47 @@ uint64_t BitOf(std::string_view name) {
 
 }  // namespace
 
-void AttributeList::Add(std::string_view name, const ValueView& value) {
+inline bool AttributeList::HasRoomFor(std::string_view name) {
   // A full list takes nothing more, not even a new value: looking names up in it for every one of millions of
   // attributes is how a small body would buy a lot of work.
-  if (name.empty() || name.size() > kAttributeNameBytesMax || views_.size() >= kAttributesMax) {
-    ++dropped_;
-    return;
+  if (!name.empty() && name.size() <= kAttributeNameBytesMax && views_.size() < kAttributesMax) return true;
+  ++dropped_;
+  return false;
+}
+
+inline ValueView* AttributeList::FindOrExpect(std::string_view name) {
+  const uint64_t bit = BitOf(name);
+  if ((name_bits_ & bit) == 0) {
+    name_bits_ |= bit;
+    return nullptr;
   }
+  for (AttributeView& view : views_) {
+    if (view.name == name) return &view.value;
+  }
+  return nullptr;
+}
+
+void AttributeList::Add(std::string_view name, const ValueView& value) {
+  if (!HasRoomFor(name)) return;
   name = arena_.CleanText(name);
   ValueView clean = value;
   if (const std::string_view* text = std::get_if<std::string_view>(&value)) clean = arena_.CleanText(*text);
-  if (const uint64_t bit = BitOf(name); (name_bits_ & bit) == 0) {
-    name_bits_ |= bit;
+  if (ValueView* known = FindOrExpect(name)) {
+    *known = clean;
   } else {
-    for (AttributeView& view : views_) {
-      if (view.name != name) continue;
-      view.value = clean;
-      return;
-    }
+    views_.push_back({name, clean});
   }
-  views_.push_back({name, clean});
+}
+
+void AttributeList::AddClean(std::string_view name, std::string_view text) {
+  if (!HasRoomFor(name)) return;
+  if (ValueView* known = FindOrExpect(name)) {
+    *known = text;
+  } else {
+    AttributeView& added = views_.emplace_back();
+    added.name = name;
+    added.value.emplace<std::string_view>(text);
+  }
 }
 
 std::string_view AttributeList::Text(std::string_view name) const {

@@ -46,6 +46,8 @@ class AttributeList {
   // Adds or, if the name is there already, replaces (the last one sent counts). Attributes beyond the limits of
   // ingest_limits.h are counted in dropped(). Views must live as long as the list is used; names and texts are cleaned.
   void Add(std::string_view name, const ValueView& value);
+  // As Add(name, text), without cleaning. REQUIRES: both are well-formed UTF-8.
+  void AddClean(std::string_view name, std::string_view text);
   // Value of `name` as text of an attribute that is a string; "" otherwise.
   std::string_view Text(std::string_view name) const;
   bool Has(std::string_view name) const;
@@ -64,6 +66,11 @@ class AttributeList {
   std::vector<Attribute> Owned() const;
 
  private:
+  // Counts what cannot be taken as dropped.
+  bool HasRoomFor(std::string_view name);
+  // The value of `name` if it is in the list, else null; then the name counts as one that is there.
+  ValueView* FindOrExpect(std::string_view name);
+
   std::vector<AttributeView> views_;
   TextArena arena_;
   // A bit for each name that is, or was, in the list: a name without its bit need not be looked for.

@@ -20,7 +20,8 @@ void Collect(const simdjson::dom::object& object, const std::string& prefix, int
       case simdjson::dom::element_type::INT64: fields->Add(name, int64_t(value)); break;
       case simdjson::dom::element_type::UINT64: fields->Add(name, static_cast<double>(uint64_t(value))); break;
       case simdjson::dom::element_type::DOUBLE: fields->Add(name, double(value)); break;
-      case simdjson::dom::element_type::STRING: fields->Add(name, std::string_view(value)); break;
+      // simdjson has checked the bytes of the whole text and takes no halves of surrogate pairs.
+      case simdjson::dom::element_type::STRING: fields->AddClean(name, std::string_view(value)); break;
       case simdjson::dom::element_type::OBJECT: {
         const simdjson::dom::object inner = value;
         // A structured message is its JSON text, not a set of attributes.
@@ -46,13 +47,15 @@ struct JsonFieldsReader::Json {
 JsonFieldsReader::JsonFieldsReader() : json_(std::make_unique<Json>()) {}
 JsonFieldsReader::~JsonFieldsReader() = default;
 
-std::string JsonFieldsReader::Read(std::string_view text, AttributeList* fields) {
+std::string JsonFieldsReader::Read(std::string_view text, AttributeList* fields, size_t readable_after) {
   simdjson::dom::parser& parser = json_->parser;
   if (parser.max_depth() != kJsonDepthMax || parser.capacity() < text.size()) {
     if (parser.allocate(std::max<size_t>(text.size(), 4096), kJsonDepthMax) != simdjson::SUCCESS) return "no memory";
   }
   simdjson::dom::element root;
-  if (const auto error = parser.parse(text.data(), text.size()).get(root); error != simdjson::SUCCESS) {
+  // simdjson copies what it may not read beyond.
+  const bool copied = readable_after < simdjson::SIMDJSON_PADDING;
+  if (const auto error = parser.parse(text.data(), text.size(), copied).get(root); error != simdjson::SUCCESS) {
     return std::string("not JSON: ") + simdjson::error_message(error);
   }
   simdjson::dom::object object;

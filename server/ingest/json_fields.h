@@ -17,8 +17,8 @@ class JsonFieldsReader {
   ~JsonFieldsReader();
 
   // Adds the fields in the order sent and returns "", or why the text is no JSON object. Texts in the list are valid
-  // until the next Read.
-  std::string Read(std::string_view object, AttributeList* fields);
+  // until the next Read. So many bytes after the text may be read as well, whatever they are.
+  std::string Read(std::string_view object, AttributeList* fields, size_t readable_after = 0);
 
  private:
   struct Json;

@@ -9,13 +9,14 @@ void JsonLinesParser::ParseBody(std::string_view body, WriteBatch* batch, Ingest
   line_ = 0;
   while (!body.empty()) {
     const size_t end = body.find('\n');
-    ParseLine(body.substr(0, end), batch, report);
+    const std::string_view line = body.substr(0, end);
+    ParseLine(line, batch, report, body.size() - line.size());
     if (end == std::string_view::npos || !report->Fits(*batch)) return;
     body.remove_prefix(end + 1);
   }
 }
 
-void JsonLinesParser::ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report) {
+void JsonLinesParser::ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report, size_t readable_after) {
   ++line_;
   if (line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
@@ -26,7 +27,8 @@ void JsonLinesParser::ParseLine(std::string_view line, WriteBatch* batch, Ingest
                                   std::to_string(kLineBytesMax) + " are taken");
     return;
   }
-  if (const std::string why = AddObject(line, {}, {}, batch, report); !why.empty()) KeepRaw(line, why, batch, report);
+  const std::string why = AddObject(line, readable_after, {}, {}, batch, report);
+  if (!why.empty()) KeepRaw(line, why, batch, report);
 }
 
 std::string JsonLinesParser::ParseDocument(std::string_view document, std::span<const AttributeView> source,
@@ -36,13 +38,14 @@ std::string JsonLinesParser::ParseDocument(std::string_view document, std::span<
     return "document of " + std::to_string(document.size()) + " bytes; at most " + std::to_string(kLineBytesMax) +
            " are taken";
   }
-  return AddObject(document, source, extra, batch, report);
+  return AddObject(document, 0, source, extra, batch, report);
 }
 
-std::string JsonLinesParser::AddObject(std::string_view line, std::span<const AttributeView> source,
-                                       std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report) {
+std::string JsonLinesParser::AddObject(std::string_view line, size_t readable_after,
+                                       std::span<const AttributeView> source, std::span<const AttributeView> extra,
+                                       WriteBatch* batch, IngestReport* report) {
   fields_.list().Clear();
-  if (std::string why = json_.Read(line, &fields_.list()); !why.empty()) return why;
+  if (std::string why = json_.Read(line, &fields_.list(), readable_after); !why.empty()) return why;
   for (const AttributeView& attribute : extra) fields_.list().Add(attribute.name, attribute.value);
   sink_.set_batch(batch);
   CountRecord(fields_.Emit(source, LogRecord(), &sink_), report);

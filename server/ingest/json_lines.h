@@ -27,8 +27,8 @@ class JsonLinesParser {
  public:
   explicit JsonLinesParser(JsonLinesOptions options) : fields_(std::move(options)) {}
 
-  // One line without its line break; blank lines are passed over.
-  void ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report);
+  // One line without its line break; blank lines are passed over. `readable_after` as of JsonFieldsReader::Read.
+  void ParseLine(std::string_view line, WriteBatch* batch, IngestReport* report, size_t readable_after = 0);
   void ParseBody(std::string_view body, WriteBatch* batch, IngestReport* report);
   // One JSON object of another format: nothing else is kept. `source` are more keys of the record's stream, `extra`
   // more of its attributes. "" or why the record was not taken; the report counts only what was.
@@ -40,7 +40,7 @@ class JsonLinesParser {
 
  private:
   // "" or why not.
-  std::string AddObject(std::string_view line, std::span<const AttributeView> source,
+  std::string AddObject(std::string_view line, size_t readable_after, std::span<const AttributeView> source,
                         std::span<const AttributeView> extra, WriteBatch* batch, IngestReport* report);
   void CountRecord(Timestamp time, IngestReport* report);
   void KeepRaw(std::string_view line, const std::string& why, WriteBatch* batch, IngestReport* report);

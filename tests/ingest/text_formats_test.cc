@@ -194,6 +194,31 @@ TEST(JsonLines, WhatCameBeforeDoesNotMatter) {
   }
 }
 
+// What follows a line in its body, be it the rest of a text that was cut, is no part of it.
+TEST(JsonLines, ABodyIsItsLines) {
+  const std::string pieces[] = {
+      "{\"message\":\"", "a",    "\"}", "\n",  "\n",       "\r\n", "{}",   "\\", "\\u00e9", "\\ud800",
+      "\xc3\xa9",        "\xff", ":1",  "1e5", "{\"n\":2", ",",    "true", "]",  " ",       std::string(70, 'x')};
+  std::mt19937_64 random(7);
+  JsonLinesOptions options;
+  options.now = kNow;
+  for (int n = 0; n < 5000; ++n) {
+    std::string body;
+    for (uint64_t i = 0; i < random() % 40; ++i) body += pieces[random() % std::size(pieces)];
+    JsonLinesParser whole(options), by_line(options);
+    WriteBatch batches[2];
+    IngestReport reports[2];
+    whole.ParseBody(body, &batches[0], &reports[0]);
+    for (size_t at = 0; at < body.size();) {
+      const size_t end = std::min(body.find('\n', at), body.size());
+      by_line.ParseLine(std::string(body, at, end - at), &batches[1], &reports[1]);
+      at = end + 1;
+    }
+    ASSERT_EQ(BatchText(batches[0]), BatchText(batches[1])) << body;
+    ASSERT_EQ(reports[0].kept_raw, reports[1].kept_raw) << body;
+  }
+}
+
 TEST(JsonLines, FieldsNamedByTheCaller) {
   IngestReport report;
   JsonLinesOptions options;
