@@ -81,7 +81,11 @@ bool LogShapes::IsStreamField(std::string_view name) const {
 }
 
 const LogShape& LogShapes::Find(std::span<const AttributeView> fields) {
-  if (last_ != nullptr && HasNames(*last_, fields)) return *last_;
+  for (size_t i = 0; i < lately_.size() && lately_[i] != nullptr; ++i) {
+    if (!HasNames(*lately_[i], fields)) continue;
+    std::rotate(lately_.begin(), lately_.begin() + i, lately_.begin() + i + 1);
+    return *lately_.front();
+  }
   uint64_t hash = 0;
   size_t bytes = 0;
   for (const AttributeView& field : fields) {
@@ -95,10 +99,12 @@ const LogShape& LogShapes::Find(std::span<const AttributeView> fields) {
   auto found = shapes_.find(hash);
   if (found == shapes_.end() || !HasNames(*found->second, fields)) {
     if (shapes_.size() >= kShapesMax) shapes_.clear();
+    lately_ = {};  // what it replaces may be among them
     found = shapes_.insert_or_assign(hash, std::make_unique<LogShape>(Make(fields))).first;
   }
-  last_ = found->second.get();
-  return *last_;
+  std::rotate(lately_.begin(), lately_.end() - 1, lately_.end());
+  lately_.front() = found->second.get();
+  return *lately_.front();
 }
 
 LogShape LogShapes::Make(std::span<const AttributeView> fields) const {

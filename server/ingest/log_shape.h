@@ -54,7 +54,8 @@ class LogShapes {
 
   const LogFieldsOptions* options_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<LogShape>> shapes_;  // by hash of the names
-  const LogShape* last_ = nullptr;
+  // Found lately, the last one first: several sources' records come by turns.
+  std::array<const LogShape*, 4> lately_{};
   LogShape once_;  // of a record with so much text in its names that its shape is not remembered
 };
 
