@@ -28,6 +28,22 @@ absl::Status DecodeTo(const IngestBytes& bytes, const BodyDecoder& decode, inges
   return decode(body->view(), batch, report);
 }
 
+// More than bodies of the usual size (1 MB) need is given back.
+constexpr size_t kKeptBatchBytesMax = size_t{1} << 20;
+
+class KeptBatch {
+ public:
+  explicit KeptBatch(WriteBatch* batch) : batch_(batch) { batch_->Clear(); }
+  ~KeptBatch() {
+    if (batch_->byte_size() > kKeptBatchBytesMax) *batch_ = WriteBatch();
+  }
+  KeptBatch(const KeptBatch&) = delete;
+  KeptBatch& operator=(const KeptBatch&) = delete;
+
+ private:
+  WriteBatch* const batch_;
+};
+
 absl::Status ReadDurability(std::string_view text, WriteOptions* options) {
   if (text.empty()) return absl::OkStatus();
   if (text == "durable") {
@@ -64,7 +80,9 @@ IngestOutcome Ingest(App* app, Protocol protocol, Stage write_stage, const Inges
   IngestOutcome outcome;
   outcome.report.gate = app->series_gate.get();
   outcome.report.now = app->now();
-  WriteBatch batch;
+  // Memory is kept from one request to the next: fresh pages cost more than what is written to them.
+  thread_local WriteBatch batch;
+  const KeptBatch kept(&batch);
   // Held until the batch is written.
   ingest::DecodeBudget::Share share(&app->decode_budget, bytes.json_document ? kJsonWeight : kWeight);
   outcome.report.share = &share;

@@ -38,6 +38,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "engine/base/coding.h"
 #include "engine/base/text_order.h"
@@ -56,35 +57,46 @@ char* PutBytesTo(char* at, std::string_view bytes) {
   return std::copy(bytes.begin(), bytes.end(), at);  // also of no bytes, which may stand nowhere
 }
 
+template <typename T>
+char* PutFixedTo(char* at, T value) {
+  std::memcpy(at, &value, sizeof(value));
+  return at + sizeof(value);
+}
+
 char* PutValueTo(char* at, const ValueView& value) {
   switch (value.index()) {
     case 0: *at++ = 0; return at;
     case 1: *at++ = std::get<bool>(value) ? 2 : 1; return at;
     case 2: *at++ = 3; return PutVarintTo(at, ZigzagEncode(std::get<int64_t>(value)));
-    case 3: {
-      *at++ = 4;
-      const double number = std::get<double>(value);
-      std::memcpy(at, &number, sizeof(number));
-      return at + sizeof(number);
-    }
+    case 3: *at++ = 4; return PutFixedTo(at, std::get<double>(value));
     default: *at++ = 5; return PutBytesTo(at, std::get<std::string_view>(value));
   }
 }
 
-void PutAttributes(std::string* out, std::span<const AttributeView> attributes) {
-  // One growth, then plain copies.
+// Bytes that attributes take at most.
+size_t RoomOf(std::span<const AttributeView> attributes) {
   size_t room = kMaxVarintBytes;
   for (const AttributeView& attribute : attributes) {
     const auto* text = std::get_if<std::string_view>(&attribute.value);
     room += 2 * kMaxVarintBytes + 1 + attribute.name.size() + (text != nullptr ? text->size() : 0);
   }
-  const size_t before = out->size();
-  out->resize(before + room);
-  char* at = PutVarintTo(out->data() + before, attributes.size());
+  return room;
+}
+
+char* PutAttributesTo(char* at, std::span<const AttributeView> attributes) {
+  at = PutVarintTo(at, attributes.size());
   for (const AttributeView& attribute : attributes) {
     at = PutValueTo(PutBytesTo(at, attribute.name), attribute.value);
   }
-  out->resize(static_cast<size_t>(at - out->data()));
+  return at;
+}
+
+void PutAttributes(std::string* out, std::span<const AttributeView> attributes) {
+  // One growth, then plain copies.
+  const size_t before = out->size();
+  out->resize(before + RoomOf(attributes));
+  char* const end = PutAttributesTo(out->data() + before, attributes);
+  out->resize(static_cast<size_t>(end - out->data()));
 }
 
 void PutSortedAttributes(std::string* out, const std::vector<Attribute>& attributes) {
@@ -129,6 +141,19 @@ std::string& Scratch() {
   thread_local std::string scratch;
   scratch.clear();
   return scratch;
+}
+
+// The same as plain room: a string would clear it first.
+char* ScratchOf(size_t bytes) {
+  thread_local std::unique_ptr<char[]> room;
+  thread_local size_t size = 0;
+  if (size < bytes) {
+    size = 0;
+    room.reset();
+    room = std::make_unique_for_overwrite<char[]>(bytes + bytes / 2);
+    size = bytes + bytes / 2;
+  }
+  return room.get();
 }
 
 }  // namespace
@@ -228,7 +253,6 @@ WriteBatch::StreamRef WriteBatch::AddStream(const Stream& stream) {
 }
 
 void WriteBatch::AddLog(StreamRef stream, const LogRecord& record) {
-  std::string& bytes = Scratch();
   uint8_t has = 0;
   if (record.observed_time != 0) has |= 1;
   if (record.severity_number != 0) has |= 2;
@@ -236,21 +260,28 @@ void WriteBatch::AddLog(StreamRef stream, const LogRecord& record) {
   if (!record.span_id.IsZero()) has |= 8;
   if (record.flags != 0) has |= 16;
   if (record.dropped_attributes != 0) has |= 32;
-  PutByte(&bytes, has);
-  PutFixed64(&bytes, static_cast<uint64_t>(record.time));
-  if (has & 1) PutFixed64(&bytes, static_cast<uint64_t>(record.observed_time));
-  if (has & 2) PutZigzag(&bytes, record.severity_number);
-  if (has & 4) PutTraceId(&bytes, record.trace_id);
-  if (has & 8) PutFixed64(&bytes, record.span_id.value);
-  if (has & 16) PutVarint(&bytes, record.flags);
-  if (has & 32) PutVarint(&bytes, record.dropped_attributes);
-  PutBytes(&bytes, record.severity_text);
-  PutBytes(&bytes, record.message);
-  PutBytes(&bytes, record.event_name);
-  PutAttributes(&bytes, record.attributes);
-  PutByte(&body_, static_cast<uint8_t>(BatchItem::Kind::kLog));
-  PutVarint(&body_, stream);
-  PutBytes(&body_, bytes);
+  constexpr size_t kFixedBytes = 1 + 5 * sizeof(uint64_t) + 6 * kMaxVarintBytes;
+  char* const bytes = ScratchOf(kFixedBytes + record.severity_text.size() + record.message.size() +
+                                record.event_name.size() + RoomOf(record.attributes));
+  char* at = bytes;
+  *at++ = static_cast<char>(has);
+  at = PutFixedTo(at, record.time);
+  if (has & 1) at = PutFixedTo(at, record.observed_time);
+  if (has & 2) at = PutVarintTo(at, ZigzagEncode(record.severity_number));
+  if (has & 4) at = PutFixedTo(PutFixedTo(at, record.trace_id.high), record.trace_id.low);
+  if (has & 8) at = PutFixedTo(at, record.span_id.value);
+  if (has & 16) at = PutVarintTo(at, record.flags);
+  if (has & 32) at = PutVarintTo(at, record.dropped_attributes);
+  at = PutBytesTo(at, record.severity_text);
+  at = PutBytesTo(at, record.message);
+  at = PutBytesTo(at, record.event_name);
+  at = PutAttributesTo(at, record.attributes);
+  const auto size = static_cast<size_t>(at - bytes);
+  char head[1 + 2 * kMaxVarintBytes];
+  head[0] = static_cast<char>(BatchItem::Kind::kLog);
+  char* const head_end = PutVarintTo(PutVarintTo(head + 1, stream), size);
+  body_.append(head, static_cast<size_t>(head_end - head));
+  body_.append(bytes, size);
   ++counts_.logs;
 }
 
