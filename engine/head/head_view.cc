@@ -59,7 +59,16 @@ class RowScan : public Scan {
   const ScanStats& stats() const override { return stats_; }
 
  private:
-  const Row* NextListed() { return at_ < list_.size() ? &rows_.row(list_[at_++]) : nullptr; }
+  const Row* NextListed() {
+    if (at_ >= list_.size()) return nullptr;
+    // Listed rows and what they point at lie anywhere: both are fetched some rows ahead.
+    if (at_ + 2 * kRowsAhead < list_.size()) {
+      __builtin_prefetch(&rows_.row(list_[at_ + 2 * kRowsAhead]));
+      const char* const payload = rows_.row(list_[at_ + kRowsAhead]).payload;
+      for (size_t line = 0; line < kLinesAhead; ++line) __builtin_prefetch(payload + line * 64);
+    }
+    return &rows_.row(list_[at_++]);
+  }
   const Row* NextOfAll() {
     while (at_ < count_) {
       if (at_ % RowTable::kBlockRows == 0) {
@@ -75,6 +84,9 @@ class RowScan : public Scan {
     }
     return nullptr;
   }
+
+  static constexpr size_t kRowsAhead = 8;
+  static constexpr size_t kLinesAhead = 4;  // of a payload; what follows the processor fetches by itself
 
   const std::shared_ptr<const HeadView> view_;
   const RowTable& rows_;
