@@ -16,18 +16,15 @@
 namespace braid {
 namespace {
 
-constexpr int kGroupBits = 64 - kTermHashBits;
 // Runs are merged by so many parts of the space of hashes, each of which fits into the cache.
 constexpr size_t kBuckets = 256;
 constexpr int kBucketShift = 64 - 8;
-// A power of two; 256 KiB, so that it stays in the cache.
-constexpr size_t kRecentPairs = 32 << 10;
 // Terms that a reader remembers, and how many it is asked for at once at most if it is to: those of conditions, not the
 // ids of thousands of traces.
 constexpr size_t kRememberedMax = 64;
 constexpr size_t kRememberedAtOnce = 16;
 
-static_assert(kMaxRowGroups <= (uint32_t{1} << kGroupBits));
+static_assert(kMaxRowGroups <= (uint32_t{1} << kTermGroupBits));
 
 // Least-significant-digit radix sort by the hash alone; pairs of one hash keep their order.
 void SortByHash(TermPairs* pairs) {
@@ -35,7 +32,7 @@ void SortByHash(TermPairs* pairs) {
   constexpr size_t kDigits = size_t{1} << kDigitBits;
   static_assert(kTermHashBits % 4 == 0);
   TermPairs other(pairs->size());
-  for (int shift = kGroupBits; shift < 64; shift += kDigitBits) {
+  for (int shift = kTermGroupBits; shift < 64; shift += kDigitBits) {
     std::array<size_t, kDigits> begin{};
     for (uint64_t pair : *pairs) ++begin[(pair >> shift) % kDigits];
     size_t at = 0;
@@ -95,7 +92,7 @@ class TermIndexWriter::Merge {
 };
 
 TermIndexWriter::TermIndexWriter(FileSystem* fs, std::string spill_path, size_t pairs_max)
-    : fs_(fs), spill_path_(std::move(spill_path)), pairs_max_(pairs_max) {}
+    : fs_(fs), spill_path_(std::move(spill_path)), pairs_max_(pairs_max), recent_(kRecentPairs, ~uint64_t{0}) {}
 
 TermIndexWriter::~TermIndexWriter() {
   if (spill_ == nullptr) return;
@@ -115,11 +112,9 @@ void TermIndexWriter::SortPairs() {
 }
 
 absl::Status TermIndexWriter::Add(uint64_t hash, uint32_t group) {
-  const uint64_t pair = hash >> kGroupBits << kGroupBits | group;
-  if (recent_.empty()) recent_.assign(kRecentPairs, ~uint64_t{0});
-  uint64_t& recent = recent_[(hash >> kGroupBits) % kRecentPairs];
-  if (recent == pair) return absl::OkStatus();
-  recent = pair;
+  if (AddedLately(hash, group)) return absl::OkStatus();
+  const uint64_t pair = PairOf(hash, group);
+  recent_[PlaceOf(hash)] = pair;
   ascending_ = ascending_ && group >= last_group_;
   last_group_ = group;
   if (pairs_.size() == pairs_.capacity())
@@ -167,8 +162,8 @@ absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
     ASSIGN_OR_RETURN(bool more, merge.Next(&pairs));
     if (!more) break;
     for (const uint64_t pair : pairs) {
-      if (terms == 0 || pair >> kGroupBits != last) ++terms;
-      last = pair >> kGroupBits;
+      if (terms == 0 || pair >> kTermGroupBits != last) ++terms;
+      last = pair >> kTermGroupBits;
     }
   }
   int bits = std::min(kTermHashBits, static_cast<int>(std::bit_width(terms)) + kTermGuardBits);
@@ -213,7 +208,7 @@ absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
         hashes.push_back(hash);
         lists.emplace_back();
       }
-      lists.back().push_back(static_cast<uint32_t>(pair & ((uint64_t{1} << kGroupBits) - 1)));
+      lists.back().push_back(static_cast<uint32_t>(pair & ((uint64_t{1} << kTermGroupBits) - 1)));
     }
   }
   RETURN_IF_ERROR(flush());

@@ -35,6 +35,7 @@ namespace braid {
 
 // Bits of a hash that are kept at most, counted from its highest: with 24 bits of row group they make one word.
 inline constexpr int kTermHashBits = 40;
+inline constexpr int kTermGroupBits = 64 - kTermHashBits;
 
 // hash << 24 | row group
 using TermPairs = std::vector<uint64_t, LargeAllocator<uint64_t>>;
@@ -46,6 +47,8 @@ class TermIndexWriter {
   ~TermIndexWriter();
   // REQUIRES: group < kMaxRowGroups. Repeats are welcome but cost time.
   absl::Status Add(uint64_t hash, uint32_t group);
+  // Is the pair surely there already? For those who add millions of repeats.
+  bool AddedLately(uint64_t hash, uint32_t group) const { return recent_[PlaceOf(hash)] == PairOf(hash, group); }
   bool empty() const { return pairs_.empty() && runs_.empty(); }
   // Writes blocks and directory of an index over `groups` row groups; does not finish the file.
   absl::Status Write(BlockFileWriter* file, uint32_t groups);
@@ -57,6 +60,10 @@ class TermIndexWriter {
   };
   class Merge;
   static Run RunOf(const TermPairs& pairs);
+  // A power of two; 256 KiB, so that it stays in the cache.
+  static constexpr size_t kRecentPairs = 32 << 10;
+  static size_t PlaceOf(uint64_t hash) { return (hash >> kTermGroupBits) % kRecentPairs; }
+  static uint64_t PairOf(uint64_t hash, uint32_t group) { return hash >> kTermGroupBits << kTermGroupBits | group; }
   absl::Status Spill();
   void SortPairs();
 

@@ -48,7 +48,7 @@ void TextTerms(const ColumnKeys& keys, const Column& column, bool words, Emit em
   bool other = false;
   for (std::string_view text : UsedTexts(column)) {
     if (words) {
-      ForEachToken(text, [&](std::string_view token) { emit(WordKey(token)); });
+      ForEachToken(text, [&](std::string_view token) { emit(InlineHash64(token)); });
     } else if (text.size() <= kMaxIndexedValueBytes) {
       emit(keys.Text(text));
     } else {
@@ -145,7 +145,7 @@ absl::Status AddColumnTerms(Table table, const ColumnRef& ref, const Column& col
                             TermIndexWriter* terms) {
   absl::Status status;
   ForEachTerm(table, ref, column, [&](uint64_t term) {
-    if (status.ok()) status = terms->Add(term, group);
+    if (!terms->AddedLately(term, group) && status.ok()) status = terms->Add(term, group);
   });
   return status;
 }
