@@ -1,7 +1,5 @@
 #include "engine/part/trace_index.h"
 
-#include <algorithm>
-
 #include "engine/base/checksum.h"
 #include "engine/base/coding.h"
 #include "engine/part/part_format.h"
@@ -33,17 +31,10 @@ bool Probe(uint64_t hash, uint64_t bits, Visit visit) {
 void TraceFilterBuilder::Add(TraceId id) {
   if (id.IsZero() || id == last_) return;
   last_ = id;
-  hashes_.push_back(HashOf(id));
-  // Repeats are dropped now and then, so that memory follows the traces and not the rows.
-  if (hashes_.size() < 2 * sorted_ + (1 << 16)) return;
-  std::sort(hashes_.begin(), hashes_.end());
-  hashes_.erase(std::unique(hashes_.begin(), hashes_.end()), hashes_.end());
-  sorted_ = hashes_.size();
+  hashes_.insert(HashOf(id));
 }
 
-std::string TraceFilterBuilder::Serialize() {
-  std::sort(hashes_.begin(), hashes_.end());
-  hashes_.erase(std::unique(hashes_.begin(), hashes_.end()), hashes_.end());
+std::string TraceFilterBuilder::Serialize() const {
   uint64_t bits = (hashes_.size() * kTraceFilterBits + 63) / 64 * 64;
   std::string bytes(bits / 8, '\0');
   for (uint64_t hash : hashes_) {

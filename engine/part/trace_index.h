@@ -13,22 +13,20 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "braid/types.h"
-#include "engine/memory/large_allocator.h"
+#include "engine/memory/hash_map.h"
 
 namespace braid {
 
 class TraceFilterBuilder {
  public:
   void Add(TraceId id);
-  std::string Serialize();
+  std::string Serialize() const;
 
  private:
-  std::vector<uint64_t, LargeAllocator<uint64_t>> hashes_;
-  size_t sorted_ = 0;  // the first so many are sorted and unique
+  HashSet<uint64_t> hashes_;
   TraceId last_;
 };
 
