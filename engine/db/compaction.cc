@@ -39,13 +39,18 @@ std::vector<double> NeededGrowth(const std::vector<PartEntry>& parts, const Comp
   std::vector<double> growth(parts.size(), limits.growth_min);
   for (size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
     TimeRange span = kNoTime;
-    uint64_t bytes = 0;
-    for (end = begin; end < parts.size() && MayJoin(parts[end], limits, &span); ++end) bytes += parts[end].bytes;
+    uint64_t bytes = 0, samples = 0, rows = 0;
+    for (end = begin; end < parts.size() && MayJoin(parts[end], limits, &span); ++end) {
+      bytes += parts[end].bytes;
+      samples += parts[end].samples;
+      rows += std::accumulate(std::begin(parts[end].rows), std::end(parts[end].rows), uint64_t{0});
+    }
     end = std::max(end, begin + 1);
-    double needed = limits.growth_min;
+    const double least = rows > samples ? limits.growth_min_of_rows : limits.growth_min;
+    double needed = least;
     if (limits.flush_bytes > 0) {
       needed = std::cbrt(static_cast<double>(bytes) / static_cast<double>(limits.flush_bytes));
-      needed = std::clamp(needed, limits.growth_min, limits.growth_max);
+      needed = std::clamp(needed, least, limits.growth_max);
     }
     if (end - begin > limits.waiting_parts_max) needed = limits.growth_when_many;
     std::fill(growth.begin() + static_cast<ptrdiff_t>(begin), growth.begin() + static_cast<ptrdiff_t>(end), needed);

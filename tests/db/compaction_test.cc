@@ -22,10 +22,11 @@ PartEntry Part(uint64_t bytes, TimeRange time) {
 // Parts that come one after another, each from one flush, merged as the store does it.
 class Flushes {
  public:
-  explicit Flushes(const CompactionLimits& limits) : limits_(limits) {}
+  Flushes(const CompactionLimits& limits, bool of_rows) : limits_(limits), of_rows_(of_rows) {}
 
   void Add(uint64_t bytes, TimeRange time) {
     parts_.push_back(Part(bytes, time));
+    (of_rows_ ? parts_.back().rows[0] : parts_.back().samples) = bytes / 20;
     flushed_ += bytes;
     written_ += bytes;
     limits_.flush_bytes = flushed_ / ++flushes_;
@@ -38,6 +39,8 @@ class Flushes {
       PartEntry merged = Part(0, {kMaxTimestamp, kMinTimestamp});
       for (size_t i = begin; i < end; ++i) {
         merged.bytes += parts_[i].bytes;
+        merged.samples += parts_[i].samples;
+        merged.rows[0] += parts_[i].rows[0];
         merged.time = {std::min(merged.time.start, parts_[i].time.start),
                        std::max(merged.time.end, parts_[i].time.end)};
       }
@@ -55,6 +58,7 @@ class Flushes {
 
  private:
   CompactionLimits limits_;
+  bool of_rows_;
   std::vector<PartEntry> parts_;
   uint64_t flushes_ = 0, flushed_ = 0, written_ = 0;
   size_t parts_max_ = 0;
@@ -73,27 +77,39 @@ TEST(CompactionTest, BytesAreRewrittenSeldomAndPartsAreFew) {
       {"some tiny", 4, [](std::mt19937_64& random) { return random() % 3 == 0 ? 0.1 : 6.0; }},
       {"of every size", 5, [](std::mt19937_64& random) { return std::lognormal_distribution(0.0, 2.0)(random); }}};
   for (const Sizes& sizes : all) {
-    SCOPED_TRACE(sizes.name);
-    std::mt19937_64 random(1);
-    Flushes flushes(LimitsFor(0, 0));
-    for (int i = 0; i < 1000 && !HasFatalFailure(); ++i) {
-      flushes.Add(static_cast<uint64_t>(sizes.next(random) * 1e6) + 1, {i * kSecond, i * kSecond + kSecond - 1});
-      // A small store has few parts, though it is far from its share of rewriting.
-      if (i == 49) {
-        EXPECT_LE(flushes.amplification(), 3.0);
-        EXPECT_LE(flushes.parts_max(), 16u);
+    for (const bool of_rows : {false, true}) {
+      SCOPED_TRACE(std::string(sizes.name) + (of_rows ? ", rows" : ", samples"));
+      std::mt19937_64 random(1);
+      Flushes flushes(LimitsFor(0, 0), of_rows);
+      for (int i = 0; i < 1000 && !HasFatalFailure(); ++i) {
+        flushes.Add(static_cast<uint64_t>(sizes.next(random) * 1e6) + 1, {i * kSecond, i * kSecond + kSecond - 1});
+        // A small store has few parts, though it is far from its share of rewriting.
+        if (i == 49) {
+          EXPECT_LE(flushes.amplification(), 3.0);
+          EXPECT_LE(flushes.parts_max(), 16u);
+        }
       }
+      EXPECT_LE(flushes.amplification(), sizes.amplification_max);
+      EXPECT_LE(flushes.parts_max(), 24u);
+      EXPECT_GE(flushes.amplification(), 2.0) << "nothing is merged";
     }
-    EXPECT_LE(flushes.amplification(), sizes.amplification_max);
-    EXPECT_LE(flushes.parts_max(), 24u);
-    EXPECT_GE(flushes.amplification(), 2.0) << "nothing is merged";
+  }
+}
+
+TEST(CompactionTest, SixFlushesOfRowsAreLeftAlone) {
+  for (const bool of_rows : {false, true}) {
+    Flushes flushes(LimitsFor(0, 0), of_rows);
+    for (int i = 0; i < 6; ++i) flushes.Add(1000, {i * kSecond, i * kSecond + kSecond - 1});
+    EXPECT_EQ(flushes.parts().size(), of_rows ? 6u : 3u);
+    flushes.Add(1000, {6 * kSecond, 7 * kSecond - 1});
+    EXPECT_EQ(flushes.parts().size(), of_rows ? 1u : 4u);
   }
 }
 
 TEST(CompactionTest, RetentionStaysSharp) {
   const Duration hour = 3600 * kSecond, retention = 240 * hour;
   const CompactionLimits limits = LimitsFor(retention, 0);
-  Flushes flushes(limits);
+  Flushes flushes(limits, /*of_rows=*/false);
   for (int i = 0; i < 240; ++i) flushes.Add(1000, {i * hour, i * hour + hour - 1});
   for (const PartEntry& part : flushes.parts()) EXPECT_LE(part.time.end - part.time.start, retention / 10);
   EXPECT_LE(flushes.parts().size(), 60u);
