@@ -43,13 +43,57 @@ std::vector<std::string_view> UsedTexts(const Column& column) {
   return texts;
 }
 
+// Messages of one kind repeat most of their text, an argument here and there apart: stretches of it that were there
+// lately need not be taken into words again, and to see that a stretch is the same costs less than its words.
+class RecentStretches {
+ public:
+  // Calls `visit` for stretches of `text` which together have all words that no text before had. What they point at
+  // outlives this.
+  template <typename Visit>
+  void ForEachNew(std::string_view text, Visit visit) {
+    while (!text.empty()) {
+      size_t size = std::min(text.size(), kStretchBytes);
+      while (size < text.size() && IsTokenByte(text[size])) ++size;
+      const std::string_view stretch = text.substr(0, size);
+      text.remove_prefix(size);
+      if (size < kStretchBytes) return visit(stretch);
+      std::string_view& known = stretches_[PlaceOf(stretch)];
+      if (known == stretch) continue;
+      known = stretch;
+      visit(stretch);
+    }
+  }
+
+ private:
+  // Several words and what stands between them; longer ones are seldom the same as a whole.
+  static constexpr size_t kStretchBytes = 32;
+  static constexpr int kPlaceBits = 12;
+
+  static size_t PlaceOf(std::string_view stretch) {
+    uint64_t words[4];
+    std::memcpy(words, stretch.data(), 16);
+    std::memcpy(words + 2, stretch.data() + stretch.size() - 16, 16);
+    const uint64_t mixed = (words[0] + words[2] * 0x9e3779b97f4a7c15u) ^ (words[1] * 0xc2b2ae3d27d4eb4fu + words[3]);
+    return (mixed ^ mixed >> 32) * 0x165667b19e3779f9u >> (64 - kPlaceBits);
+  }
+
+  std::vector<std::string_view> stretches_ = std::vector<std::string_view>(size_t{1} << kPlaceBits);
+};
+
 template <typename Emit>
 void TextTerms(const ColumnKeys& keys, const Column& column, bool words, Emit emit) {
+  if (words) {
+    RecentStretches stretches;
+    for (std::string_view text : UsedTexts(column)) {
+      stretches.ForEachNew(text, [&](std::string_view stretch) {
+        ForEachToken(stretch, [&](std::string_view token) { emit(InlineHash64(token)); });
+      });
+    }
+    return;
+  }
   bool other = false;
   for (std::string_view text : UsedTexts(column)) {
-    if (words) {
-      ForEachToken(text, [&](std::string_view token) { emit(InlineHash64(token)); });
-    } else if (text.size() <= kMaxIndexedValueBytes) {
+    if (text.size() <= kMaxIndexedValueBytes) {
       emit(keys.Text(text));
     } else {
       other = true;

@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <map>
 #include <random>
 #include <set>
 
 #include "engine/base/checksum.h"
+#include "engine/codec/tokenizer.h"
 #include "engine/part/bit_io.h"
+#include "engine/part/term_keys.h"
 #include "tests/part/memory_file_system.h"
 
 namespace braid {
@@ -33,6 +36,46 @@ TEST(BitIo, RoundTrip) {
     ASSERT_EQ(rice, value);
     ASSERT_EQ(gamma, value + 1);
     ASSERT_EQ(raw, value & ((uint64_t{1} << k) - 1));
+  }
+}
+
+// Messages that share long stretches: their words, cut out byte by byte, are the terms, no more and no less.
+TEST(TermKeys, MessagesHaveTheirWords) {
+  std::mt19937_64 random(2);
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c < 0; };
+  std::vector<std::string> pieces = {" ",
+                                     ", ",
+                                     "[",
+                                     "] ",
+                                     "=",
+                                     "-",
+                                     "\"",
+                                     "",
+                                     "x",
+                                     "na\xc3\xafve",
+                                     std::string(90, 'y'),
+                                     std::string(kMaxTokenBytes * 2 + 1, 'z')};
+  for (int i = 0; i < 60; ++i) {
+    std::string text;
+    for (uint64_t n = random() % 50; n > 0; --n) text.push_back("ab_7 ,.:"[random() % 8]);
+    pieces.push_back(text);
+  }
+  for (int round = 0; round < 20; ++round) {
+    ColumnBuilder builder;
+    std::set<uint64_t> words;
+    for (int row = 0; row < 300; ++row) {
+      std::string message;
+      for (uint64_t n = random() % 12; n > 0; --n) message += pieces[random() % pieces.size()];
+      builder.AppendString(message);
+      for (size_t begin = 0; begin < message.size();) {
+        size_t end = begin;
+        while (end < message.size() && is_word(message[end]) && end - begin < kMaxTokenBytes) ++end;
+        if (end - begin >= kMinTokenBytes) words.insert(Hash64(std::string_view(message).substr(begin, end - begin)));
+        begin = std::max(end, begin + 1);
+      }
+    }
+    const std::vector<uint64_t> terms = ColumnTerms(Table::kLogs, {ColumnLevel::kBuiltin, "message"}, builder.Finish());
+    ASSERT_EQ(terms, std::vector<uint64_t>(words.begin(), words.end()));
   }
 }
 
