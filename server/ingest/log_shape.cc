@@ -55,7 +55,8 @@ void AddCandidates(const std::vector<std::string>& fields, const Names& names, s
 
 bool HasNames(const LogShape& shape, std::span<const AttributeView> fields) {
   if (shape.names.size() != fields.size()) return false;
-  for (size_t i = 0; i < fields.size(); ++i) {
+  // Records of one program mostly begin alike.
+  for (size_t i = fields.size(); i-- > 0;) {
     if (shape.names[i] != fields[i].name) return false;
   }
   return true;

@@ -1,21 +1,29 @@
 #include "server/ingest/time_text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <iterator>
 
 namespace braid::ingest {
 namespace {
 
-// Reads exactly `count` digits.
-bool TakeDigits(std::string_view text, size_t* at, int count, int64_t* value) {
-  if (text.size() - *at < static_cast<size_t>(count)) return false;
-  int64_t number = 0;
-  for (int i = 0; i < count; ++i) {
-    const char c = text[*at + i];
-    if (c < '0' || c > '9') return false;
-    number = number * 10 + (c - '0');
+// Reads exactly so many digits.
+template <int kCount>
+inline bool TakeDigits(std::string_view text, size_t* at, int64_t* value) {
+  if (text.size() - *at < static_cast<size_t>(kCount)) return false;
+  const char* const digits = text.data() + *at;
+  uint32_t number = 0;
+  bool wrong = false;
+#pragma GCC unroll 4
+  for (int i = 0; i < kCount; ++i) {
+    const uint32_t digit = static_cast<uint32_t>(static_cast<uint8_t>(digits[i])) - '0';
+    wrong |= digit > 9;
+    number = number * 10 + digit;
   }
-  *at += count;
+  if (wrong) return false;
+  *at += kCount;
   *value = number;
   return true;
 }
@@ -39,10 +47,10 @@ int64_t TakeOffset(std::string_view text, size_t* at) {
   const int64_t sign = text[*at] == '-' ? -1 : 1;
   size_t next = *at + 1;
   int64_t hours = 0, minutes = 0;
-  if (!TakeDigits(text, &next, 2, &hours) || hours > 23) return 0;
+  if (!TakeDigits<2>(text, &next, &hours) || hours > 23) return 0;
   *at = next;
   Take(text, &next, ':');
-  if (TakeDigits(text, &next, 2, &minutes) && minutes < 60) {
+  if (TakeDigits<2>(text, &next, &minutes) && minutes < 60) {
     *at = next;
   } else {
     minutes = 0;
@@ -65,28 +73,30 @@ int64_t DaysFromCivil(int64_t year, unsigned month, unsigned day) {
 bool ParseTimePrefix(std::string_view text, Timestamp* time, size_t* length) {
   size_t at = 0;
   int64_t year, month, day, hour = 0, minute = 0, second = 0, nanos = 0, offset = 0;
-  if (!TakeDigits(text, &at, 4, &year)) return false;
+  if (!TakeDigits<4>(text, &at, &year)) return false;
   const char separator = at < text.size() ? text[at] : '\0';
   if (separator != '-' && separator != '/') return false;
-  if (!Take(text, &at, separator) || !TakeDigits(text, &at, 2, &month) || !Take(text, &at, separator) ||
-      !TakeDigits(text, &at, 2, &day)) {
+  if (!Take(text, &at, separator) || !TakeDigits<2>(text, &at, &month) || !Take(text, &at, separator) ||
+      !TakeDigits<2>(text, &at, &day)) {
     return false;
   }
   if (month < 1 || month > 12 || day < 1 || day > DaysOfMonth(year, static_cast<unsigned>(month))) return false;
   size_t end = at;
   if (Take(text, &at, 'T') || Take(text, &at, 't') || Take(text, &at, ' ')) {
-    if (TakeDigits(text, &at, 2, &hour) && Take(text, &at, ':') && TakeDigits(text, &at, 2, &minute)) {
-      if (Take(text, &at, ':') && !TakeDigits(text, &at, 2, &second)) return false;
+    if (TakeDigits<2>(text, &at, &hour) && Take(text, &at, ':') && TakeDigits<2>(text, &at, &minute)) {
+      if (Take(text, &at, ':') && !TakeDigits<2>(text, &at, &second)) return false;
       // A leap second is counted as the one before it, as POSIX clocks do.
       if (hour > 23 || minute > 59 || second > 60) return false;
       if (second == 60) second = 59;
       size_t fraction = at;
       if (Take(text, &fraction, '.') || Take(text, &fraction, ',')) {
-        int64_t scale = 100'000'000;
+        static constexpr int64_t kScales[] = {kSecond, 100'000'000, 10'000'000, 1'000'000, 100'000,
+                                              10'000,  1'000,       100,        10,        1};
         const size_t first = fraction;
-        for (; fraction < text.size() && text[fraction] >= '0' && text[fraction] <= '9'; ++fraction, scale /= 10) {
-          nanos += (text[fraction] - '0') * scale;
+        for (; fraction < text.size() && text[fraction] >= '0' && text[fraction] <= '9'; ++fraction) {
+          if (fraction - first < std::size(kScales) - 1) nanos = nanos * 10 + (text[fraction] - '0');
         }
+        nanos *= kScales[std::min(fraction - first, std::size(kScales) - 1)];
         if (fraction > first) at = fraction;
       }
       offset = TakeOffset(text, &at);
@@ -160,6 +170,8 @@ bool TimeOfNumber(double number, Timestamp* time) {
 
 bool ParseAnyTime(std::string_view text, Timestamp* time) {
   if (text.empty()) return false;
+  // Most times are no numbers, as their fifth byte tells.
+  if (text.size() > 4 && text[4] == '-' && ParseTimeText(text, time)) return true;
   int64_t integer = 0;
   const char* end = text.data() + text.size();
   if (const auto read = std::from_chars(text.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
