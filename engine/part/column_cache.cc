@@ -1,12 +1,16 @@
 #include "engine/part/column_cache.h"
 
 #include "engine/part/columns.h"
+#include "engine/part/part_format.h"
 
 namespace braid {
 namespace {
 
 // What an entry costs beside its column: key, map slot, list of blocks.
 constexpr size_t kEntryBytes = 256;
+// Stands for all row groups of a file.
+constexpr uint32_t kAllGroups = UINT32_MAX;
+static_assert(kAllGroups >= kMaxRowGroups);
 
 }  // namespace
 
@@ -45,10 +49,43 @@ void ColumnCache::Put(Key key, Entry entry) {
   Add(std::move(key), std::move(kept));
 }
 
-std::shared_ptr<const TextFilter> ColumnCache::FindFilter(const Key& key) {
+void ColumnCache::Attach(const Key& key, std::shared_ptr<const CoarseTimes> times) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  // Who makes something of a column has just found it, so that it is young.
+  auto at = young_.find(key);
+  if (at == young_.end() || at->second.entry.times != nullptr) return;
+  at->second.bytes += times->bytes();
+  young_bytes_ += times->bytes();
+  at->second.entry.times = std::move(times);
+}
+
+std::shared_ptr<TextFilters> ColumnCache::FindFilters(Key key) {
+  key.group = kAllGroups;
   std::lock_guard<std::mutex> lock(mutex_);
   const Kept* kept = Touch(key);
-  return kept == nullptr ? nullptr : kept->entry.filter;
+  return kept == nullptr ? nullptr : kept->filters;
+}
+
+void ColumnCache::AddToFilters(const Key& key, size_t groups, const StringDictionary& texts) {
+  Key of_all = key;
+  of_all.group = kAllGroups;
+  std::shared_ptr<TextFilters> filters = FindFilters(of_all);
+  if (filters == nullptr) {
+    Kept made;
+    made.filters = std::make_shared<TextFilters>(groups);
+    made.bytes = made.filters->bytes() + kEntryBytes;
+    std::lock_guard<std::mutex> lock(mutex_);
+    const Kept* kept = Touch(of_all);
+    filters = (kept == nullptr ? Add(of_all, std::move(made)) : kept)->filters;
+  }
+  const size_t grown = filters->Add(key.group, texts);
+  if (grown == 0) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  // They may have been dropped meanwhile, or others be in their place.
+  Kept* const kept = Touch(of_all);
+  if (kept == nullptr || kept->filters != filters) return;
+  kept->bytes += grown;
+  young_bytes_ += grown;
 }
 
 ColumnCache::Kept* ColumnCache::Add(Key key, Kept kept) {

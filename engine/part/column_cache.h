@@ -19,7 +19,7 @@
 #include "braid/snapshot.h"
 #include "engine/memory/hash_map.h"
 #include "engine/part/coarse_times.h"
-#include "engine/part/text_search.h"
+#include "engine/part/text_filters.h"
 
 namespace braid {
 
@@ -42,7 +42,6 @@ class ColumnCache {
   struct Entry {
     std::shared_ptr<const Column> column;
     std::vector<uint32_t> blocks;              // of the group: those that it was decoded from
-    std::shared_ptr<const TextFilter> filter;  // of its texts; null until they are searched a second time
     std::shared_ptr<const CoarseTimes> times;  // of a column of times; null until it is looked at a second time
   };
 
@@ -54,11 +53,12 @@ class ColumnCache {
   uint64_t NewFile() { return files_.fetch_add(1, std::memory_order_relaxed); }
   bool Find(const Key& key, Entry* entry);
   void Put(Key key, Entry entry);
-  // Keeps what was made of a column that is here: Entry::filter or Entry::times.
-  template <typename Made>
-  void Attach(const Key& key, std::shared_ptr<const Made> Entry::*part, std::shared_ptr<const Made> made);
-  // Null if there is none.
-  std::shared_ptr<const TextFilter> FindFilter(const Key& key);
+  // Keeps Entry::times of a column that is here.
+  void Attach(const Key& key, std::shared_ptr<const CoarseTimes> times);
+  // The filters of a column's texts in all row groups, whatever the key's group; null if there are none.
+  std::shared_ptr<TextFilters> FindFilters(Key key);
+  // Adds the texts of the key's row group, of so many that the file has, to the filters of its column.
+  void AddToFilters(const Key& key, size_t groups, const StringDictionary& texts);
   // Forgets the columns of a file that is closed.
   void Drop(uint64_t file);
   size_t bytes() const;
@@ -66,6 +66,7 @@ class ColumnCache {
  private:
   struct Kept {
     Entry entry;
+    std::shared_ptr<TextFilters> filters;  // of all row groups, under a group of its own
     size_t bytes = 0;
   };
   using Generation = HashMap<Key, Kept>;
@@ -81,16 +82,5 @@ class ColumnCache {
   size_t young_bytes_ = 0;
   size_t old_bytes_ = 0;
 };
-
-template <typename Made>
-void ColumnCache::Attach(const Key& key, std::shared_ptr<const Made> Entry::*part, std::shared_ptr<const Made> made) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  // Who makes something of a column has just found it, so that it is young.
-  auto at = young_.find(key);
-  if (at == young_.end() || at->second.entry.*part != nullptr) return;
-  at->second.bytes += made->bytes();
-  young_bytes_ += made->bytes();
-  at->second.entry.*part = std::move(made);
-}
 
 }  // namespace braid

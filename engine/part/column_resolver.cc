@@ -19,9 +19,6 @@ constexpr const char* kIdentityLabels[] = {
     "service.name", "service",      "service_name", "app",       "job", "service.instance.id",
     "instance",     "k8s.pod.name", "pod",          "host.name", "host"};
 
-// Smaller columns are searched as quickly as a filter is asked.
-constexpr size_t kFilteredBytesMin = 32 << 10;
-
 }  // namespace
 
 template <typename MakeColumn>
@@ -51,18 +48,21 @@ absl::StatusOr<const Column*> ColumnResolver::Known(const ColumnRef& ref, const 
   return at->second.column.get();
 }
 
-bool ColumnResolver::MayContain(const ColumnRef& ref, std::string_view literal) {
+TextFilters::Parts ColumnResolver::PartsWith(const ColumnRef& ref, std::string_view literal) {
   auto at = made_.find(ref);
-  if (at == made_.end() || at->second.column->type != Type::kString) return true;
-  ColumnCache::Entry& entry = at->second;
-  if (entry.filter == nullptr) {
-    // What was decoded for this scan may never be searched again.
-    const bool again = std::find(found_.begin(), found_.end(), ref) != found_.end();
-    if (!again || ColumnBytes(*entry.column) < kFilteredBytesMin) return true;
-    entry.filter = std::make_shared<const TextFilter>(*entry.column->dictionary);
-    cache_->Attach({context_->file->cache_id(), number_, ref}, &ColumnCache::Entry::filter, entry.filter);
+  if (cache_ == nullptr || at == made_.end() || at->second.column->type != Type::kString) return {};
+  const ColumnCache::Key key{context_->file->cache_id(), number_, ref};
+  const auto look_up = [&]() -> std::optional<TextFilters::Parts> {
+    const std::shared_ptr<const TextFilters> filters = cache_->FindFilters(key);
+    return filters == nullptr ? std::nullopt : filters->PartsWith(number_, literal);
+  };
+  auto parts = look_up();
+  // What was decoded for this scan may never be searched again.
+  if (!parts && std::find(found_.begin(), found_.end(), ref) != found_.end()) {
+    cache_->AddToFilters(key, context_->file->groups().size(), *at->second.column->dictionary);
+    parts = look_up();
   }
-  return entry.filter->MayContain(literal);
+  return parts.value_or(TextFilters::Parts());
 }
 
 const CoarseTimes* ColumnResolver::TimesOf(const ColumnRef& ref) {
@@ -73,7 +73,7 @@ const CoarseTimes* ColumnResolver::TimesOf(const ColumnRef& ref) {
     const bool again = std::find(found_.begin(), found_.end(), ref) != found_.end();
     if (!again) return nullptr;
     entry.times = std::make_shared<const CoarseTimes>(entry.column->ints);
-    cache_->Attach({context_->file->cache_id(), number_, ref}, &ColumnCache::Entry::times, entry.times);
+    cache_->Attach({context_->file->cache_id(), number_, ref}, entry.times);
   }
   return entry.times.get();
 }

@@ -126,16 +126,9 @@ void GroupPruner::PruneByTerms() {
 
 void GroupPruner::PruneByTextFilters() {
   if (spec_->terms.empty() || context_->table != Table::kLogs) return;
-  ColumnCache::Key key{context_->file->cache_id(), 0, {ColumnLevel::kBuiltin, "message"}};
-  for (size_t i = 0; i < left_.size(); ++i) {
-    if (left_[i] == 0) continue;
-    key.group = static_cast<uint32_t>(i);
-    const std::shared_ptr<const TextFilter> filter = ColumnCache::Shared()->FindFilter(key);
-    if (filter == nullptr) continue;
-    const bool may_be = std::all_of(spec_->terms.begin(), spec_->terms.end(),
-                                    [&](const std::string& term) { return filter->MayContain(term); });
-    left_[i] = may_be ? 1 : 0;
-  }
+  const std::shared_ptr<const TextFilters> filters =
+      ColumnCache::Shared()->FindFilters({context_->file->cache_id(), 0, {ColumnLevel::kBuiltin, "message"}});
+  if (filters != nullptr) filters->Prune(spec_->terms, &left_);
 }
 
 bool GroupPruner::HasStored(ColumnLevel level, const std::string& name) const {

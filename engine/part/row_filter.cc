@@ -154,14 +154,49 @@ bool TryPlain(const Predicate& predicate, const std::vector<T>& values, const Co
   return true;
 }
 
-// Whether the values stand one after another in the dictionary's own bytes.
-bool StandInOrder(const StringDictionary& dictionary) {
-  const char* at = dictionary.bytes.data();
-  for (std::string_view text : dictionary.values) {
-    if (text.data() != at) return false;
-    at += text.size();
+// Whether the texts [begin, end) stand one after another in the dictionary's own bytes.
+bool StandInOrder(const StringDictionary& dictionary, size_t begin, size_t end) {
+  const char* at = dictionary.values[begin].data();
+  if (at < dictionary.bytes.data()) return false;
+  for (size_t text = begin; text < end; ++text) {
+    if (dictionary.values[text].data() != at) return false;
+    at += dictionary.values[text].size();
   }
-  return at == dictionary.bytes.data() + dictionary.bytes.size();
+  return at <= dictionary.bytes.data() + dictionary.bytes.size();
+}
+
+// Texts that stand together are one: a search over all of them needs no look at most. Sets contains[text] = 1.
+// REQUIRES: StandInOrder.
+bool FindTexts(const StringDictionary& dictionary, size_t begin, size_t end, std::string_view term,
+               std::vector<uint8_t>* contains) {
+  const auto& values = dictionary.values;
+  const char* const start = values[begin].data();
+  const auto end_of = [&](size_t text) {
+    return static_cast<size_t>(values[text].data() - start) + values[text].size();
+  };
+  const std::string_view bytes(start, end_of(end - 1));
+  bool any = false;
+  for (size_t at = FindText(bytes, term), text = begin; at != std::string_view::npos;) {
+    while (end_of(text) <= at) ++text;
+    // What reaches into the next text is no match; one may begin right behind.
+    const bool inside = at + term.size() <= end_of(text);
+    if (inside) (*contains)[text] = 1;
+    any = any || inside;
+    at = FindText(bytes, term, inside ? end_of(text) : at + 1);
+  }
+  return any;
+}
+
+// Calls `visit(begin, end)` for the texts of the parts, of neighbouring ones together.
+template <typename Visit>
+void ForTextsOf(const TextFilters::Parts& parts, size_t texts, const Visit& visit) {
+  for (uint32_t part = 0; part < parts.count; ++part) {
+    if ((parts.may >> part & 1) == 0) continue;
+    const uint32_t first = part;
+    while (part + 1 < parts.count && (parts.may >> (part + 1) & 1) != 0) ++part;
+    const size_t begin = first * texts / parts.count, end = (part + 1) * texts / parts.count;
+    if (begin < end) visit(begin, end);
+  }
 }
 
 // Where `id` is, or would be, in the sorted `ids`. REQUIRES: it is not before `from`. Looks near `from` first.
@@ -243,7 +278,7 @@ void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask
   KeepIf(keep, [&](size_t row) { return MayMatch(predicate, PlainValueAt(column, row)); });
 }
 
-void FilterByTerm(const std::string& term, const Column& column, RowMask* keep) {
+void FilterByTerm(const std::string& term, const Column& column, const TextFilters::Parts& parts, RowMask* keep) {
   if (column.type != Type::kString) {
     if (column.type == Type::kNull) std::fill(keep->begin(), keep->end(), 0);
     return;
@@ -253,42 +288,28 @@ void FilterByTerm(const std::string& term, const Column& column, RowMask* keep) 
     return;
   }
   const StringDictionary& dictionary = *column.dictionary;
-  if (StandInOrder(dictionary)) {
-    // All texts are one: a search over all of them needs no look at most rows.
-    std::vector<uint8_t> contains(dictionary.values.size(), 0);
-    const std::string_view bytes = dictionary.bytes;
-    bool any = false;
-    for (size_t at = FindText(bytes, term), text = 0; at != std::string_view::npos;) {
-      const auto end_of = [&](size_t i) {
-        return static_cast<size_t>(dictionary.values[i].data() - bytes.data()) + dictionary.values[i].size();
-      };
-      while (end_of(text) <= at) ++text;
-      // What reaches into the next text is no match; one may begin right behind.
-      const bool inside = at + term.size() <= end_of(text);
-      if (inside) contains[text] = 1;
-      any = any || inside;
-      at = FindText(bytes, term, inside ? end_of(text) : at + 1);
+  // 0 = surely not, 1 = contains it, 2 = not asked yet.
+  std::vector<uint8_t> contains(dictionary.values.size(), 0);
+  bool any = false, apart = false;
+  ForTextsOf(parts, dictionary.values.size(), [&](size_t begin, size_t end) {
+    if (StandInOrder(dictionary, begin, end)) {
+      any = FindTexts(dictionary, begin, end, term, &contains) || any;
+    } else {
+      std::fill(contains.begin() + static_cast<ptrdiff_t>(begin), contains.begin() + static_cast<ptrdiff_t>(end), 2);
+      apart = any = true;
     }
-    if (!any) {
-      std::fill(keep->begin(), keep->end(), 0);
-      return;
-    }
-    for (size_t row = 0; row < column.size; ++row) {
-      (*keep)[row] &= column.IsNull(row) ? 0 : contains[column.codes[row]];
-    }
+  });
+  if (!any) {
+    std::fill(keep->begin(), keep->end(), 0);
     return;
   }
-  std::vector<uint8_t> asked(dictionary.values.size(), 0);
-  for (size_t row = 0; row < column.size; ++row) {
-    if ((*keep)[row] == 0) continue;
-    if (column.IsNull(row)) {
-      (*keep)[row] = 0;
-      continue;
-    }
-    uint8_t& answer = asked[column.codes[row]];
-    if (answer == 0) answer = FindText(column.StringAt(row), term) != std::string_view::npos ? 1 : 2;
-    if (answer == 2) (*keep)[row] = 0;
-  }
+  if (!apart && column.valid.empty()) return KeepByCodes(column.codes.data(), contains, keep);
+  KeepIf(keep, [&](size_t row) {
+    if (column.IsNull(row)) return false;
+    uint8_t& answer = contains[column.codes[row]];
+    if (answer == 2) answer = FindText(column.StringAt(row), term) != std::string_view::npos ? 1 : 0;
+    return answer == 1;
+  });
 }
 
 void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, bool ascending, RowMask* keep) {

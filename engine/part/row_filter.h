@@ -12,6 +12,7 @@
 #include "braid/snapshot.h"
 #include "engine/part/coarse_times.h"
 #include "engine/part/row_mask.h"
+#include "engine/part/text_filters.h"
 
 namespace braid {
 
@@ -19,8 +20,8 @@ namespace braid {
 // unequal and unordered; NaN equals nothing.
 bool MayMatch(const Predicate& predicate, const ValueView& value);
 void FilterByPredicate(const Predicate& predicate, const Column& column, RowMask* keep);
-// Rows whose text contains `term`.
-void FilterByTerm(const std::string& term, const Column& column, RowMask* keep);
+// Rows whose text contains `term`; only the parts that may have it are searched.
+void FilterByTerm(const std::string& term, const Column& column, const TextFilters::Parts& parts, RowMask* keep);
 // Exact. `ids` is sorted; `ascending`: so is the column.
 void FilterByTrace(const std::vector<TraceId>& ids, const Column& column, bool ascending, RowMask* keep);
 // Exact. With `end` (spans, overlap) a row passes if [time, end] meets the range; an end before its time counts as

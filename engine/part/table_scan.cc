@@ -156,11 +156,8 @@ class TableScan : public SplittableScan {
     if (context_.table != Table::kLogs) return absl::OkStatus();
     for (const std::string& term : spec_.terms) {
       ASSIGN_OR_RETURN(const Column* message, Builtin(columns, "message"));
-      if (!columns->MayContain({ColumnLevel::kBuiltin, "message"}, term)) {
-        std::fill(keep->begin(), keep->end(), 0);
-        return absl::OkStatus();
-      }
-      FilterByTerm(term, *message, keep);
+      const TextFilters::Parts parts = columns->PartsWith({ColumnLevel::kBuiltin, "message"}, term);
+      FilterByTerm(term, *message, parts, keep);
     }
     return absl::OkStatus();
   }

@@ -51,9 +51,9 @@ class ColumnResolver {
         touched_(group_->blocks.size(), 0) {}
   // The result lives as long as the resolver.
   absl::StatusOr<const Column*> Resolve(const ColumnRef& ref);
-  // Whether a text of the column may contain `literal`. Texts that are searched for the second time get a filter.
+  // Where texts of the column that contain `literal` may be. Texts that are searched for the second time get a filter.
   // REQUIRES: `ref` has been resolved.
-  bool MayContain(const ColumnRef& ref, std::string_view literal);
+  TextFilters::Parts PartsWith(const ColumnRef& ref, std::string_view literal);
   // The column's times in short, once they are looked at for the second time; null else.
   // REQUIRES: `ref` has been resolved.
   const CoarseTimes* TimesOf(const ColumnRef& ref);
