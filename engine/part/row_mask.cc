@@ -1,5 +1,6 @@
 #include "engine/part/row_mask.h"
 
+#include <algorithm>
 #include <bit>
 
 #if defined(__x86_64__)
@@ -10,6 +11,8 @@ namespace braid {
 namespace {
 
 constexpr int kBitCodes = 32;
+// So few rows of a block are looked at one by one: the others' values are mostly far from the processor.
+constexpr int kFewRows = 4;
 
 // Row by row from `row` on, where no block of rows is left or the processor knows no better: `keeps(row)` for the rows
 // of blocks of which some are left, without asking which.
@@ -55,6 +58,13 @@ __attribute__((target("avx2"))) void RangeRowsAvx2(const int64_t* values, int64_
   size_t row = 0;
   for (; row + kMaskBlock <= rows; row += kMaskBlock) {
     if (!AnyKeptOf(mask + row)) continue;
+    if (uint32_t bits = KeptBits(mask + row); std::popcount(bits) <= kFewRows) {
+      for (; bits != 0; bits &= bits - 1) {
+        const size_t at = row + static_cast<size_t>(std::countr_zero(bits));
+        mask[at] = ((values[at] >= low) & (values[at] <= high)) == inside;
+      }
+      continue;
+    }
     uint32_t outside = 0;
     for (size_t i = 0; i < kMaskBlock; i += 4) {
       const __m256i four = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + row + i));
@@ -114,9 +124,11 @@ bool AnyKept(const RowMask& keep) { return !keep.empty() && std::memchr(keep.dat
 bool AllKept(const RowMask& keep) { return keep.empty() || std::memchr(keep.data(), 0, keep.size()) == nullptr; }
 
 std::vector<uint32_t> KeptRows(const RowMask& keep) {
-  std::vector<uint32_t> rows(keep.size());
+  const size_t total = static_cast<size_t>(std::count(keep.begin(), keep.end(), uint8_t{1}));
+  // One place more, which is written for rows that are not kept.
+  std::vector<uint32_t> rows(total + 1);
   size_t kept = 0, row = 0;
-  for (; row + 8 <= keep.size(); row += 8) {
+  for (; row + 8 <= keep.size() && kept < total; row += 8) {
     uint64_t eight;
     std::memcpy(&eight, keep.data() + row, sizeof eight);
     if (eight == 0) continue;
@@ -126,11 +138,11 @@ std::vector<uint32_t> KeptRows(const RowMask& keep) {
       kept += eight >> (8 * i) & 1;
     }
   }
-  for (; row < keep.size(); ++row) {
+  for (; row < keep.size() && kept < total; ++row) {
     rows[kept] = static_cast<uint32_t>(row);
     kept += keep[row];
   }
-  rows.resize(kept);
+  rows.resize(total);
   return rows;
 }
 

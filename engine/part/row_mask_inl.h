@@ -1,9 +1,13 @@
 // Loops of row_mask.h.
 #pragma once
 
-#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstring>
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 namespace braid {
 
@@ -16,24 +20,34 @@ inline bool AnyKeptOf(const uint8_t* block) {
   return (words[0] | words[1] | words[2] | words[3]) != 0;
 }
 
+// The rows of a block that are left, a bit each.
+inline uint32_t KeptBits(const uint8_t* block) {
+#if defined(__x86_64__)
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block)), zero);
+  const __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16)), zero);
+  return ~(static_cast<uint32_t>(_mm_movemask_epi8(low)) | static_cast<uint32_t>(_mm_movemask_epi8(high)) << 16);
+#else
+  uint32_t bits = 0;
+  for (size_t i = 0; i < kMaskBlock; ++i) bits |= static_cast<uint32_t>(block[i] != 0) << i;
+  return bits;
+#endif
+}
+
 template <typename Test>
 void KeepIf(RowMask* keep, const Test& test) {
   uint8_t* const mask = keep->data();
   const size_t rows = keep->size();
-  for (size_t begin = 0; begin < rows; begin += kMaskBlock) {
-    const size_t end = std::min(rows, begin + kMaskBlock);
-    if (end - begin == kMaskBlock && !AnyKeptOf(mask + begin)) continue;
-    for (size_t row = begin; row < end;) {
-      uint64_t eight = 0;
-      if (row + 8 <= end) std::memcpy(&eight, mask + row, sizeof eight);
-      if (row + 8 <= end && eight == 0) {
-        row += 8;
-        continue;
-      }
-      for (const size_t stop = std::min(end, row + 8); row < stop; ++row) {
-        if (mask[row] != 0 && !test(row)) mask[row] = 0;
-      }
+  size_t begin = 0;
+  for (; begin + kMaskBlock <= rows; begin += kMaskBlock) {
+    if (!AnyKeptOf(mask + begin)) continue;
+    for (uint32_t bits = KeptBits(mask + begin); bits != 0; bits &= bits - 1) {
+      const size_t row = begin + static_cast<size_t>(std::countr_zero(bits));
+      if (!test(row)) mask[row] = 0;
     }
+  }
+  for (; begin < rows; ++begin) {
+    if (mask[begin] != 0 && !test(begin)) mask[begin] = 0;
   }
 }
 
