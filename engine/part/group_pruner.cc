@@ -14,6 +14,9 @@ namespace {
 // Streams beyond this many are not looked up one by one.
 constexpr size_t kMaxStreamLookups = 4096;
 
+// Looking up the row groups of a trace costs as much as looking at so many of them.
+constexpr size_t kGroupsPerTraceLookup = 8;
+
 bool IsEquality(const Predicate& predicate) {
   return predicate.op == Predicate::Op::kEqual || predicate.op == Predicate::Op::kIn;
 }
@@ -93,6 +96,17 @@ void GroupPruner::PruneByTime() {
   }
 }
 
+GroupPruner::Groups GroupPruner::OfTraces(const std::vector<TraceId>& ids) const {
+  Groups groups(left_.size(), 0);
+  auto from = groups_->begin();
+  for (TraceId id : ids) {
+    from = std::lower_bound(from, groups_->end(), id,
+                            [](const RowGroup& group, TraceId wanted) { return group.max_trace < wanted; });
+    for (auto at = from; at != groups_->end() && at->min_trace <= id; ++at) groups[at - groups_->begin()] = 1;
+  }
+  return groups;
+}
+
 void GroupPruner::PruneByTraces() {
   if (spec_->trace_ids == nullptr) return;
   Use("trace index");
@@ -100,10 +114,14 @@ void GroupPruner::PruneByTraces() {
   for (TraceId id : *spec_->trace_ids) {
     if (context_->traces->MayContain(id)) ids.push_back(id);
   }
-  for (size_t i = 0; i < left_.size(); ++i) {
-    const RowGroup& group = (*groups_)[i];
-    auto at = std::lower_bound(ids.begin(), ids.end(), group.min_trace);
-    if (at == ids.end() || group.max_trace < *at || group.max_trace.IsZero()) left_[i] = 0;
+  if (context_->file->in_order_of_traces() && ids.size() * kGroupsPerTraceLookup <= groups_->size()) {
+    Keep(OfTraces(ids));
+  } else {
+    for (size_t i = 0; i < left_.size(); ++i) {
+      const RowGroup& group = (*groups_)[i];
+      auto at = std::lower_bound(ids.begin(), ids.end(), group.min_trace);
+      if (at == ids.end() || group.max_trace < *at || group.max_trace.IsZero()) left_[i] = 0;
+    }
   }
   if (IsSortedByTrace(context_->table)) return;
   ColumnKeys keys(ColumnLevel::kBuiltin, "trace_id");

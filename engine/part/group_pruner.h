@@ -34,6 +34,8 @@ class GroupPruner {
   std::optional<Groups> ForConstants(const Predicate& predicate);
   bool AddStored(const ColumnRef& ref, const Predicate& predicate, std::vector<uint64_t>* hashes);
   Groups OfStreams(const std::vector<uint8_t>& streams);
+  // REQUIRES: the file is in order of traces; `ids` is sorted.
+  Groups OfTraces(const std::vector<TraceId>& ids) const;
   // Whether the stream alone decides the column's value in this table.
   bool IsOfStream(const ColumnRef& ref) const;
   ValueView StreamValue(uint32_t ordinal, const ColumnRef& ref) const;

@@ -110,6 +110,8 @@ class TableFileReader {
   const std::vector<RowGroup>& groups() const { return groups_; }
   const std::vector<int64_t>& stream_rows() const { return stream_rows_; }
   uint64_t rows() const { return rows_; }
+  // Whether both the least and the greatest trace of the row groups ascend.
+  bool in_order_of_traces() const { return in_order_of_traces_; }
   // Number of a stored column (kBuiltin or kAttribute); -1 if no row has it.
   int FindColumn(const ColumnRef& ref) const;
   const BlockFileReader& file() const { return *file_; }
@@ -130,6 +132,7 @@ class TableFileReader {
   std::vector<RowGroup> groups_;
   std::vector<int64_t> stream_rows_;
   uint64_t rows_ = 0;
+  bool in_order_of_traces_ = false;
 };
 
 // Reads columns of one row group; keeps packed blocks, not columns.

@@ -95,6 +95,10 @@ absl::Status TableFileReader::ReadGroups() {
     groups_.push_back(std::move(group));
   }
   if (!ok || !in.done()) return absl::DataLossError(absl::StrCat(file_->name(), ": row groups do not parse"));
+  const auto descends = [](const RowGroup& a, const RowGroup& b) {
+    return b.min_trace < a.min_trace || b.max_trace < a.max_trace;
+  };
+  in_order_of_traces_ = std::adjacent_find(groups_.begin(), groups_.end(), descends) == groups_.end();
   return absl::OkStatus();
 }
 

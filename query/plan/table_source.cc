@@ -159,7 +159,7 @@ class SourceOrder : public Operator {
       if (!more) break;
       RETURN_IF_ERROR(context_->CheckAlive());
       if (batch.num_rows == 0) continue;
-      for (size_t i = 0; i < held.size(); ++i) held[i].Append(batch.columns[i]);
+      for (size_t i = 0; i < held.size(); ++i) held[i].Append(std::move(batch.columns[i]));
       num_held += batch.num_rows;
       if (slices_ != nullptr && num_held >= wanted) slices_->enough = true;
       if (num_held <= hold) continue;
@@ -168,7 +168,7 @@ class SourceOrder : public Operator {
       Cut(&order);
       rows = rows.Select(order);
       RETURN_IF_ERROR(reservation_.Set(ApproximateBytes(rows)));
-      for (size_t i = 0; i < held.size(); ++i) held[i].Append(rows.columns[i]);
+      for (size_t i = 0; i < held.size(); ++i) held[i].Append(std::move(rows.columns[i]));
       num_held = rows.num_rows;
     }
     RecordBatch rows = finish();

@@ -117,7 +117,7 @@ absl::StatusOr<RecordBatch> Drain(Operator* op, QueryContext* context, const cha
       if (fresh) counted[i] = column.dictionary.get();
     }
     RETURN_IF_ERROR(context->Reserve(bytes, owner));
-    for (size_t i = 0; i < num_columns; ++i) columns[i].Append(batch.columns[i]);
+    for (size_t i = 0; i < num_columns; ++i) columns[i].Append(std::move(batch.columns[i]));
     all.num_rows += batch.num_rows;
   }
   all.columns.reserve(num_columns);

@@ -11,6 +11,9 @@ namespace {
 // Equal texts share a code up to this many of them; beyond it the column is taken to be of distinct texts.
 constexpr size_t kSharedTextsMax = size_t{1} << 16;
 
+// Texts of a column that may stay though no row has them.
+constexpr size_t kUnusedTextsMax = 64;
+
 template <typename T>
 void AppendAll(std::vector<T>* to, const std::vector<T>& from) {
   to->insert(to->end(), from.begin(), from.end());
@@ -74,7 +77,7 @@ void ColumnConcat::Widen(const Column& column) {
   for (size_t row = 0; row < column.size; ++row) builder_->AppendFrom(column, row);
 }
 
-void ColumnConcat::Append(const Column& column) {
+void ColumnConcat::AppendRows(const Column& column) {
   if (builder_ != nullptr) {
     for (size_t row = 0; row < column.size; ++row) builder_->AppendFrom(column, row);
     return;
@@ -138,7 +141,25 @@ void ColumnConcat::Append(const Column& column) {
   }
 }
 
+void ColumnConcat::Append(const Column& column) {
+  if (only_) AppendRows(*std::exchange(only_, std::nullopt));
+  AppendRows(column);
+}
+
+void ColumnConcat::Append(Column&& column) {
+  const bool first = !only_ && column_.size == 0 && column_.type == Type::kNull && builder_ == nullptr;
+  // Texts of a few rows out of many are better kept without the others, which all later stages would drag along.
+  const size_t texts = column.dictionary == nullptr ? 0 : column.dictionary->values.size();
+  const bool in_use = texts <= std::max(column.size, kUnusedTextsMax);
+  if (first && column.size > 0 && column.type != Type::kNull && in_use) {
+    only_ = std::move(column);
+  } else {
+    Append(std::as_const(column));
+  }
+}
+
 Column ColumnConcat::Finish() {
+  if (only_) return *std::exchange(only_, std::nullopt);
   if (builder_ != nullptr && column_.size == 0) {
     Column column = builder_->Finish();
     builder_ = nullptr;

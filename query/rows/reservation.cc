@@ -28,7 +28,7 @@ absl::StatusOr<RecordBatch> DrainInto(Operator* op, QueryContext* context, Reser
       if (fresh) counted[i] = column.dictionary.get();
     }
     RETURN_IF_ERROR(reservation->Add(bytes));
-    for (size_t i = 0; i < num_columns; ++i) columns[i].Append(batch.columns[i]);
+    for (size_t i = 0; i < num_columns; ++i) columns[i].Append(std::move(batch.columns[i]));
     all.num_rows += batch.num_rows;
   }
   for (size_t i = 0; i < num_columns; ++i) {
