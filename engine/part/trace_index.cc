@@ -35,18 +35,19 @@ void TraceFilterBuilder::Add(TraceId id) {
 }
 
 std::string TraceFilterBuilder::Serialize() const {
-  uint64_t bits = (hashes_.size() * kTraceFilterBits + 63) / 64 * 64;
-  std::string bytes(bits / 8, '\0');
+  const uint64_t bits = (hashes_.size() * kTraceFilterBits + 63) / 64 * 64;
+  std::string out;
+  PutVarint(&out, hashes_.size());
+  PutVarint(&out, bits);
+  const size_t begin = out.size();
+  out.resize(begin + bits / 8);  // many megabytes for a large part: made where they are wanted
+  char* const bytes = out.data() + begin;
   for (uint64_t hash : hashes_) {
     Probe(hash, bits, [&](uint64_t bit) {
       bytes[bit / 8] = static_cast<char>(bytes[bit / 8] | (1 << (bit % 8)));
       return true;
     });
   }
-  std::string out;
-  PutVarint(&out, hashes_.size());
-  PutVarint(&out, bits);
-  out += bytes;
   return out;
 }
 
