@@ -59,7 +59,7 @@ def g3(context):
 def ingest(context, name, cores=None, connections=1):
     """(lines per CPU second, per wall second, peak KB) of the set's lines over HTTP."""
     data = context.logs(name)
-    store = context.braid("--flush-mb", "16", cores=cores)
+    store = context.braid(cores=cores)
     store.start()
     bodies = list(data.bodies())
     before, began = store.server.cpu(), time.monotonic()
