@@ -136,23 +136,24 @@ int64_t WrappingDifference(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
 }
 
+// What a thread keeps of the room for one record, from one record to the next.
+constexpr size_t kKeptScratchBytes = size_t{64} << 10;
+
 // Filled anew for each record that is written with its length before it.
 std::string& Scratch() {
   thread_local std::string scratch;
+  if (scratch.capacity() > kKeptScratchBytes) scratch = std::string();
   scratch.clear();
   return scratch;
 }
 
-// The same as plain room: a string would clear it first.
-char* ScratchOf(size_t bytes) {
-  thread_local std::unique_ptr<char[]> room;
-  thread_local size_t size = 0;
-  if (size < bytes) {
-    size = 0;
-    room.reset();
-    room = std::make_unique_for_overwrite<char[]>(bytes + bytes / 2);
-    size = bytes + bytes / 2;
+// The same as plain room: a string would clear it first. What is too large to keep goes to `*large`.
+char* ScratchOf(size_t bytes, std::unique_ptr<char[]>* large) {
+  if (bytes > kKeptScratchBytes) {
+    *large = std::make_unique_for_overwrite<char[]>(bytes);
+    return large->get();
   }
+  thread_local const auto room = std::make_unique_for_overwrite<char[]>(kKeptScratchBytes);
   return room.get();
 }
 
@@ -261,8 +262,10 @@ void WriteBatch::AddLog(StreamRef stream, const LogRecord& record) {
   if (record.flags != 0) has |= 16;
   if (record.dropped_attributes != 0) has |= 32;
   constexpr size_t kFixedBytes = 1 + 5 * sizeof(uint64_t) + 6 * kMaxVarintBytes;
-  char* const bytes = ScratchOf(kFixedBytes + record.severity_text.size() + record.message.size() +
-                                record.event_name.size() + RoomOf(record.attributes));
+  const size_t bytes_max = kFixedBytes + record.severity_text.size() + record.message.size() +
+                           record.event_name.size() + RoomOf(record.attributes);
+  std::unique_ptr<char[]> large;
+  char* const bytes = ScratchOf(bytes_max, &large);
   char* at = bytes;
   *at++ = static_cast<char>(has);
   at = PutFixedTo(at, record.time);
