@@ -49,7 +49,6 @@ class ChainedSplit : public SplitScan {
       }
       ASSIGN_OR_RETURN(std::shared_ptr<const SplitScan> split, splittable->PlanSplit());
       planned_.Add(split->planned());
-      bytes_ += split->bytes_planned();
       for (size_t piece = 0; piece < split->pieces(); ++piece) pieces_.push_back({split, piece, nullptr});
     }
     planned_.sources_total = sources_total;
@@ -63,7 +62,12 @@ class ChainedSplit : public SplitScan {
     return at.split->OpenPiece(at.piece);
   }
   const ScanStats& planned() const override { return planned_; }
-  uint64_t bytes_planned() const override { return bytes_; }
+  uint64_t bytes_planned() const override {
+    uint64_t bytes = 0;
+    for (const Piece& piece : pieces_)
+      bytes += piece.split != nullptr && piece.piece == 0 ? piece.split->bytes_planned() : 0;
+    return bytes;
+  }
 
  private:
   struct Piece {
@@ -74,7 +78,6 @@ class ChainedSplit : public SplitScan {
   std::shared_ptr<const ScanSpec> spec_;
   std::vector<Piece> pieces_;
   ScanStats planned_;
-  uint64_t bytes_ = 0;
 };
 
 // One source after the other.

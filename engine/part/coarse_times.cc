@@ -6,9 +6,7 @@
 namespace braid {
 namespace {
 
-constexpr int kStepBits = 8;
-// Ranges of more steps leave so many rows that all times might as well be compared.
-constexpr uint64_t kStepsMax = 32;
+constexpr int kStepBits = 16;
 
 // Exact for all pairs of times.
 uint64_t Since(Timestamp from, Timestamp time) { return static_cast<uint64_t>(time) - static_cast<uint64_t>(from); }
@@ -22,20 +20,22 @@ CoarseTimes::CoarseTimes(const std::vector<int64_t>& times) : steps_(times.size(
   greatest_ = *greatest;
   shift_ = std::max(0, static_cast<int>(std::bit_width(Since(least_, greatest_))) - kStepBits);
   for (size_t row = 0; row < times.size(); ++row) {
-    steps_[row] = static_cast<uint8_t>(Since(least_, times[row]) >> shift_);
+    steps_[row] = static_cast<uint16_t>(Since(least_, times[row]) >> shift_);
   }
 }
 
-bool CoarseTimes::Filter(const TimeRange& range, RowMask* keep) const {
+void CoarseTimes::Filter(const TimeRange& range, const int64_t* times, RowMask* keep) const {
   if (steps_.empty() || range.end < least_ || greatest_ < range.start) {
     std::fill(keep->begin(), keep->end(), uint8_t{0});
-    return true;
+    return;
   }
-  const uint64_t first = Since(least_, std::max(range.start, least_)) >> shift_;
-  const uint64_t last = Since(least_, std::min(range.end, greatest_)) >> shift_;
-  if (last - first >= kStepsMax) return false;
-  KeepByStep(steps_.data(), static_cast<uint8_t>(first), static_cast<uint8_t>(last), keep);
-  return true;
+  const auto first = static_cast<uint16_t>(Since(least_, std::max(range.start, least_)) >> shift_);
+  const auto last = static_cast<uint16_t>(Since(least_, std::min(range.end, greatest_)) >> shift_);
+  const uint16_t* const steps = steps_.data();
+  KeepByStep(steps, first, last, keep);
+  if (shift_ == 0) return;
+  KeepIf(keep,
+         [=, &range](size_t row) { return (steps[row] != first && steps[row] != last) || range.Contains(times[row]); });
 }
 
 }  // namespace braid

@@ -363,10 +363,8 @@ void FilterByTime(const TimeRange& range, const Column& time, const Column* end,
   }
   if (end == nullptr || end->type == Type::kNull) {
     const int64_t* const times = time.ints.data();
-    if (coarse == nullptr || !coarse->Filter(range, keep)) {
-      return KeepByRange(times, range.start, range.end, true, keep);
-    }
-    return KeepIf(keep, [&](size_t row) { return range.Contains(times[row]); });
+    if (coarse == nullptr) return KeepByRange(times, range.start, range.end, true, keep);
+    return coarse->Filter(range, times, keep);
   }
   KeepByRange(time.ints.data(), INT64_MIN, range.end, true, keep);
   KeepIf(keep, [&](size_t row) {

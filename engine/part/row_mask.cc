@@ -36,7 +36,7 @@ void CodeRows(const uint32_t* codes, const uint8_t* passes, size_t row, size_t r
   MeetRows(row, rows, mask, [=](size_t at) { return passes[codes[at]]; });
 }
 
-void StepRows(const uint8_t* steps, uint8_t first, uint8_t last, size_t row, size_t rows, uint8_t* mask) {
+void StepRows(const uint16_t* steps, uint16_t first, uint16_t last, size_t row, size_t rows, uint8_t* mask) {
   MeetRows(row, rows, mask, [=](size_t at) { return (steps[at] >= first) & (steps[at] <= last); });
 }
 
@@ -98,15 +98,20 @@ __attribute__((target("avx2"))) void CodeRowsAvx2(const uint32_t* codes, const s
   CodeRows(codes, passes.data(), row, rows, mask);
 }
 
-__attribute__((target("avx2"))) void StepRowsAvx2(const uint8_t* steps, uint8_t first, uint8_t last, size_t rows,
+__attribute__((target("avx2"))) void StepRowsAvx2(const uint16_t* steps, uint16_t first, uint16_t last, size_t rows,
                                                   uint8_t* mask) {
-  const __m256i firsts = _mm256_set1_epi8(static_cast<char>(first)), lasts = _mm256_set1_epi8(static_cast<char>(last));
+  const __m256i firsts = _mm256_set1_epi16(static_cast<int16_t>(first));
+  const __m256i lasts = _mm256_set1_epi16(static_cast<int16_t>(last));
+  const auto inside = [&](const uint16_t* at) __attribute__((target("avx2"))) {
+    const __m256i sixteen = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    return _mm256_cmpeq_epi16(sixteen, _mm256_min_epu16(_mm256_max_epu16(sixteen, firsts), lasts));
+  };
   size_t row = 0;
   for (; row + kMaskBlock <= rows; row += kMaskBlock) {
-    const __m256i block = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(steps + row));
-    const __m256i clamped = _mm256_min_epu8(_mm256_max_epu8(block, firsts), lasts);
+    // Packing works on halves: their order is put right.
+    const __m256i packed = _mm256_packs_epi16(inside(steps + row), inside(steps + row + 16));
     auto* const at = reinterpret_cast<__m256i*>(mask + row);
-    _mm256_storeu_si256(at, _mm256_and_si256(_mm256_loadu_si256(at), _mm256_cmpeq_epi8(block, clamped)));
+    _mm256_storeu_si256(at, _mm256_and_si256(_mm256_loadu_si256(at), _mm256_permute4x64_epi64(packed, 0xd8)));
   }
   StepRows(steps, first, last, row, rows, mask);
 }
@@ -153,7 +158,7 @@ void KeepByRange(const int64_t* values, int64_t low, int64_t high, bool inside, 
   RangeRows(values, low, high, inside, 0, keep->size(), keep->data());
 }
 
-void KeepByStep(const uint8_t* steps, uint8_t first, uint8_t last, RowMask* keep) {
+void KeepByStep(const uint16_t* steps, uint16_t first, uint16_t last, RowMask* keep) {
 #if defined(__x86_64__)
   if (HasAvx2()) return StepRowsAvx2(steps, first, last, keep->size(), keep->data());
 #endif

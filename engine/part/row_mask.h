@@ -20,8 +20,8 @@ std::vector<uint32_t> KeptRows(const RowMask& keep);
 // Drops the rows whose value is outside of [low, high]; `inside` false: those whose value is within. Rows dropped
 // before cost next to nothing where many of them stand together. REQUIRES: keep has as many rows as `values` entries.
 void KeepByRange(const int64_t* values, int64_t low, int64_t high, bool inside, RowMask* keep);
-// The same for single bytes that are inside.
-void KeepByStep(const uint8_t* steps, uint8_t first, uint8_t last, RowMask* keep);
+// The same for small numbers that are inside.
+void KeepByStep(const uint16_t* steps, uint16_t first, uint16_t last, RowMask* keep);
 // Drops the rows whose code does not pass; `passes` has an entry a code.
 void KeepByCodes(const uint32_t* codes, const std::vector<uint8_t>& passes, RowMask* keep);
 

@@ -174,21 +174,8 @@ class TableScan : public SplittableScan {
 class TableSplit : public SplitScan {
  public:
   explicit TableSplit(std::shared_ptr<const ScanPlan> plan) : plan_(std::move(plan)), planned_(plan_->stats) {
-    if (plan_->groups.empty()) return;
-    const TableFileReader& file = *plan_->context.file;
-    std::vector<uint32_t> wanted;
-    for (const ColumnRef& ref : plan_->spec.columns) AddStoredColumns(ref, &wanted);
-    for (uint32_t number : plan_->groups) {
-      const RowGroup& group = file.groups()[number];
-      ++planned_.blocks_read;
-      planned_.rows_read += group.rows;
-      for (const RowGroup::Block& block : group.blocks) {
-        const bool used = std::any_of(block.columns.begin(), block.columns.end(), [&](uint32_t column) {
-          return std::find(wanted.begin(), wanted.end(), column) != wanted.end();
-        });
-        if (used) bytes_ += block.ref.size;
-      }
-    }
+    planned_.blocks_read += plan_->groups.size();
+    for (uint32_t number : plan_->groups) planned_.rows_read += plan_->context.file->groups()[number].rows;
   }
 
   size_t pieces() const override { return plan_->groups.size(); }
@@ -196,7 +183,21 @@ class TableSplit : public SplitScan {
     return std::make_unique<TableScan>(plan_, piece, piece + 1, ScanStats());
   }
   const ScanStats& planned() const override { return planned_; }
-  uint64_t bytes_planned() const override { return bytes_; }
+  uint64_t bytes_planned() const override {
+    if (plan_->groups.empty()) return 0;
+    std::vector<uint32_t> wanted;
+    for (const ColumnRef& ref : plan_->spec.columns) AddStoredColumns(ref, &wanted);
+    uint64_t bytes = 0;
+    for (uint32_t number : plan_->groups) {
+      for (const RowGroup::Block& block : plan_->context.file->groups()[number].blocks) {
+        const bool used = std::any_of(block.columns.begin(), block.columns.end(), [&](uint32_t column) {
+          return std::find(wanted.begin(), wanted.end(), column) != wanted.end();
+        });
+        if (used) bytes += block.ref.size;
+      }
+    }
+    return bytes;
+  }
 
  private:
   // The stored columns that a column is made from, as far as that is known without reading.
@@ -224,7 +225,6 @@ class TableSplit : public SplitScan {
 
   const std::shared_ptr<const ScanPlan> plan_;
   ScanStats planned_;
-  uint64_t bytes_ = 0;
 };
 
 absl::StatusOr<std::unique_ptr<SplitScan>> TableScan::PlanSplit() { return std::make_unique<TableSplit>(plan_); }

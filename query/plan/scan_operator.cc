@@ -50,6 +50,9 @@ void NoteDamage(const ScanStats& stats, QueryContext* context) {
   for (const std::string& damaged : stats.damaged) context->AddNote("partial", "rows are missing: " + damaged);
 }
 
+// Pieces without rows that a thread may read before it is asked again.
+constexpr size_t kPiecesPerCall = 8;
+
 // What the threads that read one scan share.
 struct SharedPieces {
   std::unique_ptr<const SplitScan> split;
@@ -70,24 +73,26 @@ class PieceReader : public Operator {
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     RETURN_IF_ERROR(context_->CheckAlive());
     *batch = RecordBatch();
-    if (piece_ == nullptr) {
-      const size_t number = pieces_->next.fetch_add(1, std::memory_order_relaxed);
-      if (number >= pieces_->split->pieces()) return false;
-      place_ = number;
-      ASSIGN_OR_RETURN(piece_, pieces_->split->OpenPiece(number));
-      counted_bytes_ = 0;
+    for (size_t closed = 0; closed < kPiecesPerCall; ++closed) {
+      if (piece_ == nullptr) {
+        const size_t number = pieces_->next.fetch_add(1, std::memory_order_relaxed);
+        if (number >= pieces_->split->pieces()) return false;
+        place_ = number;
+        ASSIGN_OR_RETURN(piece_, pieces_->split->OpenPiece(number));
+        counted_bytes_ = 0;
+      }
+      RecordBatch stored;
+      ASSIGN_OR_RETURN(const bool more, piece_->Next(&stored));
+      const uint64_t bytes = piece_->stats().bytes_read;
+      RETURN_IF_ERROR(context_->CountScanned(bytes - std::exchange(counted_bytes_, bytes)));
+      if (more) {
+        RETURN_IF_ERROR(reservation_.Set(ApproximateBytes(stored)));
+        Convert(*plan_, std::move(stored), batch);
+        return true;
+      }
+      ClosePiece();
     }
-    RecordBatch stored;
-    ASSIGN_OR_RETURN(const bool more, piece_->Next(&stored));
-    const uint64_t bytes = piece_->stats().bytes_read;
-    RETURN_IF_ERROR(context_->CountScanned(bytes - std::exchange(counted_bytes_, bytes)));
-    if (more) {
-      RETURN_IF_ERROR(reservation_.Set(ApproximateBytes(stored)));
-      Convert(*plan_, std::move(stored), batch);
-      return true;
-    }
-    ClosePiece();
-    return true;  // others wait to hear that this place is done
+    return true;  // others wait to hear that these places are done
   }
 
  private:
