@@ -81,8 +81,9 @@ void AppendHistogramPoint(std::string_view time, const Histogram& histogram, std
 // "values":[...] and "histograms":[...], each only if it has points. `point(i)`: value, histogram or null; false where
 // there is none.
 template <typename TimeTexts, typename Point>
-void AppendPoints(const TimeTexts& times, size_t count, const Point& point, std::string* out) {
+void AppendPoints(const TimeTexts& times, size_t count, bool any_histogram, const Point& point, std::string* out) {
   for (const bool histograms : {false, true}) {
+    if (histograms && !any_histogram) return;
     bool first = true;
     for (size_t i = 0; i < count; ++i) {
       double value;
@@ -202,7 +203,7 @@ void VectorResultWriter::AppendSeries(const SeriesData& series, std::string* out
   first_ = false;
   AppendLabels(series.labels, out);
   AppendPoints(
-      TimeTexts(series.times), series.times.size(),
+      TimeTexts(series.times), series.times.size(), !series.histograms.empty(),
       [&](size_t i, double* value, const Histogram** histogram) {
         *value = series.values[i];
         *histogram = HistogramAt(series.histograms, i);
@@ -220,7 +221,7 @@ void VectorResultWriter::AppendSeries(const VectorSeries& series, std::string* o
   AppendLabels(series.labels, out);
   if (range_) {
     AppendPoints(
-        *times_, times_->size(),
+        *times_, times_->size(), !series.histograms.empty(),
         [&](size_t i, double* value, const Histogram** histogram) {
           *value = series.values[i];
           *histogram = HistogramAt(series.histograms, i);

@@ -292,7 +292,14 @@ absl::Status Evaluation::EachRangeCall(const Expr& expr, const CallExpr& call, s
         }
         continue;
       }
-      if (window.empty()) continue;
+      if (window.empty()) {
+        if (!may_take) continue;
+        // On to the first window that reaches the next sample: there may be days without any.
+        if (window.float_end == samples.float_times.size()) break;
+        const Timestamp before_next = SaturatingSubtract(samples.float_times[window.float_end], 1);
+        step = FirstAfter(windows.ends, step + 1, times.size(), before_next) - 1;
+        continue;
+      }
       looked_at += window.floats() + kFloatsPerHistogram * window.histograms();
       if (looked_at >= kSamplesPerCheck) {
         RETURN_IF_ERROR(CheckAlive());
