@@ -372,6 +372,17 @@ void FilterByTime(const TimeRange& range, const Column& time, const Column* end,
   });
 }
 
+namespace {
+
+// The first range that does not end before `start`.
+size_t FirstNotBefore(const std::vector<TimeRange>& ranges, Timestamp start) {
+  const auto at = std::lower_bound(ranges.begin(), ranges.end(), start,
+                                   [](const TimeRange& one, Timestamp wanted) { return one.end < wanted; });
+  return static_cast<size_t>(at - ranges.begin());
+}
+
+}  // namespace
+
 const std::vector<TimeRange>* IntervalFilter::Find(const std::vector<std::string>& key) const {
   auto at = std::lower_bound(set_->entries.begin(), set_->entries.end(), key,
                              [](const IntervalSet::Entry& entry, const auto& wanted) { return entry.key < wanted; });
@@ -379,9 +390,8 @@ const std::vector<TimeRange>* IntervalFilter::Find(const std::vector<std::string
 }
 
 bool IntervalFilter::Meets(const std::vector<TimeRange>& ranges, const TimeRange& range) {
-  auto at = std::lower_bound(ranges.begin(), ranges.end(), range.start,
-                             [](const TimeRange& one, Timestamp start) { return one.end < start; });
-  return at != ranges.end() && at->start <= range.end;
+  const size_t at = FirstNotBefore(ranges, range.start);
+  return at < ranges.size() && ranges[at].start <= range.end;
 }
 
 bool IntervalFilter::AnyMeets(const TimeRange& range) const {
@@ -393,6 +403,7 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
                             RowMask* keep) const {
   // Rows with equal codes have equal keys, so each combination is looked up once. A column without codes gets some.
   std::vector<std::vector<uint32_t>> codes(keys.size());
+  uint32_t first_max = 0;
   for (size_t k = 0; k < keys.size(); ++k) {
     codes[k].resize(keep->size());
     HashMap<std::string, uint32_t> texts;
@@ -404,33 +415,52 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
         auto text = ToText(View(keys[k]->ValueAt(row)));
         codes[k][row] = texts.try_emplace(std::move(text), static_cast<uint32_t>(texts.size()) + 1).first->second;
       }
+      if (k == 0) first_max = std::max(first_max, codes[k][row]);
     }
   }
-  HashMap<std::vector<uint32_t>, const std::vector<TimeRange>*> found;
+  struct Ranges {
+    bool known = false;
+    const std::vector<TimeRange>* all = nullptr;
+    size_t near = 0;  // the first that did not end before the row of this key looked at last
+  };
+  // Keys of one column are found by its code.
+  std::vector<Ranges> by_code(keys.size() == 1 ? first_max + 1 : 0);
+  HashMap<std::vector<uint32_t>, Ranges> by_codes;
   std::vector<uint32_t> code(keys.size());
-  const std::vector<TimeRange>* ranges = nullptr;  // of the code that stands in `code`
-  bool any = false;
+  Ranges* ranges = nullptr;  // of the code that stands in `code`
+  const auto is_at = [](size_t row) {
+    return [row](uint32_t known, const std::vector<uint32_t>& column) { return known == column[row]; };
+  };
+  const auto ranges_of = [&](size_t row) -> Ranges* {
+    if (keys.size() == 1) {
+      ranges = &by_code[codes[0][row]];
+    } else if (!std::equal(code.begin(), code.end(), codes.begin(), is_at(row)) || ranges == nullptr) {
+      for (size_t k = 0; k < code.size(); ++k) code[k] = codes[k][row];
+      ranges = &by_codes.try_emplace(code).first->second;
+    }
+    if (ranges->known) return ranges;
+    std::vector<std::string> key;
+    for (const Column* column : keys) key.push_back(ToText(View(column->ValueAt(row))));
+    ranges->known = true;
+    ranges->all = Find(key);
+    return ranges;
+  };
+  // Rows mostly stand in order of time, so that the range is the same as before or the next.
+  const auto meets = [](Ranges* ranges, const TimeRange& own) {
+    const std::vector<TimeRange>& all = *ranges->all;
+    const auto ended = [&](size_t at) { return all[at].end < own.start; };
+    size_t at = ranges->near;
+    if (at < all.size() && ended(at)) ++at;
+    if ((at > 0 && !ended(at - 1)) || (at < all.size() && ended(at))) at = FirstNotBefore(all, own.start);
+    ranges->near = at;
+    return at < all.size() && all[at].start <= own.end;
+  };
   for (size_t row = 0; row < keep->size(); ++row) {
     if ((*keep)[row] == 0) continue;
-    // Rows of one key mostly stand together.
-    bool same = any;
-    for (size_t k = 0; k < keys.size(); ++k) {
-      same = same && code[k] == codes[k][row];
-      code[k] = codes[k][row];
-    }
-    if (!same) {
-      auto [at, added] = found.try_emplace(code, nullptr);
-      if (added) {
-        std::vector<std::string> key;
-        for (const Column* column : keys) key.push_back(ToText(View(column->ValueAt(row))));
-        at->second = Find(key);
-      }
-      ranges = at->second;
-      any = true;
-    }
     TimeRange own{time.ints[row], time.ints[row]};
     if (end != nullptr && !end->IsNull(row)) own.end = std::max(own.end, end->ints[row]);
-    if (ranges == nullptr || !Meets(*ranges, own)) (*keep)[row] = 0;
+    Ranges* const own_ranges = ranges_of(row);
+    if (own_ranges->all == nullptr || !meets(own_ranges, own)) (*keep)[row] = 0;
   }
 }
 

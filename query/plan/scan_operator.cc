@@ -50,8 +50,9 @@ void NoteDamage(const ScanStats& stats, QueryContext* context) {
   for (const std::string& damaged : stats.damaged) context->AddNote("partial", "rows are missing: " + damaged);
 }
 
-// Pieces without rows that a thread may read before it is asked again.
-constexpr size_t kPiecesPerCall = 8;
+// Pieces without rows are read one after another for so long before the reader is asked again, for others may be
+// waiting, or a further thread be due.
+constexpr int64_t kPiecesAtOnceNs = 25'000;
 
 // What the threads that read one scan share.
 struct SharedPieces {
@@ -73,7 +74,8 @@ class PieceReader : public Operator {
   absl::StatusOr<bool> Next(RecordBatch* batch) override {
     RETURN_IF_ERROR(context_->CheckAlive());
     *batch = RecordBatch();
-    for (size_t closed = 0; closed < kPiecesPerCall; ++closed) {
+    const int64_t begin = PlanClock();
+    do {
       if (piece_ == nullptr) {
         const size_t number = pieces_->next.fetch_add(1, std::memory_order_relaxed);
         if (number >= pieces_->split->pieces()) return false;
@@ -91,7 +93,7 @@ class PieceReader : public Operator {
         return true;
       }
       ClosePiece();
-    }
+    } while (PlanClock() - begin < kPiecesAtOnceNs);
     return true;  // others wait to hear that these places are done
   }
 
