@@ -105,10 +105,14 @@ class Capture(unittest.TestCase):
     def test_signals_reach_the_program(self):
         script = "trap 'echo caught; exit 5' {0}; echo ready; while :; do sleep 0.05; done"
         for name in ("INT", "TERM", "HUP", "USR1"):
+            number = getattr(signal, "SIG" + name)
+            # Who started this in the background, or with nohup, may have had it ignored, and then no shell traps it.
+            before = signal.signal(number, signal.SIG_DFL)
             process = subprocess.Popen([PROGRAM, "run", "--scrape", "none", "--server", self.url, "--", "bash", "-c",
                                         script.format(name)], stdout=subprocess.PIPE)
+            signal.signal(number, before)
             self.assertEqual(process.stdout.readline(), b"ready\n")
-            process.send_signal(getattr(signal, "SIG" + name))
+            process.send_signal(number)
             self.assertEqual(process.stdout.read(), b"caught\n")
             self.assertEqual(process.wait(timeout=30), 5)
 
