@@ -8,8 +8,11 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
+#include <type_traits>
 
 namespace braid {
 
@@ -36,6 +39,20 @@ class LargeAllocator {
     } else {
       ::munmap(memory, count * sizeof(T));
     }
+  }
+  // Moves `count` entries to room for `wanted`, of pages without a copy. REQUIRES: wanted > count.
+  T* grow(T* memory, size_t count, size_t wanted) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    if (count < kPagesFrom / sizeof(T)) {
+      T* const moved = allocate(wanted);
+      if (count > 0) std::memcpy(moved, memory, count * sizeof(T));
+      deallocate(memory, count);
+      return moved;
+    }
+    if (wanted > SIZE_MAX / sizeof(T)) throw std::bad_array_new_length();
+    void* const moved = ::mremap(memory, count * sizeof(T), wanted * sizeof(T), MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED) throw std::bad_alloc();
+    return static_cast<T*>(moved);
   }
   template <typename Other>
   bool operator==(const LargeAllocator<Other>&) const {

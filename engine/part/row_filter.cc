@@ -381,6 +381,27 @@ size_t FirstNotBefore(const std::vector<TimeRange>& ranges, Timestamp start) {
   return static_cast<size_t>(at - ranges.begin());
 }
 
+// A number for each combination of codes, of the rows that are kept.
+std::vector<uint32_t> CombinationsOf(std::vector<std::vector<uint32_t>> codes, const RowMask& keep) {
+  if (codes.size() == 1) return std::move(codes[0]);
+  std::vector<uint32_t> numbers(keep.size());
+  HashMap<std::vector<uint32_t>, uint32_t> known;
+  std::vector<uint32_t> code(codes.size());
+  uint32_t number = 0;  // of the code that stands in `code`
+  for (size_t row = 0; row < keep.size(); ++row) {
+    if (keep[row] == 0) continue;
+    // Rows of one key mostly stand together.
+    bool same = !known.empty();
+    for (size_t k = 0; k < codes.size(); ++k) {
+      same = same && code[k] == codes[k][row];
+      code[k] = codes[k][row];
+    }
+    if (!same) number = known.try_emplace(code, static_cast<uint32_t>(known.size())).first->second;
+    numbers[row] = number;
+  }
+  return numbers;
+}
+
 }  // namespace
 
 const std::vector<TimeRange>* IntervalFilter::Find(const std::vector<std::string>& key) const {
@@ -403,7 +424,6 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
                             RowMask* keep) const {
   // Rows with equal codes have equal keys, so each combination is looked up once. A column without codes gets some.
   std::vector<std::vector<uint32_t>> codes(keys.size());
-  uint32_t first_max = 0;
   for (size_t k = 0; k < keys.size(); ++k) {
     codes[k].resize(keep->size());
     HashMap<std::string, uint32_t> texts;
@@ -415,36 +435,17 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
         auto text = ToText(View(keys[k]->ValueAt(row)));
         codes[k][row] = texts.try_emplace(std::move(text), static_cast<uint32_t>(texts.size()) + 1).first->second;
       }
-      if (k == 0) first_max = std::max(first_max, codes[k][row]);
     }
   }
+  const std::vector<uint32_t> combinations = CombinationsOf(std::move(codes), *keep);
   struct Ranges {
     bool known = false;
     const std::vector<TimeRange>* all = nullptr;
     size_t near = 0;  // the first that did not end before the row of this key looked at last
   };
-  // Keys of one column are found by its code.
-  std::vector<Ranges> by_code(keys.size() == 1 ? first_max + 1 : 0);
-  HashMap<std::vector<uint32_t>, Ranges> by_codes;
-  std::vector<uint32_t> code(keys.size());
-  Ranges* ranges = nullptr;  // of the code that stands in `code`
-  const auto is_at = [](size_t row) {
-    return [row](uint32_t known, const std::vector<uint32_t>& column) { return known == column[row]; };
-  };
-  const auto ranges_of = [&](size_t row) -> Ranges* {
-    if (keys.size() == 1) {
-      ranges = &by_code[codes[0][row]];
-    } else if (!std::equal(code.begin(), code.end(), codes.begin(), is_at(row)) || ranges == nullptr) {
-      for (size_t k = 0; k < code.size(); ++k) code[k] = codes[k][row];
-      ranges = &by_codes.try_emplace(code).first->second;
-    }
-    if (ranges->known) return ranges;
-    std::vector<std::string> key;
-    for (const Column* column : keys) key.push_back(ToText(View(column->ValueAt(row))));
-    ranges->known = true;
-    ranges->all = Find(key);
-    return ranges;
-  };
+  uint32_t greatest = 0;
+  for (uint32_t number : combinations) greatest = std::max(greatest, number);
+  std::vector<Ranges> ranges_of(size_t{greatest} + 1);
   // Rows mostly stand in order of time, so that the range is the same as before or the next.
   const auto meets = [](Ranges* ranges, const TimeRange& own) {
     const std::vector<TimeRange>& all = *ranges->all;
@@ -459,8 +460,14 @@ void IntervalFilter::Filter(const std::vector<const Column*>& keys, const Column
     if ((*keep)[row] == 0) continue;
     TimeRange own{time.ints[row], time.ints[row]};
     if (end != nullptr && !end->IsNull(row)) own.end = std::max(own.end, end->ints[row]);
-    Ranges* const own_ranges = ranges_of(row);
-    if (own_ranges->all == nullptr || !meets(own_ranges, own)) (*keep)[row] = 0;
+    Ranges* const ranges = &ranges_of[combinations[row]];
+    if (!ranges->known) {
+      std::vector<std::string> key;
+      for (const Column* column : keys) key.push_back(ToText(View(column->ValueAt(row))));
+      ranges->known = true;
+      ranges->all = Find(key);
+    }
+    if (ranges->all == nullptr || !meets(ranges, own)) (*keep)[row] = 0;
   }
 }
 

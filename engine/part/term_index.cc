@@ -51,13 +51,14 @@ int GroupRice(uint32_t groups, uint64_t count) {
 // Sorted, unique pairs of all runs, bucket by bucket.
 class TermIndexWriter::Merge {
  public:
-  Merge(const Run* waiting, const TermPairs* pairs, const RandomReadFile* file, const std::vector<Run>& runs)
-      : waiting_(waiting), pairs_(pairs), file_(file), runs_(runs) {}
+  // REQUIRES: the writer's pairs are sorted. `file` has its runs, if there are any.
+  Merge(const TermIndexWriter& writer, const RandomReadFile* file)
+      : pairs_(writer.pairs_), runs_(writer.runs_), waiting_(RunOf(writer.pairs_)), file_(file) {}
   // False at the end. `*pairs` is valid until the next call.
   absl::StatusOr<bool> Next(std::span<const uint64_t>* pairs) {
     if (bucket_ == kBuckets) return false;
     const size_t bucket = bucket_++;
-    *pairs = std::span(*pairs_).subspan(waiting_->begin[bucket], waiting_->begin[bucket + 1] - waiting_->begin[bucket]);
+    *pairs = std::span(pairs_).subspan(waiting_.begin[bucket], waiting_.begin[bucket + 1] - waiting_.begin[bucket]);
     if (runs_.empty()) return true;
     // Earlier runs have lower row groups where groups came in order, so that a sort by hash sorts the pairs.
     merged_.clear();
@@ -82,10 +83,10 @@ class TermIndexWriter::Merge {
     return absl::OkStatus();
   }
 
-  const Run* waiting_;
-  const TermPairs* pairs_;
-  const RandomReadFile* file_;
+  const TermPairs& pairs_;
   const std::vector<Run>& runs_;
+  const Run waiting_;  // of pairs_
+  const RandomReadFile* file_;
   size_t bucket_ = 0;
   std::string bytes_;
   TermPairs merged_;
@@ -155,10 +156,9 @@ absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
     ASSIGN_OR_RETURN(spilled, fs_->OpenRead(spill_path_));
   }
   // Two passes: the first counts terms, which decides how many bits of a hash are worth keeping.
-  const Run waiting = RunOf(pairs_);
   std::span<const uint64_t> pairs;
   uint64_t terms = 0, last = 0;
-  for (Merge merge(&waiting, &pairs_, spilled.get(), runs_);;) {
+  for (Merge merge(*this, spilled.get());;) {
     ASSIGN_OR_RETURN(bool more, merge.Next(&pairs));
     if (!more) break;
     for (const uint64_t pair : pairs) {
@@ -198,7 +198,7 @@ absl::Status TermIndexWriter::Write(BlockFileWriter* file, uint32_t groups) {
     lists.clear();
     return absl::OkStatus();
   };
-  for (Merge merge(&waiting, &pairs_, spilled.get(), runs_);;) {
+  for (Merge merge(*this, spilled.get());;) {
     ASSIGN_OR_RETURN(bool more, merge.Next(&pairs));
     if (!more) break;
     for (const uint64_t pair : pairs) {

@@ -25,11 +25,9 @@ class DecodedBody {
   char* Extend(size_t count);
 
  private:
-  void Reserve(size_t capacity);
-
   char* data_ = nullptr;
   size_t size_ = 0;
-  size_t capacity_ = 0;  // up to kHeapBytesMax on the heap, above that in pages
+  size_t capacity_ = 0;
 };
 
 }  // namespace braid::ingest

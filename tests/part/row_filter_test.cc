@@ -9,15 +9,10 @@
 
 #include "engine/part/text_search.h"
 #include "gtest/gtest.h"
+#include "tests/part/random_text.h"
 
 namespace braid {
 namespace {
-
-std::string RandomText(std::mt19937* random, size_t length_max, int letters) {
-  std::string text(std::uniform_int_distribution<size_t>(0, length_max)(*random), ' ');
-  for (char& c : text) c = static_cast<char>('a' + std::uniform_int_distribution<int>(0, letters - 1)(*random));
-  return text;
-}
 
 // The texts one after another in the dictionary's own bytes, as a decoded column has them; or apart.
 Column TextColumn(const std::vector<std::string>& texts, bool together) {

@@ -6,22 +6,17 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/part/random_text.h"
 
 namespace braid {
 namespace {
-
-std::string RandomLine(std::mt19937* random, size_t length_max, int letters) {
-  std::string text(std::uniform_int_distribution<size_t>(0, length_max)(*random), ' ');
-  for (char& c : text) c = static_cast<char>('a' + std::uniform_int_distribution<int>(0, letters - 1)(*random));
-  return text;
-}
 
 // Row groups of texts, each more than the one before.
 std::vector<std::vector<std::string>> RandomGroups(std::mt19937* random, size_t groups, size_t texts_max) {
   std::vector<std::vector<std::string>> all(groups);
   for (size_t group = 0; group < groups; ++group) {
     const size_t texts = group * texts_max / groups;
-    for (size_t i = 0; i < texts; ++i) all[group].push_back(RandomLine(random, 200, 20));
+    for (size_t i = 0; i < texts; ++i) all[group].push_back(RandomText(random, 200, 20));
   }
   return all;
 }
